@@ -1,0 +1,1 @@
+"""How people and tools reach Hikeshi: command line, pages, API. No rules here."""

@@ -1,0 +1,19 @@
+"""What a machine can do in a step: call a named target, run a listed program, copy files as evidence."""
+
+from flows.actions.parameters import resolve
+from flows.actions.registry import ACTIONS, Actions, look, run
+from flows.actions.values import ActionContext, ActionResult, CollectedItem, LeftOut, Params, Value
+
+__all__ = [
+    "ACTIONS",
+    "ActionContext",
+    "ActionResult",
+    "Actions",
+    "CollectedItem",
+    "LeftOut",
+    "Params",
+    "Value",
+    "look",
+    "resolve",
+    "run",
+]

@@ -1,0 +1,61 @@
+"""Which actions there are, and the one way to run them.
+
+A drill runs with another set of actions, and with nothing else changed: `run` takes the set as an argument.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+from flows.actions.collect import collect
+from flows.actions.command import run_command
+from flows.actions.http import request
+from flows.actions.values import ActionContext, ActionResult, Params
+from models.errors import ActionFailed, BadExpression
+from models.expression import evaluate
+from models.installation import CommandTarget, FileTarget, HttpTarget, Target
+from models.playbook import Probe
+
+Action = Callable[[Any, Params, ActionContext], Awaitable[ActionResult]]
+Actions = Mapping[str, tuple[type[HttpTarget | CommandTarget | FileTarget], Action]]
+
+ACTIONS: Actions = MappingProxyType(
+    {
+        "http.request": (HttpTarget, request),
+        "command.run": (CommandTarget, run_command),
+        "file.collect": (FileTarget, collect),
+    }
+)
+"""An action's name, the kind of target it takes, and what it does."""
+
+
+async def run(
+    use: str, target: Target, params: Params, context: ActionContext, actions: Actions = ACTIONS
+) -> ActionResult:
+    """Run the action named `use` on `target`. `params` hold no `$name` any more (see `parameters.resolve`).
+
+    Raises ActionFailed if it did not take effect, OutcomeUnknown if that cannot be told.
+    """
+    if use not in actions:
+        raise ActionFailed(f"there is no action {use!r}; known: {', '.join(actions)}")
+    kind, action = actions[use]
+    if not isinstance(target, kind):
+        raise ActionFailed(f"{use} does not take a target of kind {target.kind!r}; mend targets.yaml")
+    return await action(target, params, context)
+
+
+async def look(
+    probe: Probe, target: Target, context: ActionContext, actions: Actions = ACTIONS
+) -> bool | None:
+    """Whether the action that `probe` looks after has taken effect; None if the look itself failed.
+
+    `done_if` reads what the probe found by `output("field")`. None means unclear, never no. The probe's
+    parameters must have been resolved. Raises nothing that an action raises.
+    """
+    try:
+        found = await run(probe.use, target, probe.params, context, actions)
+        return evaluate(probe.done_if, {"output": lambda *names: found.outputs.get(names[-1])})
+    except (ActionFailed, BadExpression):
+        return None

@@ -1,0 +1,296 @@
+"""What follows from the facts at once: phases open and end, steps become ready, gates hold, pages stop.
+
+`advance` runs inside the transaction of every command until it has nothing more to say. All that it writes is
+signed `hikeshi`: it is the rules' doing, not a person's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from models.clock import iso
+from models.fact import SYSTEM, Draft
+from models.gate import closed_gates
+from models.plan import PlannedStep
+from models.policy import PHASES, Event
+from models.readiness import again, applies, owed, phases_before_ended, settled, waits_for
+from models.reason import Reason
+from models.routing import ask, choose_route, level_recipients
+from models.state import (
+    ENDED,
+    House,
+    Incident,
+    Intake,
+    Page,
+    Programme,
+    StepState,
+    StreamState,
+)
+from models.world import World
+
+MAX_PASSES = 100
+"""A playbook of 400 steps settles in far fewer; more would be a circle in the rules."""
+
+
+def advance(state: StreamState, world: World) -> list[Draft]:
+    """The next facts that follow by rule; empty when everything follows that does."""
+    drafts = list(_pages(state, world))
+    if isinstance(state, Incident) and state.status not in ENDED and not drafts:
+        drafts = _first(
+            lambda: _called_out(state, world),
+            lambda: list(_confirmations(state, world)),
+            lambda: list(_steps(state, world)),
+            lambda: list(_phases(state, world)),
+        )
+    return drafts
+
+
+def _first(*rules: Any) -> list[Draft]:
+    for rule in rules:
+        if found := rule():
+            return list(found)
+    return []
+
+
+# -- pages --------------------------------------------------------------------------------------------------
+
+
+def _pages(state: StreamState, world: World) -> Iterator[Draft]:
+    for page in state.pages.values():
+        if page.state == "stopped":
+            continue
+        if (why := _over(state, page, world)) is not None:
+            yield Draft(kind="page.stopped", data={"page": page.id, "reason": why.value})
+        elif page.state == "open" and _unreached(page):
+            yield Draft(kind="page.hurried", data={"page": page.id, "level": page.level + 1})
+        elif page.renew and page.worked_at is None and _worked(state, page):
+            yield Draft(kind="page.worked", data={"page": page.id})
+
+
+def _unreached(page: Page) -> bool:
+    """Nobody answers for this level now: waiting out its time would help nobody."""
+    reached = page.reached.get(str(page.level), [])
+    return not any(one.channels for one in reached) and page.base_level <= page.level
+
+
+def _over(state: StreamState, page: Page, world: World) -> Reason | None:
+    """Why a page need not be answered any more; None if it must."""
+    kind, _, name = page.subject.partition(":")
+    if isinstance(state, Incident):
+        if state.status in ENDED or (state.status == "closed" and page.subject == "incident"):
+            return Reason.STOPPED
+        waits = _waits(state, kind, name, world)
+    elif isinstance(state, Intake):
+        waits = name in state.alerts
+    elif isinstance(state, House):
+        waits = name in (state.quarantined if kind == "quarantine" else state.impaired)
+    elif isinstance(state, Programme):
+        waits = name in state.improvements and state.improvements[name].status == "open"
+    else:
+        waits = True
+    return None if waits else Reason.SETTLED
+
+
+def _waits(state: Incident, kind: str, name: str, world: World) -> bool:
+    if kind == "step":
+        known = state.steps.get(name)
+        asking = {"ready", "started", "failed", "unknown", "held"}
+        return known is not None and known.status in asking and world.step(state, name) is not None
+    if kind == "confirm":
+        return int(name) in state.confirmations
+    return True
+
+
+def _worked(state: StreamState, page: Page) -> bool:
+    """Work has started when a person did a step, decided or judged the severity after acknowledging."""
+    since = page.acked_at
+    if since is None or not isinstance(state, Incident):
+        return False
+    if state.severity_at is not None and state.severity_at >= since:
+        return True
+    for step in state.steps.values():
+        if step.node is None and _since(step.started_by, step.started_at, since):
+            return True
+        if _since(step.done_by, step.done_at, since):
+            return True
+    return False
+
+
+def _since(who: str | None, at: datetime | None, since: datetime) -> bool:
+    return who not in {None, SYSTEM} and at is not None and at >= since
+
+
+def _called_out(state: Incident, world: World) -> list[Draft]:
+    """People are called out when an incident is declared, and again when its severity rises."""
+    if state.status != "open" or state.severity_rank <= state.paged_rank:
+        return []
+    event: Event = "declared" if state.paged_rank < -1 else "severity-raised"
+    return ask(world, state, event, "incident")
+
+
+# -- what a scribe wrote ------------------------------------------------------------------------------------
+
+
+def _confirmations(state: Incident, world: World) -> Iterator[Draft]:
+    for one in state.unasked:
+        yield Draft(
+            kind="confirm.asked",
+            data={"fact": one.seq, "person": one.person, "by": one.by, "what": one.what},
+        )
+        yield from ask(world, state, "confirm", f"confirm:{one.seq}", {"person": one.person})
+
+
+# -- steps --------------------------------------------------------------------------------------------------
+
+
+def _steps(state: Incident, world: World) -> list[Draft]:
+    """What each step does next; all look at the same state, so a phase is opened by the first of them."""
+    drafts: list[Draft] = []
+    opened: set[str] = set()
+    for planned in world.steps(state).values():
+        for draft in _step(state, planned, world):
+            if draft.kind in {"phase.opened", "phase.reopened"}:
+                if draft.data["phase"] in opened:
+                    continue
+                opened.add(draft.data["phase"])
+            drafts.append(draft)
+    return drafts
+
+
+def _step(state: Incident, planned: PlannedStep, world: World) -> list[Draft]:
+    known = state.steps.get(planned.key)
+    status = known.status if known else "waiting"
+    if known is None or status in {"waiting", "held"}:
+        return _begin(state, planned, world)
+    if status == "not-applicable":
+        return _comes_back(state, planned, known)
+    if status == "started" and planned.step.kind == "call":
+        children = world.children(planned.key)
+        if all(settled(state, key) for key in children):
+            return [Draft(kind="step.done", data={"step": planned.key})]
+    if status == "done" and again(state, planned):
+        steps = [planned.key, *(key for key in world.children(planned.key) if key in state.steps)]
+        return [Draft(kind="step.repeated", data={"step": planned.key, "steps": steps})]
+    return []
+
+
+def _comes_back(state: Incident, planned: PlannedStep, known: StepState) -> list[Draft]:
+    """A condition that did not hold may hold later, for example when the severity rises."""
+    if known.reason != Reason.CONDITION_FALSE.value or planned.step.when is None:
+        return []
+    if not applies(state, planned):
+        return []
+    return [Draft(kind="step.reset", data={"step": planned.key})]
+
+
+def _begin(state: Incident, planned: PlannedStep, world: World) -> list[Draft]:
+    if _caller_is_out(state, planned):
+        return [_not_applicable(planned)]
+    if waits_for(state, planned) is not Reason.READY:
+        return []
+    if not applies(state, planned):
+        return [_not_applicable(planned)]
+    held = closed_gates(state, planned, world)
+    if held:
+        return _hold(state, planned, held)
+    return [*_open_for(state, planned), *_make_ready(state, planned, world)]
+
+
+def _caller_is_out(state: Incident, planned: PlannedStep) -> bool:
+    if planned.caller is None:
+        return False
+    caller = state.steps.get(planned.caller)
+    return caller is not None and caller.status in {"skipped", "not-applicable"}
+
+
+def _not_applicable(planned: PlannedStep) -> Draft:
+    return Draft(
+        kind="step.not_applicable", data={"step": planned.key, "reason": Reason.CONDITION_FALSE.value}
+    )
+
+
+def _hold(state: Incident, planned: PlannedStep, held: dict[str, list[str]]) -> list[Draft]:
+    why = sorted(cause for causes in held.values() for cause in causes)
+    if state.gates_held.get(planned.key) == why:
+        return []
+    return [Draft(kind="gate.held", data={"step": planned.key, "gates": sorted(held), "why": why})]
+
+
+def _open_for(state: Incident, planned: PlannedStep) -> list[Draft]:
+    """A step that is ready opens its phase, early or again."""
+    phase = state.phases.get(planned.step.phase)
+    if phase is not None and phase.status == "open":
+        return []
+    kind = "phase.opened" if phase is None or not phase.times else "phase.reopened"
+    return [Draft(kind=kind, data={"phase": planned.step.phase, "step": planned.key})]
+
+
+def _make_ready(state: Incident, planned: PlannedStep, world: World) -> list[Draft]:
+    step = planned.step
+    known = state.steps.get(planned.key)
+    drafts = []
+    if known is not None and known.status == "held":
+        drafts.append(Draft(kind="gate.passed", data={"step": planned.key, "gates": known.held}))
+    limit = iso(world.now + step.within) if step.within else None
+    data: dict[str, Any] = {"step": planned.key, "phase": step.phase, "kind": step.kind}
+    if limit:
+        data["limit_at"] = limit
+    if step.kind in {"action", "notice"}:
+        data["machine"] = True
+    drafts.append(Draft(kind="step.ready", data=data))
+    if step.kind == "call":
+        drafts.append(Draft(kind="step.started", data={"step": planned.key, "attempt": 1}))
+    elif step.kind != "action":
+        drafts += _tell(state, planned, world)
+    return drafts
+
+
+def _tell(state: Incident, planned: PlannedStep, world: World) -> list[Draft]:
+    """A decision is paged; another step is paged if a route says so, and told to its owner otherwise."""
+    subject = f"step:{planned.key}"
+    if planned.step.kind == "decision":
+        return ask(world, state, "decision", subject)
+    if choose_route(world, "step-ready", state, planned.step.phase) is not None:
+        return ask(world, state, "step-ready", subject)
+    people = level_recipients(world, state, ("owner",), (), subject)
+    if not people and planned.step.owner:
+        people = level_recipients(world, state, (planned.step.owner,), (), subject)
+    return [
+        Draft(
+            kind="message.requested",
+            data={"template": "notice.step_ready", "subject": subject, "recipients": people},
+        )
+    ]
+
+
+# -- phases -------------------------------------------------------------------------------------------------
+
+
+def _phases(state: Incident, world: World) -> Iterator[Draft]:
+    if "communication" not in state.phases and _has_steps(state, world, "communication"):
+        yield Draft(kind="phase.opened", data={"phase": "communication"})
+        return
+    for name in (*PHASES, "communication"):
+        draft = _phase(state, world, name)
+        if draft is not None:
+            yield draft
+            return
+
+
+def _has_steps(state: Incident, world: World, phase: str) -> bool:
+    return any(planned.step.phase == phase for planned in world.steps(state).values())
+
+
+def _phase(state: Incident, world: World, name: str) -> Draft | None:
+    known = state.phases.get(name)
+    if not phases_before_ended(state, name):
+        return None
+    if known is None or known.status == "waiting":
+        if name == "communication":
+            return None
+        return Draft(kind="phase.opened", data={"phase": name})
+    if known.status == "open" and not owed(state, world, name):
+        return Draft(kind="phase.ended", data={"phase": name})
+    return None

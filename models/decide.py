@@ -1,0 +1,162 @@
+"""`decide`: a command meets its rule. `due`: what time alone makes true. `next_due`: when to look again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from typing import Any
+
+from models import commands
+from models.errors import Refused
+from models.fact import Draft
+from models.page import page_next_due
+from models.reason import Reason
+from models.routing import ask, level_recipients
+from models.rules import decisions, incident, machine, matter, others, pages, playbooks, steps
+from models.rules.common import Decided
+from models.state import House, Incident, Intake, Programme, StreamState
+from models.world import World
+
+Rule = Callable[[Any, Any, World], Decided]
+_INCIDENT: dict[type[commands.Command], Rule] = {
+    commands.Declare: incident.declare,
+    commands.EndIncident: incident.end,
+    commands.Merge: incident.merge,
+    commands.Absorb: incident.absorb,
+    commands.Link: incident.link,
+    commands.Resolve: incident.resolve,
+    commands.Close: incident.close,
+    commands.Reopen: incident.reopen,
+    commands.SetSeverity: incident.set_severity,
+    commands.SetInstant: incident.set_instant,
+    commands.AssignRole: incident.assign_role,
+    commands.Note: incident.note,
+    commands.Confirm: incident.confirm,
+    commands.AttachAlert: incident.attach_alert,
+    commands.Impair: incident.impair,
+    commands.DraftReview: incident.draft_review,
+    commands.UsePlaybook: playbooks.use_playbook,
+    commands.AddStep: steps.add_step,
+    commands.SettleStep: steps.settle,
+    commands.AssignStep: steps.assign,
+    commands.StartStep: steps.start,
+    commands.Done: steps.done,
+    commands.RetryStep: steps.retry,
+    commands.OverrideGate: steps.override,
+    commands.Decide: decisions.decide_step,
+    commands.WithdrawDecision: decisions.withdraw,
+    commands.ServiceFact: matter.service_fact,
+    commands.AddEvidence: matter.add_evidence,
+    commands.ScopeFact: matter.scope_fact,
+    commands.SetRecoveryPoint: matter.set_recovery_point,
+    commands.AddImprovement: matter.add_improvement,
+    commands.ClaimStep: machine.claim,
+    commands.FinishStep: machine.finish,
+    commands.Reclaim: machine.reclaim,
+    commands.DraftNotice: machine.draft_notice,
+}
+_PAGES: dict[type[commands.Command], Rule] = {
+    commands.Acknowledge: pages.acknowledge,
+    commands.Delegate: pages.delegate,
+    commands.MarkDelivery: pages.mark_delivery,
+}
+_INTAKE: dict[type[commands.Command], Rule] = {
+    commands.ReceiveAlert: others.receive,
+    commands.CountAlert: others.count,
+    commands.SettleAlert: others.settle,
+}
+_HOUSE: dict[type[commands.Command], Rule] = {
+    commands.RecordRefusal: others.refuse,
+    commands.NodeFact: others.node,
+    commands.Quarantined: others.quarantine,
+    commands.Impair: others.impair,
+}
+_PROGRAMME: dict[type[commands.Command], Rule] = {
+    commands.OpenImprovement: others.open_improvement,
+    commands.EndImprovement: others.end_improvement,
+}
+_RULES: dict[type[StreamState], dict[type[commands.Command], Rule]] = {
+    Incident: _INCIDENT | _PAGES,
+    Intake: _INTAKE | _PAGES,
+    House: _HOUSE | _PAGES,
+    Programme: _PROGRAMME | _PAGES,
+}
+
+
+def decide(state: StreamState, command: commands.Command, world: World) -> Decided:
+    """The facts that answer the command. Raises Refused with the named reason; nothing is written then."""
+    rule = _RULES[type(state)].get(type(command))
+    if rule is None:
+        raise Refused(Reason.NO_SUCH_INCIDENT, {"incident": state.stream})
+    if isinstance(state, Incident) and state.seq == 0 and not isinstance(command, commands.Declare):
+        raise Refused(Reason.NO_SUCH_INCIDENT, {"incident": state.stream})
+    return rule(state, command, world)
+
+
+def due(state: StreamState, world: World) -> list[Draft]:
+    """What time alone makes true at `world.now`; the caller advances, then asks again until it is empty."""
+    drafts = [draft for page in state.pages.values() for draft in pages.page_due(state, page, world)]
+    if isinstance(state, Incident):
+        drafts += _steps_due(state, world)
+    elif isinstance(state, Intake):
+        drafts += _alerts_due(state, world)
+    elif isinstance(state, Programme):
+        drafts += _improvements_due(state, world)
+    return drafts
+
+
+def _steps_due(state: Incident, world: World) -> Iterator[Draft]:
+    for known in state.steps.values():
+        late = known.limit_at is not None and known.limit_at <= world.now and not known.overdue
+        if late and known.status in {"ready", "started"}:
+            yield Draft(kind="step.overdue", data={"step": known.key, "reason": Reason.LIMIT_PASSED.value})
+            yield from ask(world, state, "step-overdue", f"step:{known.key}")
+        if known.status == "started" and known.lease_until is not None and known.lease_until <= world.now:
+            yield from machine.crashed(state, known, world)
+
+
+def _alerts_due(state: Intake, world: World) -> Iterator[Draft]:
+    for alert in state.alerts.values():
+        if alert.overdue_at is not None and alert.overdue_at <= world.now:
+            yield Draft(kind="alert.overdue", data={"id": alert.id})
+            yield from ask(world, state, "triage-overdue", f"alert:{alert.id}")
+
+
+def _improvements_due(state: Programme, world: World) -> Iterator[Draft]:
+    for one in state.improvements.values():
+        if one.status != "open":
+            continue
+        if one.due <= world.now and not one.overdue:
+            yield Draft(kind="improvement.overdue", data={"id": one.id})
+            yield from ask(world, state, "improvement-overdue", f"improvement:{one.id}")
+        elif not one.reminded and one.remind_at <= world.now:
+            yield Draft(kind="improvement.reminded", data={"id": one.id})
+            yield _reminder(state, one.id, one.owner, world)
+
+
+def _reminder(state: Programme, number: str, owner: str, world: World) -> Draft:
+    people = level_recipients(world, state, (owner,), (), f"improvement:{number}")
+    data = {"template": "notice.improvement_due", "subject": f"improvement:{number}", "recipients": people}
+    return Draft(kind="message.requested", data=data)
+
+
+def next_due(state: StreamState) -> datetime | None:
+    """The next instant at which `due` says something; an indexed column, so that a tick costs what is due."""
+    instants = [page_next_due(page) for page in state.pages.values()]
+    if isinstance(state, Incident):
+        for known in state.steps.values():
+            if known.status in {"ready", "started"} and not known.overdue:
+                instants.append(known.limit_at)
+            if known.status == "started":
+                instants.append(known.lease_until)
+    elif isinstance(state, Intake):
+        instants += [alert.overdue_at for alert in state.alerts.values()]
+    elif isinstance(state, Programme):
+        instants += list(_improvement_instants(state))
+    return min((one for one in instants if one is not None), default=None)
+
+
+def _improvement_instants(state: Programme) -> Iterator[datetime]:
+    for one in state.improvements.values():
+        if one.status == "open" and not one.overdue:
+            yield one.due if one.reminded else one.remind_at

@@ -1,0 +1,467 @@
+"""The desk: where a command meets the record. One transaction: facts, outbox rows, next due time.
+
+The same desk serves the running node, the command line, drills and tests; they differ in clock, directory,
+channels and database, and in nothing else (design, 10).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import msgspec
+from sqlalchemy import update
+
+from models.advance import MAX_PASSES, advance
+from models.canonical import new_salt, text_digest
+from models.clock import Clock
+from models.commands import Actor, Command, Declare, RecordRefusal
+from models.decide import decide, due, next_due
+from models.directory import Directory
+from models.errors import HikeshiError, NotFound, RecordConflict, Refused
+from models.fact import SYSTEM, Draft, Fact
+from models.fold import RULES_VERSION, empty, fold
+from models.frozen import Document, FrozenPlaybook, freeze_playbook, freeze_policy, thaw_plan, thaw_policy
+from models.messages import messages
+from models.organisation import Organisation
+from models.plan import Plan
+from models.playbook import Playbook
+from models.policy import Policy
+from models.reason import Reason
+from models.record import OUTBOX, Derived, Record, StoredText, Tx, micros
+from models.rules.common import Then
+from models.state import House, Incident, StreamState
+from models.world import World
+
+MAX_FOLLOWING = 5
+SNAPSHOT_EVERY = 50
+CACHED_STREAMS = 2_000
+TRIES = 5
+HOUSE = "house"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Premises:
+    """What the institution's directory says, as the desk needs it. `channels` are those that are set up."""
+
+    organisation: Organisation
+    policy: Policy
+    playbooks: Mapping[str, Playbook]
+    channels: frozenset[str] = frozenset({"console", "file"})
+    drill: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What became of a command: the facts written, or the named reason of the refusal."""
+
+    stream: str
+    facts: tuple[Fact, ...] = ()
+    refused: Reason | None = None
+    detail: Mapping[str, object] = field(default_factory=dict)
+    queued: int = 0
+    opened: str | None = None
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the record has it."""
+        return self.refused is None
+
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds of the facts written, in order."""
+        return tuple(fact.kind for fact in self.facts)
+
+
+@dataclass(kw_only=True)
+class _Case:
+    """A stream at hand: its folded state, and what this transaction adds."""
+
+    state: StreamState
+    facts: list[Fact] = field(default_factory=list)
+    texts: dict[int, list[StoredText]] = field(default_factory=dict)
+    snapshot_seq: int = 0
+
+
+class _Library(Mapping[str, FrozenPlaybook]):
+    """Playbooks of today, frozen when first asked for: most commands need none."""
+
+    def __init__(self, playbooks: Mapping[str, Playbook]) -> None:
+        self._playbooks = playbooks
+        self._frozen: dict[str, FrozenPlaybook] = {}
+
+    def __getitem__(self, name: str) -> FrozenPlaybook:
+        if name not in self._frozen:
+            self._frozen[name] = freeze_playbook(name, self._playbooks)
+        return self._frozen[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._playbooks)
+
+    def __len__(self) -> int:
+        return len(self._playbooks)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._playbooks
+
+
+class Desk:
+    """Takes commands and time, and writes what the rules say. One writer: not for several threads at once."""
+
+    def __init__(self, record: Record, premises: Premises, clock: Clock) -> None:
+        self.record = record
+        self.premises = premises
+        self.clock = clock
+        self.directory = Directory(premises.organisation)
+        self.library: Mapping[str, FrozenPlaybook] = _Library(premises.playbooks)
+        self._policy_now = freeze_policy(premises.policy)
+        self._policies: dict[str, Policy] = {self._policy_now.digest: premises.policy}
+        self._plans: dict[str, Plan] = {}
+        self._states: dict[str, StreamState] = {}
+        self._snapshots: dict[str, int] = {}
+        self._refusals: dict[tuple[str, str, str], tuple[datetime, int]] = {}
+        self._decoders: dict[type[StreamState], msgspec.json.Decoder[StreamState]] = {}
+        self.after_commit: list[Callable[[Outcome], None]] = []
+
+    # -- commands -------------------------------------------------------------------------------------------
+
+    def handle(self, stream: str | None, command: Command) -> Outcome:
+        """Decide and store. `stream` None opens an incident. A refusal is an outcome, and is recorded.
+
+        Raises RecordError if the record cannot be read or written; nothing is half done then.
+        """
+        for attempt in range(TRIES):
+            try:
+                outcome = self._once(stream, command)
+                break
+            except Refused as no:
+                return self._refuse(stream, command, no)
+            except RecordConflict:
+                self.forget()
+                if attempt == TRIES - 1:
+                    raise
+        self.settled(outcome)
+        return outcome
+
+    def handle_in(self, tx: Tx, stream: str | None, command: Command) -> Outcome:
+        """As `handle`, inside a transaction of the caller's, which calls `settled` after its commit.
+
+        Raises Refused; if the transaction does not come about, the caller calls `forget`.
+        """
+        return self._run(tx, stream, command, [])
+
+    def settled(self, outcome: Outcome) -> None:
+        """Tell those who listen what has been stored."""
+        for listener in self.after_commit:
+            listener(outcome)
+
+    def _once(self, stream: str | None, command: Command) -> Outcome:
+        touched: list[str] = []
+        try:
+            with self.record.begin() as tx:
+                outcome = self._run(tx, stream, command, touched)
+        except BaseException:
+            # The cached states may hold facts that were not stored.
+            for name in touched:
+                self._states.pop(name, None)
+            raise
+        return outcome
+
+    def _run(self, tx: Tx, stream: str | None, command: Command, touched: list[str]) -> Outcome:
+        if len(touched) > MAX_FOLLOWING:
+            raise HikeshiError(f"{command}: commands follow from each other without end")
+        now = self.clock.now()
+        if stream is None:
+            stream = self._next_incident(tx, now)
+        touched.append(stream)
+        case = self._load(tx, stream)
+        upcoming = self._upcoming(tx, now)
+        following: list[Then] = []
+        for item in decide(case.state, command, self._world(tx, case.state, now, upcoming)):
+            if isinstance(item, Then):
+                following.append(item)
+            else:
+                self._apply(case, item, command.actor, command.for_, now)
+        self._advance(tx, case, now)
+        queued = self._store(tx, case, now)
+        outcome = Outcome(
+            stream=stream,
+            facts=tuple(case.facts),
+            queued=queued,
+            opened=stream if isinstance(command, Declare) else None,
+        )
+        for then in following:
+            further = self._run(tx, then.stream, then.command, touched)
+            outcome = Outcome(
+                stream=outcome.stream,
+                facts=outcome.facts + further.facts,
+                queued=outcome.queued + further.queued,
+                opened=outcome.opened or further.opened,
+            )
+        return outcome
+
+    def _refuse(self, stream: str | None, command: Command, no: Refused) -> Outcome:
+        """Every refusal is recorded; the same one again within a minute is counted, not written."""
+        name = type(command).__name__
+        who = command.who or command.actor.name
+        now = self.clock.now()
+        key = (who, name, no.reason.value)
+        last, held = self._refusals.get(key, (None, 0))
+        if last is not None and now - last < timedelta(minutes=1):
+            self._refusals[key] = (last, held + 1)
+        elif not isinstance(command, RecordRefusal):
+            self._refusals[key] = (now, 0)
+            self._once(
+                HOUSE,
+                RecordRefusal(
+                    actor=Actor.machine(command.actor.via),
+                    who=who,
+                    command=name,
+                    reason=no.reason.value,
+                    detail=f"{stream or ''} {no.detail}",
+                    count=held + 1,
+                ),
+            )
+        return Outcome(stream=stream or "", refused=no.reason, detail=no.detail)
+
+    # -- time -----------------------------------------------------------------------------------------------
+
+    def tick(self, stream: str) -> Outcome:
+        """Write what time alone has made true in this stream."""
+        touched = [stream]
+        try:
+            with self.record.begin() as tx:
+                now = self.clock.now()
+                case = self._load(tx, stream)
+                for _ in range(MAX_PASSES):
+                    drafts = due(case.state, self._world(tx, case.state, now))
+                    if not drafts:
+                        break
+                    for draft in drafts:
+                        self._apply(case, draft, Actor.machine("watch"), None, now)
+                    self._advance(tx, case, now)
+                queued = self._store(tx, case, now)
+        except BaseException:
+            self._states.pop(stream, None)
+            raise
+        outcome = Outcome(stream=stream, facts=tuple(case.facts), queued=queued)
+        self.settled(outcome)
+        return outcome
+
+    # -- reading --------------------------------------------------------------------------------------------
+
+    def state(self, stream: str) -> StreamState:
+        """The folded state of a stream, as stored now. Read only."""
+        with self.record.read() as tx:
+            return self._load(tx, stream).state
+
+    def incident(self, stream: str) -> Incident:
+        """The incident. Raises NotFound."""
+        state = self.state(stream)
+        if not isinstance(state, Incident) or state.seq == 0:
+            raise NotFound(f"there is no incident {stream}; `hikeshi list` shows those there are")
+        return state
+
+    def world(self, state: StreamState) -> World:
+        """The world as a rule would see it now, for this stream."""
+        with self.record.read() as tx:
+            return self._world(tx, state, self.clock.now())
+
+    def texts(self, stream: str) -> dict[str, str | None]:
+        """All texts beside a stream's facts."""
+        with self.record.read() as tx:
+            return tx.texts(stream)
+
+    def forget(self) -> None:
+        """Drop what was cached; the next command reads the record."""
+        self._states.clear()
+        self._snapshots.clear()
+
+    # -- inside a transaction -------------------------------------------------------------------------------
+
+    def _load(self, tx: Tx, stream: str) -> _Case:
+        state = self._states.get(stream)
+        if state is None:
+            body, seq, _ = tx.snapshot(stream, RULES_VERSION)
+            state = self._decode(stream, body) if body is not None else empty(stream)
+            self._snapshots[stream] = seq
+        fold(state, tx.facts(stream, state.seq))
+        self._remember(stream, state)
+        return _Case(state=state)
+
+    def _decode(self, stream: str, body: bytes) -> StreamState:
+        kind = type(empty(stream))
+        if kind not in self._decoders:
+            self._decoders[kind] = msgspec.json.Decoder(kind)
+        return self._decoders[kind].decode(body)
+
+    def _remember(self, stream: str, state: StreamState) -> None:
+        self._states.pop(stream, None)
+        self._states[stream] = state
+        if len(self._states) > CACHED_STREAMS:
+            oldest = next(iter(self._states))
+            del self._states[oldest]
+
+    def _apply(self, case: _Case, draft: Draft, actor: Actor, for_: str | None, now: datetime) -> None:
+        state = case.state
+        seq = state.seq + 1
+        data = dict(draft.data)
+        for name, body in draft.texts.items():
+            salt = new_salt()
+            digest = text_digest(salt, body)
+            case.texts.setdefault(seq, []).append(StoredText(digest=digest, salt=salt, body=body))
+            _put(data, name, digest)
+        fact = Fact(
+            stream=state.stream,
+            seq=seq,
+            at=draft.at or now,
+            recorded_at=now,
+            actor=actor.person or SYSTEM,
+            for_=for_,
+            via=actor.via,
+            kind=draft.kind,
+            data=data,
+        )
+        fold(state, (fact,))
+        case.facts.append(fact)
+
+    def _advance(self, tx: Tx, case: _Case, now: datetime) -> None:
+        for _ in range(MAX_PASSES):
+            drafts = advance(case.state, self._world(tx, case.state, now))
+            if not drafts:
+                return
+            for draft in drafts:
+                self._apply(case, draft, Actor.machine("rules"), None, now)
+        raise HikeshiError(
+            f"{case.state.stream}: the rules go in a circle; please report the playbooks in use"
+        )
+
+    def _store(self, tx: Tx, case: _Case, now: datetime) -> int:
+        state = case.state
+        if not case.facts:
+            return 0
+        head = tx.append(case.facts, case.texts)
+        world = self._world(tx, state, now)
+        stamp = micros(now)
+        rows = [
+            row | {"created_at": stamp, "next_try_at": stamp}
+            for fact in case.facts
+            for row in messages(fact, state, world)
+        ]
+        tx.enqueue(rows)
+        self._freeze(tx, case)
+        self._withdraw(tx, case)
+        snapshot = None
+        if state.seq - self._snapshots.get(state.stream, 0) >= SNAPSHOT_EVERY:
+            snapshot = msgspec.json.encode(state)
+            self._snapshots[state.stream] = state.seq
+        incident = state if isinstance(state, Incident) else None
+        derived = Derived(
+            status=incident.status if incident else "open",
+            severity=incident.severity if incident else "",
+            drill=incident.drill if incident else False,
+            next_due_at=next_due(state),
+            wanted=incident.wanted if incident else 0,
+            snapshot=snapshot,
+            rules=RULES_VERSION,
+        )
+        tx.derive(state.stream, state.seq, head, now, derived)
+        return len(rows)
+
+    def _freeze(self, tx: Tx, case: _Case) -> None:
+        """Store the documents that the new facts name by digest."""
+        for fact in case.facts:
+            if fact.kind == "incident.declared":
+                tx.keep(self._policy_now)
+            elif fact.kind in {"playbook.added", "playbook.moved"}:
+                tx.keep(self.library[fact.data["playbook"]].document)
+
+    def _withdraw(self, tx: Tx, case: _Case) -> None:
+        """A page that is answered or over needs no further message."""
+        ended = [
+            fact.data["page"]
+            for fact in case.facts
+            if fact.kind == "page.stopped" or (fact.kind == "page.acknowledged" and fact.data["complete"])
+        ]
+        if ended:
+            tx.connection.execute(
+                update(OUTBOX)
+                .where(
+                    OUTBOX.c.stream == case.state.stream,
+                    OUTBOX.c.page.in_(ended),
+                    OUTBOX.c.state == "queued",
+                    OUTBOX.c.kind == "page",
+                )
+                .values(state="withdrawn")
+            )
+
+    def _world(self, tx: Tx, state: StreamState, now: datetime, upcoming: str = "") -> World:
+        incident = state if isinstance(state, Incident) and state.seq else None
+        digest = incident.policy if incident else self._policy_now.digest
+        outages = self._states.get(HOUSE)
+        return World(
+            now=now,
+            organisation=self.premises.organisation,
+            directory=self.directory,
+            policy=self._policy(tx, digest),
+            policy_digest=digest,
+            plans={name: self._plan(tx, use.digest) for name, use in incident.playbooks.items()}
+            if incident
+            else {},
+            library=self.library,
+            outages=tuple((span[0], span[1]) for span in outages.outages)
+            if isinstance(outages, House)
+            else (),
+            channels=self.premises.channels,
+            drill=self.premises.drill,
+            next_incident=upcoming,
+        )
+
+    def _policy(self, tx: Tx, digest: str) -> Policy:
+        if digest not in self._policies:
+            self._policies[digest] = thaw_policy(self._document(tx, digest))
+        return self._policies[digest]
+
+    def _plan(self, tx: Tx, digest: str) -> Plan:
+        if digest not in self._plans:
+            self._plans[digest] = self._plan_today(digest) or thaw_plan(self._document(tx, digest))
+        return self._plans[digest]
+
+    def _plan_today(self, digest: str) -> Plan | None:
+        """A playbook that has just been frozen need not be read back."""
+        if isinstance(self.library, _Library):
+            for frozen in self.library._frozen.values():
+                if frozen.document.digest == digest:
+                    return frozen.plan
+        return None
+
+    def _document(self, tx: Tx, digest: str) -> bytes:
+        body = tx.document(digest)
+        if body is None:
+            raise NotFound(f"document {digest} is not in the record; restore a backup")
+        return body
+
+    def keep(self, tx: Tx, document: Document, media: str) -> None:
+        """Store a document in a transaction of the caller's."""
+        tx.keep(document, media)
+
+    def _next_incident(self, tx: Tx, now: datetime) -> str:
+        year = now.astimezone(ZoneInfo(self.premises.organisation.zone)).year
+        return f"INC-{year}-{tx.number(f'incident-{year}'):04d}"
+
+    def _upcoming(self, tx: Tx, now: datetime) -> str:
+        year = now.astimezone(ZoneInfo(self.premises.organisation.zone)).year
+        return f"INC-{year}-{tx.peek(f'incident-{year}') + 1:04d}"
+
+
+def _put(data: dict[str, object], path: str, value: str) -> None:
+    """Put a digest where the text belongs: `outputs.entry` is the field `entry` of `outputs`."""
+    head, _, rest = path.partition(".")
+    if not rest:
+        data[head] = value
+        return
+    inner = data.get(head)
+    copy = dict(inner) if isinstance(inner, dict) else {}
+    copy[rest] = value
+    data[head] = copy

@@ -1,0 +1,90 @@
+"""Conditions in playbooks: `decided("isolate-segment") == "isolate"`.
+
+Jinja2 parses them; only comparisons, `and`, `or`, `not`, `in`, constants and the functions below are let
+through, so an expression cannot loop, reach an attribute, or cost more than its length.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Any
+
+from jinja2 import TemplateSyntaxError, UndefinedError, nodes
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from models.errors import BadExpression
+
+FUNCTIONS = {
+    "decided": "the option chosen in a decision, or none",
+    "done": "whether a step is done",
+    "skipped": "whether a step was skipped or does not apply",
+    "output": "a recorded field of a step: output('step', 'field')",
+    "var": "a variable of the playbook",
+    "severity": "the rank of the present severity, 0 for the lightest",
+    "affected": "whether a service is affected",
+    "phase_ended": "whether a phase has ended",
+    "evidence": "whether something was preserved of a source",
+    "round": "how often this step has been repeated, from 1",
+}
+STEP_FUNCTIONS = ("decided", "done", "skipped", "output")
+MAX_NODES = 60
+
+_ALLOWED = (
+    nodes.Template, nodes.Output, nodes.Compare, nodes.Operand, nodes.And, nodes.Or, nodes.Not, nodes.Const,
+    nodes.Name, nodes.Call, nodes.List, nodes.Tuple,
+)  # fmt: skip
+_environment = ImmutableSandboxedEnvironment(cache_size=0)
+
+
+@lru_cache(maxsize=2048)
+def _compile(source: str) -> Callable[..., Any]:
+    calls_in(source)
+    try:
+        return _environment.compile_expression(source, undefined_to_none=True)
+    except TemplateSyntaxError as wrong:
+        raise BadExpression(f"{source!r}: {wrong.message}") from wrong
+
+
+@lru_cache(maxsize=2048)
+def calls_in(source: str) -> tuple[tuple[str, str | None], ...]:
+    """The functions that `source` calls, each with its first argument if that is a constant.
+
+    Raises BadExpression if it holds anything else than what conditions are made of.
+    """
+    try:
+        tree = _environment.parse("{{ (" + source + ") }}")
+    except TemplateSyntaxError as wrong:
+        raise BadExpression(f"{source!r}: {wrong.message}") from wrong
+    if len(tree.body) != 1:
+        raise BadExpression(f"{source!r}: write one condition, no template")
+    found = []
+    for count, node in enumerate(_walk(tree)):
+        if count > MAX_NODES:
+            raise BadExpression(f"{source!r}: too long; split it into steps")
+        if not isinstance(node, _ALLOWED):
+            raise BadExpression(f"{source!r}: {type(node).__name__} is not allowed in a condition")
+        if isinstance(node, nodes.Call):
+            found.append(_call(source, node))
+        elif isinstance(node, nodes.Name) and node.name not in FUNCTIONS:
+            raise BadExpression(f"{source!r}: unknown name {node.name!r}; known: {', '.join(FUNCTIONS)}")
+    return tuple(found)
+
+
+def _walk(node: nodes.Node) -> list[nodes.Node]:
+    return [node, *(inner for child in node.iter_child_nodes() for inner in _walk(child))]
+
+
+def _call(source: str, node: nodes.Call) -> tuple[str, str | None]:
+    if not isinstance(node.node, nodes.Name) or node.kwargs or node.dyn_args or node.dyn_kwargs:
+        raise BadExpression(f"{source!r}: call one of {', '.join(FUNCTIONS)} with plain arguments")
+    first = node.args[0] if node.args else None
+    return node.node.name, str(first.value) if isinstance(first, nodes.Const) else None
+
+
+def evaluate(source: str, names: Mapping[str, Callable[..., Any]]) -> bool:
+    """Whether the condition holds. Raises BadExpression if it cannot be evaluated."""
+    try:
+        return bool(_compile(source)(**names))
+    except (UndefinedError, TypeError, ValueError, KeyError) as wrong:
+        raise BadExpression(f"{source!r}: {wrong}") from wrong

@@ -1,0 +1,54 @@
+"""Folding: a state is what its facts say, in their order, and nothing else.
+
+A fact of an unknown kind is refused: an older program must not act on half of what happened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from models.errors import RecordTooNew
+from models.fact import Fact
+from models.fold import incident, matter, others, pages, steps
+from models.state import Confirmation, House, Incident, Intake, Programme, StreamState
+
+RULES_VERSION = 1
+"""Raised whenever the fold or a due time changes; snapshots of another version are not used."""
+
+_PAGES: dict[str, Callable[[Any, Fact], None]] = pages.FOLDS
+_FOLDS: dict[type[StreamState], dict[str, Callable[[Any, Fact], None]]] = {
+    Incident: _PAGES | incident.FOLDS | steps.FOLDS | matter.FOLDS,
+    Intake: _PAGES | others.INTAKE,
+    House: _PAGES | others.HOUSE,
+    Programme: _PAGES | others.PROGRAMME,
+}
+
+
+def empty(stream: str) -> StreamState:
+    """The state of a stream before its first fact."""
+    kinds: dict[str, type[StreamState]] = {"intake": Intake, "house": House, "programme": Programme}
+    return kinds.get(stream, Incident)(stream=stream)
+
+
+def kinds_of(state_type: type[StreamState]) -> frozenset[str]:
+    """The kinds of fact that a state of this type folds."""
+    return frozenset(_FOLDS[state_type])
+
+
+def fold(state: StreamState, facts: Iterable[Fact]) -> StreamState:
+    """Apply `facts` to `state`, in place. Raises RecordTooNew on a kind this version does not know."""
+    table = _FOLDS[type(state)]
+    for fact in facts:
+        rule = table.get(fact.kind)
+        if rule is None or fact.v != 1:
+            raise RecordTooNew(
+                f"{fact.stream} #{fact.seq}: fact {fact.kind!r} v{fact.v} is of a newer Hikeshi; upgrade it"
+            )
+        rule(state, fact)
+        if fact.for_ is not None and isinstance(state, Incident):
+            # Stands at once; the person it was written for is asked to confirm (design, 14).
+            state.unasked.append(Confirmation(seq=fact.seq, person=fact.for_, by=fact.actor, what=fact.kind))
+        state.seq = fact.seq
+        state.at = fact.recorded_at
+    return state

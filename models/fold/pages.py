@@ -1,0 +1,165 @@
+"""How facts about pages and messages change a state."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from models.fact import Fact
+from models.state import Incident, Page, Recipient, StreamState
+
+CALLED_OUT = ("declared", "severity-raised")
+
+
+def _called_out(state: StreamState, fact: Fact) -> None:
+    """The severity at which people were last called out; a rise above it calls them again."""
+    if isinstance(state, Incident) and fact.data["event"] in CALLED_OUT:
+        state.paged_rank = state.severity_rank
+
+
+def recipients(data: list[dict[str, Any]]) -> list[Recipient]:
+    """The recipients as a fact lists them."""
+    return [
+        Recipient(
+            person=one["person"],
+            role=one["role"],
+            deputy_for=one.get("for"),
+            channels=one.get("channels", []),
+        )
+        for one in data
+    ]
+
+
+def _asked(state: StreamState, fact: Fact) -> None:
+    data = fact.data
+    _called_out(state, fact)
+    state.pages[fact.seq] = Page(
+        id=fact.seq,
+        event=data["event"],
+        subject=data["subject"],
+        route=data["route"],
+        asked_at=fact.at,
+        base=fact.at,
+        within=data["within"],
+        repeat=data["repeat"],
+        all_of=data["all"],
+        every=data["every"],
+        renew=data.get("renew", 0),
+        level_at=fact.at,
+        reached={"0": recipients(data["recipients"])},
+        detail=data.get("detail", {}),
+    )
+
+
+def _escalated(state: StreamState, fact: Fact) -> None:
+    page = state.pages[fact.data["page"]]
+    page.level = fact.data["level"]
+    page.level_at = fact.at
+    page.attempt = 1
+    page.delegated_to = None
+    page.delayed_by = fact.data.get("delayed_by", [])
+    page.reached[str(page.level)] = recipients(fact.data["recipients"])
+    for skipped in fact.data.get("skipped", []):
+        page.reached[str(skipped["level"])] = recipients(skipped["recipients"])
+
+
+def _hurried(state: StreamState, fact: Fact) -> None:
+    """A level that no channel reaches: the following one is due from now, not from its own time."""
+    page = state.pages[fact.data["page"]]
+    page.base = fact.at
+    page.base_level = fact.data["level"]
+    page.round = 0
+
+
+def _repeated(state: StreamState, fact: Fact) -> None:
+    page = state.pages[fact.data["page"]]
+    page.attempt = fact.data["attempt"]
+    page.reached[str(page.level)] = recipients(fact.data["recipients"])
+
+
+def _exhausted(state: StreamState, fact: Fact) -> None:
+    page = state.pages[fact.data["page"]]
+    page.round = fact.data["round"]
+    page.delayed_by = fact.data.get("delayed_by", [])
+    page.reached["last"] = recipients(fact.data["recipients"])
+
+
+def _lapsed(state: StreamState, fact: Fact) -> None:
+    page = state.pages[fact.data["page"]]
+    page.state = "open"
+    page.acks = {}
+    page.acked_by = page.acked_at = None
+    page.base = page.level_at = fact.at
+    page.base_level = page.level
+    page.round = 0
+    page.attempt = fact.data["attempt"]
+    page.reached[str(page.level)] = recipients(fact.data["recipients"])
+    # Repeats count attempts from the level's start; this one is the first since then.
+    page.repeat = [0 if n == page.level else every for n, every in enumerate(page.repeat)]
+
+
+def _acknowledged(state: StreamState, fact: Fact) -> None:
+    page = state.pages[fact.data["page"]]
+    page.acks[fact.data["by"]] = fact.at
+    if fact.data["complete"]:
+        page.state = "acknowledged"
+        page.acked_by = fact.data["by"]
+        page.acked_at = fact.at
+        page.worked_at = None
+
+
+def _delegated(state: StreamState, fact: Fact) -> None:
+    page = state.pages[fact.data["page"]]
+    page.delegated_to = fact.data["to"]
+    until = datetime.fromisoformat(fact.data["until"])
+    page.delegated_until = page.base = until
+    page.base_level = page.level + 1
+    page.round = 0
+
+
+def _stopped(state: StreamState, fact: Fact) -> None:
+    page = state.pages[fact.data["page"]]
+    page.state = "stopped"
+    page.ended_at = fact.at
+
+
+def _worked(state: StreamState, fact: Fact) -> None:
+    state.pages[fact.data["page"]].worked_at = fact.at
+
+
+def _sent(state: StreamState, fact: Fact) -> None:
+    page = state.pages.get(fact.data.get("page", 0))
+    if page is not None:
+        page.sent += 1
+
+
+def _given_up(state: StreamState, fact: Fact) -> None:
+    page = state.pages.get(fact.data.get("page", 0))
+    if page is not None:
+        page.failed.append(fact.data["key"])
+
+
+def no_change(state: Any, fact: Fact) -> None:
+    """A fact that only tells; nothing follows from it."""
+
+
+FOLDS: dict[str, Callable[[Any, Fact], None]] = {
+    "page.asked": _asked,
+    "page.escalated": _escalated,
+    "page.hurried": _hurried,
+    "page.repeated": _repeated,
+    "page.exhausted": _exhausted,
+    "page.lapsed": _lapsed,
+    "page.acknowledged": _acknowledged,
+    "page.seen": no_change,
+    "page.delegated": _delegated,
+    "page.stopped": _stopped,
+    "page.worked": _worked,
+    "page.unanswerable": _called_out,
+    "message.requested": no_change,
+    "message.sent": _sent,
+    "message.failed": no_change,
+    "message.given_up": _given_up,
+    "text.disposed": no_change,
+}

@@ -1,0 +1,172 @@
+"""How facts about steps and decisions change an incident."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from models.fact import Fact
+from models.state import Incident, StepState
+
+
+def _step(state: Incident, fact: Fact) -> StepState:
+    key = fact.data["step"]
+    step = state.steps.get(key)
+    if step is None:
+        step = state.steps[key] = StepState(key=key)
+    return step
+
+
+def _added(state: Incident, fact: Fact) -> None:
+    step = _step(state, fact)
+    step.added = fact.data["definition"]
+
+
+def _ready(state: Incident, fact: Fact) -> None:
+    step = _step(state, fact)
+    step.status = "ready"
+    step.ready_at = fact.at
+    limit = fact.data.get("limit_at")
+    step.limit_at = datetime.fromisoformat(limit) if limit else None
+    step.overdue = False
+    step.held = []
+    step.look_first = fact.data.get("look_first", False)
+    step.error = None
+    step.lease_until = None
+    state.gates_held.pop(step.key, None)
+    if fact.data.get("machine"):
+        state.wanted = fact.seq
+
+
+def _held(state: Incident, fact: Fact) -> None:
+    step = _step(state, fact)
+    step.status = "held"
+    step.held = list(fact.data["gates"])
+    state.gates_held[step.key] = list(fact.data["why"])
+
+
+def _passed(state: Incident, fact: Fact) -> None:
+    state.gates_held.pop(fact.data["step"], None)
+
+
+def _overridden(state: Incident, fact: Fact) -> None:
+    state.overrides[f"{fact.data['gate']}@{fact.data['step']}"] = fact.seq
+
+
+def _assigned(state: Incident, fact: Fact) -> None:
+    _step(state, fact).owner = fact.data["person"]
+
+
+def _started(state: Incident, fact: Fact) -> None:
+    step = _step(state, fact)
+    step.status = "started"
+    step.started_at = fact.at
+    step.started_by = fact.for_ or fact.actor
+    step.attempt = fact.data.get("attempt", step.attempt + 1)
+    step.node = fact.data.get("node")
+    step.epoch = fact.data.get("epoch", 0)
+    lease = fact.data.get("lease_until")
+    step.lease_until = datetime.fromisoformat(lease) if lease else None
+
+
+def _finished(state: Incident, fact: Fact) -> StepState:
+    step = _step(state, fact)
+    step.status = "done"
+    step.done_at = fact.at
+    step.done_by = fact.for_ or fact.actor
+    step.lease_until = None
+    step.limit_at = None
+    step.outputs = dict(fact.data.get("outputs", {}))
+    step.unconfirmed = fact.for_ is not None
+    return step
+
+
+def _done(state: Incident, fact: Fact) -> None:
+    step = _finished(state, fact)
+    state.variables |= fact.data.get("sets", {})
+    step.reason = fact.data.get("reason")
+
+
+def _decided(state: Incident, fact: Fact) -> None:
+    step = _finished(state, fact)
+    step.choice = fact.data["choice"]
+    step.factors = dict(fact.data.get("factors", {}))
+    step.reason = fact.data["reason"]
+    state.variables |= fact.data.get("sets", {})
+
+
+def _withdrawn(state: Incident, fact: Fact) -> None:
+    step = _step(state, fact)
+    step.status = "waiting"
+    step.choice = step.reason = step.done_at = step.done_by = None
+    step.factors = {}
+
+
+def _failed(status: Any) -> Callable[[Incident, Fact], None]:
+    def apply(state: Incident, fact: Fact) -> None:
+        step = _step(state, fact)
+        step.status = status
+        step.error = fact.data.get("error")
+        step.lease_until = None
+
+    return apply
+
+
+def _settled(status: Any) -> Callable[[Incident, Fact], None]:
+    def apply(state: Incident, fact: Fact) -> None:
+        step = _step(state, fact)
+        step.status = status
+        step.done_at = fact.at
+        step.limit_at = step.lease_until = None
+        step.reason = fact.data.get("reason")
+        state.gates_held.pop(step.key, None)
+
+    return apply
+
+
+def _overdue(state: Incident, fact: Fact) -> None:
+    _step(state, fact).overdue = True
+
+
+def _repeated(state: Incident, fact: Fact) -> None:
+    for key in fact.data["steps"]:
+        before = state.steps[key]
+        state.steps[key] = StepState(key=key, round=before.round + 1, owner=before.owner, added=before.added)
+
+
+def _reset(state: Incident, fact: Fact) -> None:
+    """A condition that did not hold now does, or the step comes back with its phase."""
+    step = _step(state, fact)
+    state.steps[step.key] = StepState(key=step.key, round=step.round, owner=step.owner, added=step.added)
+
+
+def _drafted(state: Incident, fact: Fact) -> None:
+    _step(state, fact).drafted = fact.data["document"]
+
+
+def _variable(state: Incident, fact: Fact) -> None:
+    state.variables[fact.data["name"]] = fact.data["value"]
+
+
+FOLDS: dict[str, Callable[[Any, Fact], None]] = {
+    "step.added": _added,
+    "step.ready": _ready,
+    "step.assigned": _assigned,
+    "step.started": _started,
+    "step.done": _done,
+    "step.failed": _failed("failed"),
+    "step.unknown": _failed("unknown"),
+    "step.skipped": _settled("skipped"),
+    "step.not_applicable": _settled("not-applicable"),
+    "step.overdue": _overdue,
+    "step.repeated": _repeated,
+    "step.reset": _reset,
+    "gate.held": _held,
+    "gate.passed": _passed,
+    "gate.overridden": _overridden,
+    "decision.made": _decided,
+    "decision.withdrawn": _withdrawn,
+    "notice.drafted": _drafted,
+    "variable.set": _variable,
+}

@@ -1,0 +1,151 @@
+"""The rest of the institution's directory: alert sources, named targets, settings. Never frozen.
+
+Secrets are named, not written: `secret: env:NAME` or `secret: file:path` (see `console.secrets`).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from models.values import Duration, Frozen, Id, Lang
+
+SecretRef = Annotated[str, Field(pattern=r"^(env:[A-Z_][A-Z0-9_]*|file:.+)$")]
+JsonPath = Annotated[str, Field(pattern=r"^[A-Za-z0-9_@$-]+(\.[A-Za-z0-9_@$-]+)*$", max_length=200)]
+
+
+class Mapping(Frozen):
+    """Which fields of an alert's JSON mean what; dotted paths, list items by number."""
+
+    key: tuple[JsonPath, ...] = Field(
+        min_length=1, description="together they name the matter, for duplicates"
+    )
+    title: JsonPath
+    at: JsonPath | None = None
+    level: JsonPath | None = Field(default=None, description="the tool's own number or word of gravity")
+    hosts: tuple[JsonPath, ...] = ()
+    words: tuple[JsonPath, ...] = Field(default=(), description="fields searched for a matching playbook")
+
+
+class Rule(Frozen):
+    """What to do with an alert of a source; the first rule that fits wins."""
+
+    at_least: int | None = Field(default=None, description="level as a number, at least")
+    levels: tuple[str, ...] = Field(default=(), description="level as a word")
+    words: tuple[str, ...] = Field(default=(), description="any of these in the alert's words")
+    do: Literal["declare", "propose", "keep"]
+    playbook: Id | None = None
+    severity: Id | None = None
+
+
+class Source(Frozen):
+    """A monitoring tool that may post alerts."""
+
+    id: Id
+    format: Literal["wazuh", "json"]
+    auth: Literal["bearer", "hmac"] = "bearer"
+    secret: SecretRef
+    mapping: Mapping | None = Field(default=None, description="needed for `json`; wazuh brings its own")
+    rules: tuple[Rule, ...] = ()
+    max_bytes: int = Field(default=262_144, ge=1_024, le=10_485_760)
+    per_minute: int = Field(default=600, ge=1, le=100_000)
+
+
+class Intake(Frozen):
+    """`intake.yaml`."""
+
+    sources: tuple[Source, ...] = ()
+
+
+class Parameter(Frozen):
+    """A typed parameter of a command or request; text never starts with a dash."""
+
+    type: Literal["text", "host", "number", "path", "choice"] = "text"
+    choices: tuple[str, ...] = ()
+    max_length: int = Field(default=200, ge=1, le=4096)
+
+
+class HttpTarget(Frozen):
+    """A named HTTP endpoint that playbooks may call; the URL never comes from a playbook."""
+
+    kind: Literal["http"]
+    method: Literal["GET", "POST", "PUT", "DELETE", "PATCH"] = "POST"
+    url: str = Field(pattern=r"^https?://[^\s]+$")
+    secret: SecretRef | None = Field(default=None, description="sent as a bearer token")
+    headers: dict[str, str] = Field(default_factory=dict)
+    parameters: dict[str, Parameter] = Field(default_factory=dict, description="sent as a JSON body or query")
+    max_bytes: int = Field(default=1_048_576, ge=1, le=104_857_600)
+    outputs: dict[str, JsonPath] = Field(
+        default_factory=dict, description="recorded field -> path in the answer"
+    )
+    ok: tuple[int, ...] = (200, 201, 202, 204)
+
+
+class CommandTarget(Frozen):
+    """An allow-listed program with its arguments; `{name}` stands for a typed parameter. No shell."""
+
+    kind: Literal["command"]
+    argv: tuple[str, ...] = Field(min_length=1)
+    parameters: dict[str, Parameter] = Field(default_factory=dict)
+    max_bytes: int = Field(default=1_048_576, ge=1, le=104_857_600)
+    preserve: bool = Field(default=False, description="keep the output as evidence")
+
+
+class FileTarget(Frozen):
+    """Folders from which files may be copied as evidence."""
+
+    kind: Literal["files"]
+    root: str = Field(description="absolute path; nothing outside it is read")
+    patterns: tuple[str, ...] = Field(default=("*",), min_length=1)
+    max_files: int = Field(default=1_000, ge=1, le=100_000)
+    max_bytes: int = Field(default=1_073_741_824, ge=1)
+
+
+Target = Annotated[HttpTarget | CommandTarget | FileTarget, Field(discriminator="kind")]
+
+
+class Targets(Frozen):
+    """`targets.yaml`: everything that an action may touch, by name."""
+
+    targets: dict[Id, Target] = Field(default_factory=dict)
+
+
+class SlackSettings(Frozen):
+    """Slack, if it is used. `token` names the bot token."""
+
+    token: SecretRef
+    base_url: str = "https://slack.com/api/"
+    timeout: Duration = Field(default="10s", validate_default=True)
+
+
+class EmailSettings(Frozen):
+    """Mail by SMTP, if it is used."""
+
+    host: str
+    port: int = Field(default=587, ge=1, le=65535)
+    sender: str
+    security: Literal["starttls", "tls", "none"] = "starttls"
+    user: str | None = None
+    password: SecretRef | None = None
+
+
+class Settings(Frozen):
+    """`settings.toml`."""
+
+    lang: Lang = "ja"
+    data: str = Field(
+        default="var", description="folder of the record and the evidence, relative to this file"
+    )
+    database: str | None = Field(default=None, description="SQLAlchemy address; default: SQLite in `data`")
+    host: str = "127.0.0.1"
+    port: int = Field(default=8410, ge=0, le=65535)
+    public_url: str | None = Field(default=None, description="address of this node in messages' links")
+    signing_key: SecretRef | None = Field(default=None, description="default: a key file made in `data`")
+    fallback: tuple[str, ...] = Field(
+        default=("console",), description="channels when all of a person's fail"
+    )
+    heartbeat_url: str | None = Field(default=None, description="pinged while all is well")
+    heartbeat_every: Duration = Field(default="60s", validate_default=True)
+    slack: SlackSettings | None = None
+    email: EmailSettings | None = None

@@ -1,0 +1,151 @@
+"""Which messages a fact asks for: rows of the outbox, with the key that every copy carries.
+
+The key is incident/cause-seq/level/attempt/address, the address being channel and person: where a person is
+reached is looked up when the message leaves, so no personal data lies in the outbox.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import orjson
+
+from models.fact import Fact
+from models.state import StreamState
+from models.world import World
+
+PAGE_TEMPLATES = {
+    "declared": "page.declared",
+    "decision": "page.decision",
+    "step-ready": "page.step",
+    "step-overdue": "page.step_overdue",
+    "step-unknown": "page.step_unknown",
+    "severity-raised": "page.severity",
+    "confirm": "page.confirm",
+    "delivery-failed": "page.delivery_failed",
+    "triage-overdue": "page.triage",
+    "alert-unreadable": "page.alert_unreadable",
+    "timers-stopped": "page.timers_stopped",
+    "impaired": "page.impaired",
+    "improvement-overdue": "page.improvement",
+}
+_PAGED = {"page.asked", "page.escalated", "page.repeated", "page.lapsed", "page.delegated"}
+
+
+def messages(fact: Fact, state: StreamState, world: World) -> list[dict[str, Any]]:
+    """The outbox rows that this fact asks for; `state` has it folded in."""
+    if fact.kind in _PAGED or fact.kind == "page.exhausted":
+        return _for_page(fact, state, world)
+    if fact.kind == "message.requested":
+        return _for_notice(fact)
+    if fact.kind == "page.acknowledged" and fact.data["complete"]:
+        return _for_the_others(fact, state)
+    return []
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Sheet:
+    """What all messages of one cause have in common."""
+
+    fact: Fact
+    page: int
+    level: str
+    attempt: int
+    kind: str
+    template: str
+    subject: str
+
+    def key(self, address: str) -> str:
+        return f"{self.fact.stream}/{self.page}/{self.level}/{self.attempt}/{address}"
+
+    def row(self, channel: str, address: str) -> dict[str, Any]:
+        return {
+            "key": self.key(address),
+            "stream": self.fact.stream,
+            "page": self.page,
+            "cause": self.fact.seq,
+            "level": self.level,
+            "attempt": self.attempt,
+            "kind": self.kind,
+            "template": self.template,
+            "subject": self.subject,
+            "person": None,
+            "role": "",
+            "deputy_for": None,
+            "channel": channel,
+            "address": None,
+            "further": "[]",
+            "state": "queued",
+            "tries": 0,
+        }
+
+    def to(self, people: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """A row for each person on their first channel; the others are tried if it fails."""
+        rows = []
+        for one in people:
+            channels = one.get("channels", [])
+            if channels:
+                row = self.row(channels[0], f"{channels[0]}:{one['person']}")
+                row |= {"person": one["person"], "role": one.get("role", ""), "deputy_for": one.get("for")}
+                rows.append(row | {"further": orjson.dumps(channels[1:]).decode()})
+        return rows
+
+
+def _for_page(fact: Fact, state: StreamState, world: World) -> list[dict[str, Any]]:
+    page = state.pages[fact.seq if fact.kind == "page.asked" else fact.data["page"]]
+    template = PAGE_TEMPLATES[page.event]
+    level, attempt = str(page.level), page.attempt
+    if fact.kind == "page.exhausted":
+        template, level, attempt = "page.exhausted", "last", page.round
+    elif fact.kind == "page.delegated":
+        level, attempt = "delegate", fact.seq
+    elif fact.kind == "page.lapsed":
+        level = f"{page.level}-again"
+    sheet = _Sheet(
+        fact=fact,
+        page=page.id,
+        level=level,
+        attempt=attempt,
+        kind="page",
+        template=template,
+        subject=page.subject,
+    )
+    rows = sheet.to(fact.data["recipients"])
+    for skipped in fact.data.get("skipped", []):
+        rows += replace(sheet, level=str(skipped["level"]), attempt=1).to(skipped["recipients"])
+    return rows + _for_duty_channel(sheet, world)
+
+
+def _for_duty_channel(sheet: _Sheet, world: World) -> list[dict[str, Any]]:
+    """The standing duty channel sees the first call-out, every further level, and exhaustion."""
+    address = world.organisation.duty_channel
+    if address is None or "slack" not in world.channels or sheet.fact.kind == "page.repeated":
+        return []
+    return [replace(sheet, kind="notice").row("slack", f"slack:{address}") | {"address": address}]
+
+
+def _for_notice(fact: Fact) -> list[dict[str, Any]]:
+    return _notice(fact, fact.data["template"], fact.data["subject"]).to(fact.data["recipients"])
+
+
+def _notice(fact: Fact, template: str, subject: str) -> _Sheet:
+    return _Sheet(
+        fact=fact, page=fact.seq, level="0", attempt=1, kind="notice", template=template, subject=subject
+    )
+
+
+def _for_the_others(fact: Fact, state: StreamState) -> list[dict[str, Any]]:
+    """Whoever was paged learns that somebody has it: two people working it unknown to each other is worse."""
+    page = state.pages[fact.data["page"]]
+    found: dict[str, dict[str, Any]] = {}
+    for people in page.reached.values() if page.sent else ():
+        for one in people:
+            if one.person != fact.data["by"]:
+                found[one.person] = {
+                    "person": one.person,
+                    "role": one.role,
+                    "for": one.deputy_for,
+                    "channels": one.channels,
+                }
+    return _notice(fact, "notice.acknowledged", f"page:{page.id}").to(list(found.values()))

@@ -1,0 +1,49 @@
+"""The record's schema from the first day on, by alembic. `upgrade` lays it down or brings it up to date."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sqlalchemy import Connection, inspect, text
+
+from models.errors import RecordTooNew
+
+HEAD = "0001"
+KNOWN = ("0001",)
+
+
+def version(connection: Connection) -> str | None:
+    """The schema's version in this database; None if it is empty."""
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.execute(text("select version_num from alembic_version")).scalar()
+
+
+def upgrade(connection: Connection, to: str = HEAD) -> None:
+    """Bring the schema to `to`. Raises RecordTooNew if a newer Hikeshi wrote it."""
+    present = version(connection)
+    if present == to:
+        return
+    if present is not None and present not in KNOWN:
+        raise RecordTooNew(
+            f"the record's schema is {present}, this Hikeshi knows up to {HEAD}; use the newer version"
+        )
+    # alembic costs 0.2 s to import, and is needed once in the life of a database.
+    from alembic import command  # noqa: PLC0415
+    from alembic.config import Config  # noqa: PLC0415
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent))
+    config.attributes["connection"] = connection
+    command.upgrade(config, to)
+
+
+def downgrade(connection: Connection, to: str) -> None:
+    """Take the schema back to `to` (`base` empties it); for tests and for rolling back an upgrade."""
+    from alembic import command  # noqa: PLC0415
+    from alembic.config import Config  # noqa: PLC0415
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent))
+    config.attributes["connection"] = connection
+    command.downgrade(config, to)

@@ -1,0 +1,162 @@
+"""The institution as its `organisation.yaml` says: people, roles, rotas, services, third parties.
+
+People and rotas are read as they are now; nothing of this is frozen into an incident (design, 9).
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime, time
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import AwareDatetime, Field, field_validator
+
+from models.values import Duration, Frozen, Id, Lang, Text
+
+Channel = Literal["console", "file", "slack", "email"]
+Level = Literal["none", "low", "medium", "high", "critical"]
+
+
+class Absence(Frozen):
+    """A time in which a person cannot be reached; `until` is not part of it."""
+
+    since: AwareDatetime
+    until: AwareDatetime
+    why: str = ""
+
+
+class Person(Frozen):
+    """Somebody who can be paged or can act. `contacts` are tried in the order they are written."""
+
+    id: Id
+    name: Text
+    title: Text | None = None
+    lang: Lang = "ja"
+    account: str | None = Field(default=None, description="operating-system account: the CLI's actor")
+    slack: str | None = Field(default=None, pattern=r"^[UW][A-Z0-9]{2,}$")
+    email: str | None = Field(default=None, pattern=r"^[^@\s<>]+@[^@\s<>]+$")
+    phone: str | None = None
+    channels: tuple[Channel, ...] = Field(default=("console",), min_length=1)
+    roles: tuple[Id, ...] = ()
+    deputies: tuple[Id, ...] = Field(default=(), description="who stands in while absent, in this order")
+    absences: tuple[Absence, ...] = ()
+
+    def absent(self, now: datetime) -> bool:
+        """Whether the person is away at `now` (aware)."""
+        return any(away.since <= now < away.until for away in self.absences)
+
+    def address(self, channel: str) -> str | None:
+        """Where `channel` reaches this person, or None if it cannot."""
+        return {"console": self.id, "file": self.id, "slack": self.slack, "email": self.email}.get(channel)
+
+
+class Role(Frozen):
+    """What somebody is answerable for. Its `rota` says who holds it when; without one, all who have it do."""
+
+    id: Id
+    title: Text
+    rota: Id | None = None
+    hours: str | None = Field(default=None, description="when the role answers, for people to read")
+
+
+class Override(Frozen):
+    """Somebody else takes a shift, or part of it."""
+
+    since: AwareDatetime
+    until: AwareDatetime
+    people: tuple[Id, ...] = Field(min_length=1)
+
+
+class Shift(Frozen):
+    """A recurring stretch of duty: `rule` (RRULE) gives the days, in the rota's zone."""
+
+    rule: str = Field(description="RRULE on days, for example FREQ=WEEKLY;BYDAY=MO,TU")
+    starts: time
+    lasts: Duration
+    people: tuple[Id, ...] = Field(min_length=1)
+    rotate: Literal["none", "daily", "weekly"] = Field(
+        default="none", description="take turns through `people`, counted from `since`"
+    )
+    since: date = date(2026, 1, 1)
+
+
+class Rota(Frozen):
+    """Who is on duty when."""
+
+    id: Id
+    zone: str = "Asia/Tokyo"
+    shifts: tuple[Shift, ...] = Field(min_length=1)
+    overrides: tuple[Override, ...] = ()
+
+    @field_validator("zone")
+    @classmethod
+    def _zone_exists(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (KeyError, ValueError, OSError) as missing:
+            raise ValueError(f"no time zone {value!r}; write it as Asia/Tokyo") from missing
+        return value
+
+
+class Service(Frozen):
+    """A business service with its recovery targets (FSA-2.5.1-B1)."""
+
+    id: Id
+    name: Text
+    owner: Id = Field(description="role of the system's owner, who confirms recovery (FSA-2.5.2.6-B5)")
+    tier: int = Field(ge=1, le=4)
+    important: bool = False
+    rto: Duration
+    rto_from: Literal["outage", "decision"] = "outage"
+    rpo: Duration
+    rlo: Text
+    mtpd: Duration
+    needs: tuple[Id, ...] = ()
+    vendors: tuple[Id, ...] = ()
+    hosts: tuple[str, ...] = ()
+    recovery_order: int = Field(ge=1)
+
+
+class Contract(Frozen):
+    """What was agreed with an outside expert or vendor, so that nobody looks for it at night."""
+
+    number: str
+    hours: str
+    call_out: Duration = Field(description="how soon they come after the call")
+    notification_within: Duration | None = Field(default=None, description="how soon they must tell us")
+
+
+class ThirdParty(Frozen):
+    """An outside party: the columns of FSA-2.6-B5, and what an incident needs of it."""
+
+    id: Id
+    name: Text
+    kind: Literal[
+        "vendor", "counsel", "forensics", "insurer", "authority", "police", "jpcert", "fisac", "bank", "other"
+    ]
+    provides: Text = Field(description="product, service or function")
+    access: Text | None = None
+    data: Text | None = Field(default=None, description="kinds of data held, how sensitive, and where")
+    criticality: Level = "medium"
+    phone: str | None = None
+    email: str | None = None
+    hours: str = Field(description="when they answer")
+    contract: Contract | None = None
+    alternative: Text | None = None
+    alternative_tested: date | None = None
+    critical_supplier: Text | None = Field(default=None, description="the party's own critical supplier")
+
+
+class Organisation(Frozen):
+    """The whole of `organisation.yaml`."""
+
+    name: Text
+    zone: str = "Asia/Tokyo"
+    lang: Lang = "ja"
+    bridge: str | None = Field(default=None, description="meeting link or telephone bridge, shown in pages")
+    duty_channel: str | None = Field(default=None, description="id of the standing Slack duty channel")
+    people: tuple[Person, ...] = Field(min_length=1)
+    roles: tuple[Role, ...] = Field(min_length=1)
+    rotas: tuple[Rota, ...] = ()
+    services: tuple[Service, ...] = ()
+    third_parties: tuple[ThirdParty, ...] = ()

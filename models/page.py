@@ -1,0 +1,94 @@
+"""Pages and their escalation: who is asked next, and why (FSA-2.5.2.1-B3).
+
+The timing that a page follows was written into the fact that asked for it, so a rule needs no route to tell
+what is due, and a changed route moves nothing that has begun. Instants count from `base`, never from now.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from models.reason import Reason
+from models.state import Page
+
+
+@dataclass(frozen=True, kw_only=True)
+class Escalation:
+    """What a page's clock says: page `level`, repeat, exhaust, lapse, or wait `until`."""
+
+    reason: Reason
+    level: int | None = None
+    skipped: tuple[int, ...] = ()
+    attempt: int = 1
+    round: int = 0
+    until: datetime | None = None
+
+
+def due_at(page: Page, level: int) -> datetime:
+    """When `level` is to be paged; the number of levels stands for exhaustion."""
+    return page.base + timedelta(seconds=sum(page.within[page.base_level : level]))
+
+
+def escalation_due(page: Page, now: datetime) -> Escalation:
+    """The latest level due, with those skipped over while nobody could page."""
+    if page.state == "stopped":
+        return Escalation(reason=Reason.STOPPED)
+    if page.state == "acknowledged":
+        return _lapse_due(page, now)
+    last = len(page.within)
+    due = [n for n in range(page.level + 1, last) if due_at(page, n) <= now]
+    if due:
+        return Escalation(reason=Reason.ACK_OVERDUE, level=due[-1], skipped=tuple(due[:-1]))
+    if page.level >= last - 1 and due_at(page, last) <= now:
+        return _exhaustion_due(page, now)
+    return _repeat_due(page, now)
+
+
+def _lapse_due(page: Page, now: datetime) -> Escalation:
+    """An acknowledgement holds only if work starts (the route's `renew`)."""
+    if not page.renew or page.acked_at is None or page.worked_at is not None:
+        return Escalation(reason=Reason.ACKNOWLEDGED)
+    lapses = page.acked_at + timedelta(seconds=page.renew)
+    if lapses <= now:
+        return Escalation(reason=Reason.ACK_LAPSED, level=page.level, attempt=page.attempt + 1)
+    return Escalation(reason=Reason.NOT_RENEWED, until=lapses)
+
+
+def _exhaustion_due(page: Page, now: datetime) -> Escalation:
+    """The last resort: at once when the last level's time is over, then at even intervals, for ever."""
+    first = due_at(page, len(page.within))
+    rounds = int((now - first).total_seconds() // page.every) + 1
+    if rounds > page.round:
+        return Escalation(reason=Reason.ROUTE_EXHAUSTED, level=len(page.within), round=rounds)
+    return Escalation(reason=Reason.NOT_DUE, until=first + timedelta(seconds=page.every * rounds))
+
+
+def _repeat_due(page: Page, now: datetime) -> Escalation:
+    following = due_at(page, page.level + 1)
+    every = page.repeat[page.level]
+    if not every:
+        return Escalation(reason=Reason.NOT_DUE, until=following)
+    passed = max(0, int((now - page.level_at).total_seconds() // every))
+    if passed + 1 > page.attempt:
+        return Escalation(reason=Reason.REPEAT_DUE, level=page.level, attempt=passed + 1)
+    again = page.level_at + timedelta(seconds=every * page.attempt)
+    return Escalation(reason=Reason.NOT_DUE, until=min(following, again))
+
+
+def page_next_due(page: Page) -> datetime | None:
+    """When `escalation_due` will next say something else than wait; None if never."""
+    if page.state == "stopped":
+        return None
+    if page.state == "acknowledged":
+        if not page.renew or page.acked_at is None or page.worked_at is not None:
+            return None
+        return page.acked_at + timedelta(seconds=page.renew)
+    last = len(page.within)
+    if page.round:
+        return due_at(page, last) + timedelta(seconds=page.every * page.round)
+    following = due_at(page, min(page.level + 1, last))
+    every = page.repeat[page.level]
+    if every:
+        return min(following, page.level_at + timedelta(seconds=every * page.attempt))
+    return following

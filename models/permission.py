@@ -1,0 +1,84 @@
+"""Who may do what: one table, over which the institution's policy may write its own rows.
+
+`*` is everybody in the directory. What a route or a playbook names (acknowledging, deciding, doing one's own
+step) is decided there and not here.
+"""
+
+from __future__ import annotations
+
+from models.commands import Command
+from models.errors import Refused
+from models.fact import SYSTEM
+from models.reason import Reason
+from models.state import Incident, StreamState
+from models.world import World
+
+EVERYBODY = ("*",)
+_CSIRT = ("csirt-duty", "csirt-lead", "commander", "scribe", "ciso")
+_LEAD = ("csirt-lead", "commander", "ciso")
+TABLE: dict[str, tuple[str, ...]] = {
+    "declare": EVERYBODY,
+    "note": EVERYBODY,
+    "ack": EVERYBODY,
+    "delegate": EVERYBODY,
+    "confirm": EVERYBODY,
+    "done": EVERYBODY,
+    "decide": EVERYBODY,
+    "start": EVERYBODY,
+    "dismiss": _CSIRT,
+    "cancel": _LEAD,
+    "merge": _LEAD,
+    "link": _CSIRT,
+    "resolve": _LEAD,
+    "close": _LEAD,
+    "reopen": _LEAD,
+    "playbook": _LEAD,
+    "step-add": _CSIRT,
+    "step-skip": _LEAD,
+    "step-na": _LEAD,
+    "step-assign": _CSIRT,
+    "step-retry": _CSIRT,
+    "withdraw": _LEAD,
+    "override": EVERYBODY,
+    "severity": _CSIRT,
+    "instant": _CSIRT,
+    "role": _LEAD,
+    "service": (*_CSIRT, "owner"),
+    "evidence": _CSIRT,
+    "scope": _CSIRT,
+    "recovery-point": (*_CSIRT, "owner"),
+    "improvement": _CSIRT,
+    "improvement-end": _LEAD,
+    "alert": _CSIRT,
+    "record-for": ("scribe", *_CSIRT),
+}
+
+
+def require(command: Command, name: str, state: StreamState | None, world: World) -> frozenset[str]:
+    """The roles of the person whose act it is, if they may do it. Raises Refused otherwise."""
+    actor = command.actor.person
+    if actor == SYSTEM:
+        return frozenset({SYSTEM})
+    if actor is None or world.directory.person(actor) is None:
+        raise Refused(Reason.UNKNOWN_PERSON, {"who": command.actor.name})
+    incident = state if isinstance(state, Incident) else None
+    if command.for_ is not None:
+        _require_scribe(command, incident, world)
+    roles = world.roles_of(incident, command.who)
+    allowed = world.policy.permissions.get(name, TABLE[name])
+    if "*" not in allowed and not roles & set(allowed):
+        raise Refused(Reason.ROLE_MISSING, {"who": command.who, "needs": sorted(allowed), "command": name})
+    return roles
+
+
+def _require_scribe(command: Command, incident: Incident | None, world: World) -> None:
+    """Only a scribe, or the CSIRT, writes for somebody else; that person exists."""
+    if world.directory.person(command.for_ or "") is None:
+        raise Refused(Reason.UNKNOWN_PERSON, {"who": command.for_})
+    own = world.roles_of(incident, command.actor.person or "")
+    allowed = world.policy.permissions.get("record-for", TABLE["record-for"])
+    if not own & set(allowed):
+        raise Refused(
+            Reason.ROLE_MISSING,
+            {"who": command.actor.person, "needs": sorted(set(allowed)), "command": "record-for"},
+        )

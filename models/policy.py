@@ -1,0 +1,155 @@
+"""The policy that is frozen into an incident at declaration: routes, severity criteria, limits."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from models.values import Duration, Frozen, Id, Text
+
+Event = Literal[
+    "declared",
+    "decision",
+    "step-ready",
+    "step-overdue",
+    "step-unknown",
+    "severity-raised",
+    "confirm",
+    "delivery-failed",
+    "triage-overdue",
+    "alert-unreadable",
+    "timers-stopped",
+    "impaired",
+    "improvement-overdue",
+]
+PhaseName = Literal[
+    "triage",
+    "preservation",
+    "analysis",
+    "containment",
+    "eradication",
+    "recovery",
+    "lessons",
+    "communication",
+]
+PHASES: tuple[PhaseName, ...] = (
+    "triage",
+    "preservation",
+    "analysis",
+    "containment",
+    "eradication",
+    "recovery",
+    "lessons",
+)
+"""In the order in which they open; communication runs beside them all."""
+
+
+STEP_ROLES = ("authority", "owner")
+"""Words that a route's `to` may hold besides roles and people: whom the step in question names."""
+
+
+class RouteLevel(Frozen):
+    """One rung: who is paged, how long they have, whether one answer is enough."""
+
+    to: tuple[Id, ...] = Field(
+        min_length=1, max_length=20, description="roles, people, or `authority` / `owner` of the step"
+    )
+    answer: Literal["any", "all"] = "any"
+    within: Duration = Field(description="time to acknowledge before the next level is paged")
+    repeat: Duration | None = Field(default=None, description="page the same level again this often")
+    channels: tuple[str, ...] = Field(default=(), description="default: each person's own channels")
+
+
+class Exhausted(Frozen):
+    """The last resort when nobody answered on any level; repeated until somebody takes it."""
+
+    to: tuple[Id, ...] = Field(min_length=1, max_length=20)
+    every: Duration
+
+
+class Applies(Frozen):
+    """When a route is used. What is left out matches everything; the first matching route wins."""
+
+    events: tuple[Event, ...] = ()
+    attack: tuple[str, ...] = Field(default=(), description="playbooks")
+    severity_at_least: Id | None = None
+    phases: tuple[PhaseName, ...] = ()
+
+
+class Route(Frozen):
+    """The ordered people to reach, with a time limit for each (FSA-2.5.2.1-B3)."""
+
+    id: Id
+    title: Text
+    applies: Applies = Applies()
+    levels: tuple[RouteLevel, ...] = Field(min_length=1, max_length=10)
+    exhausted: Exhausted
+    renew: Duration | None = Field(
+        default=None, description="an acknowledgement lapses if work has not started within this time"
+    )
+
+
+class Severity(Frozen):
+    """One severity, with the scales beside it that are reported to others."""
+
+    id: Id
+    title: Text
+    nisc: int = Field(ge=0, le=4, description="重要インフラ 深刻度評価基準")
+    fire: Literal["nil", "negligible", "low", "medium", "high", "extreme"]
+
+
+class Criterion(Frozen):
+    """One row of what a business impact, or an urgency, means; people choose by reading it."""
+
+    id: Id
+    title: Text
+
+
+class SeverityPolicy(Frozen):
+    """Criteria set beforehand (FSA-2.5.2.1-B3): impact x urgency gives a severity."""
+
+    severities: tuple[Severity, ...] = Field(min_length=2, max_length=8, description="from light to grave")
+    impacts: tuple[Criterion, ...] = Field(min_length=2, max_length=8)
+    urgencies: tuple[Criterion, ...] = Field(min_length=1, max_length=8)
+    matrix: dict[str, dict[str, str]] = Field(description="impact -> urgency -> severity")
+    default: Id = Field(description="until somebody has judged it")
+
+    def rank(self, severity: str | None) -> int:
+        """Position from light (0) to grave; -1 for none."""
+        return next((n for n, s in enumerate(self.severities) if s.id == severity), -1)
+
+    @model_validator(mode="after")
+    def _matrix_is_whole(self) -> SeverityPolicy:
+        known = {s.id for s in self.severities}
+        if self.default not in known:
+            raise ValueError(f"default: {self.default!r} is none of the severities {sorted(known)}")
+        for impact in self.impacts:
+            for urgency in self.urgencies:
+                cell = self.matrix.get(impact.id, {}).get(urgency.id)
+                if cell not in known:
+                    raise ValueError(
+                        f"matrix: {impact.id} x {urgency.id} must be one of {sorted(known)}, got {cell!r}"
+                    )
+        return self
+
+
+class Limits(Frozen):
+    """Times and bounds of the installation that rules need; frozen with the policy."""
+
+    triage_within: Duration = Field(default="30m", validate_default=True)
+    confirm_within: Duration = Field(default="24h", validate_default=True)
+    watch_period: Duration = Field(default="72h", validate_default=True)
+    improvement_reminder: Duration = Field(default="7d", validate_default=True)
+    default_step_lease: Duration = Field(default="5m", validate_default=True)
+
+
+class Policy(Frozen):
+    """What is frozen by digest at declaration (promise P10)."""
+
+    routes: tuple[Route, ...] = Field(min_length=1)
+    severity: SeverityPolicy
+    limits: Limits = Limits()
+    permissions: dict[str, tuple[str, ...]] = Field(
+        default_factory=dict, description="command -> roles, over the shipped table"
+    )

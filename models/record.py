@@ -1,0 +1,350 @@
+"""The record's own storage: facts with their chain, texts beside them, and what is derived from them.
+
+SQLAlchemy Core on one kept connection; SQLite in WAL with synchronous=FULL by default. Not safe for several
+threads: each process has one writer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, bindparam, create_engine, event, func, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError
+from sqlalchemy.pool import StaticPool
+
+from models import migrations
+from models.canonical import GENESIS, chain_hash
+from models.crashpoint import crash_point
+from models.errors import RecordBusy, RecordConflict, RecordDamaged, RecordUnwritable
+from models.fact import Fact, read_fact
+from models.frozen import Document
+from models.tables import METADATA
+
+BUSY_MILLISECONDS = 5_000
+_t = METADATA.tables
+STREAM, FACT, TEXT, DOCUMENT = _t["stream"], _t["fact"], _t["text"], _t["document"]
+OUTBOX, ALERT, NODE, COUNTER = _t["outbox"], _t["alert"], _t["node"], _t["counter"]
+
+
+def micros(at: datetime) -> int:
+    """Microseconds since 1970 UTC, exactly."""
+    delta = at - _EPOCH
+    return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredText:
+    """A text with the salt that its digest was made with."""
+
+    digest: str
+    salt: bytes
+    body: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Derived:
+    """What is kept of a stream's state beside its facts."""
+
+    status: str
+    severity: str
+    drill: bool
+    next_due_at: datetime | None
+    wanted: int
+    snapshot: bytes | None
+    rules: int
+
+
+class Record:
+    """A database that holds records."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._engine = _engine(url)
+        self._connection: Connection | None = None
+
+    @classmethod
+    def at(cls, path: Path) -> Record:
+        """The SQLite record at `path`; its folder is made if need be, readable by its owner only."""
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return cls(f"sqlite:///{path}")
+
+    @classmethod
+    def in_memory(cls) -> Record:
+        """A record that is gone with the process: rehearsals and tests."""
+        record = cls("sqlite://")
+        record.migrate()
+        return record
+
+    def migrate(self) -> None:
+        """Lay the schema down or bring it up to date."""
+        with _translated():
+            connection = self._open()
+            migrations.upgrade(connection)
+            connection.commit()
+
+    def _open(self) -> Connection:
+        if self._connection is None or self._connection.invalidated:
+            self._connection = self._engine.connect()
+        return self._connection
+
+    @contextmanager
+    def read(self) -> Iterator[Tx]:
+        """A consistent look that keeps nobody from writing."""
+        with _translated():
+            connection = self._open()
+            if connection.in_transaction():
+                connection.rollback()
+            connection.info["reading"] = True
+            try:
+                yield Tx(connection)
+            finally:
+                connection.rollback()
+                connection.info["reading"] = False
+
+    @contextmanager
+    def begin(self) -> Iterator[Tx]:
+        """One transaction: everything in it is stored durably when it ends, or nothing is."""
+        with _translated():
+            connection = self._open()
+            if connection.in_transaction():
+                connection.rollback()
+            try:
+                with connection.begin():
+                    yield Tx(connection)
+                    crash_point("before-commit")
+            except (OperationalError, DatabaseError):
+                # A connection that failed may be in any state; the next transaction opens its own.
+                connection.invalidate()
+                self._connection = None
+                raise
+        crash_point("after-commit")
+
+    def data_version(self) -> int:
+        """A number that changes when another process has written (SQLite only; 0 elsewhere)."""
+        if not self.url.startswith("sqlite"):
+            return 0
+        with _translated():
+            # On the driver's own connection: a transaction would take the write lock at every look.
+            driver = self._open().connection.dbapi_connection
+            return int(driver.cursor().execute("pragma data_version").fetchone()[0]) if driver else 0
+
+    def close(self) -> None:
+        """Let the database go."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+        self._engine.dispose()
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """The database's own errors in our words."""
+    try:
+        yield
+    except IntegrityError as clash:
+        raise RecordConflict(f"somebody else wrote first: {clash.orig}") from clash
+    except OperationalError as failed:
+        said = str(failed.orig)
+        if "locked" in said or "busy" in said:
+            raise RecordBusy(f"the record is in use by another process: {said}") from failed
+        raise RecordUnwritable(
+            f"the record cannot be written: {said}; free space or mend the disk"
+        ) from failed
+    except DatabaseError as failed:
+        raise RecordDamaged(f"the database is damaged: {failed.orig}; restore a backup") from failed
+
+
+def _engine(url: str) -> Engine:
+    if not url.startswith("sqlite"):
+        return create_engine(url)
+    memory = url == "sqlite://"
+    extra: dict[str, Any] = {"poolclass": StaticPool} if memory else {}
+    engine = create_engine(url, connect_args={"check_same_thread": False}, **extra)
+
+    @event.listens_for(engine, "connect")
+    def _settings(connection: Any, _: Any) -> None:
+        # pysqlite would begin transactions by itself, and deferred ones: two writers would deadlock.
+        connection.isolation_level = None
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "foreign_keys=1",
+            f"busy_timeout={BUSY_MILLISECONDS}",
+        ):
+            connection.execute(f"pragma {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        reading = connection.info.get("reading", False)
+        connection.exec_driver_sql("begin" if reading else "begin immediate")
+
+    return engine
+
+
+_ADD_FACT = FACT.insert()
+_ADD_TEXT = TEXT.insert()
+_ADD_OUTBOX_SQLITE = sqlite.insert(OUTBOX).on_conflict_do_nothing(index_elements=["key"])
+_ADD_OUTBOX_POSTGRES = postgresql.insert(OUTBOX).on_conflict_do_nothing(index_elements=["key"])
+_HEAD = select(STREAM.c.seq, STREAM.c.hash).where(STREAM.c.id == bindparam("stream"))
+_FACTS = (
+    select(FACT.c.body)
+    .where(FACT.c.stream == bindparam("stream"), FACT.c.seq > bindparam("after"))
+    .order_by(FACT.c.seq)
+)
+_TEXTS = select(TEXT.c.digest, TEXT.c.body).where(
+    TEXT.c.stream == bindparam("stream"), TEXT.c.seq > bindparam("after")
+)
+_SNAPSHOT = select(STREAM.c.snapshot, STREAM.c.snapshot_seq, STREAM.c.rules, STREAM.c.seq).where(
+    STREAM.c.id == bindparam("stream")
+)
+
+
+class Tx:
+    """What can be done inside one transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+
+    # -- facts ----------------------------------------------------------------------------------------------
+
+    def head(self, stream: str) -> tuple[int, bytes]:
+        """Seq and hash of the last fact; (0, zeros) if there is none."""
+        row = self.connection.execute(_HEAD, {"stream": stream}).first()
+        return (row[0], bytes(row[1])) if row else (0, GENESIS)
+
+    def snapshot(self, stream: str, rules: int) -> tuple[bytes | None, int, int]:
+        """The last snapshot by these rules with its seq, and the seq of the head."""
+        row = self.connection.execute(_SNAPSHOT, {"stream": stream}).first()
+        if row is None:
+            return None, 0, 0
+        return (bytes(row[0]), row[1], row[3]) if row[0] and row[2] == rules else (None, 0, row[3])
+
+    def facts(self, stream: str, after: int = 0) -> list[Fact]:
+        """The facts of a stream after `after`, in order."""
+        rows = self.connection.execute(_FACTS, {"stream": stream, "after": after})
+        return [read_fact(row[0]) for row in rows]
+
+    def texts(self, stream: str, after: int = 0) -> dict[str, str | None]:
+        """Texts beside the facts, by digest; None for what was disposed of."""
+        rows = self.connection.execute(_TEXTS, {"stream": stream, "after": after})
+        return {row[0]: row[1] for row in rows}
+
+    def append(self, facts: Sequence[Fact], texts: Mapping[int, Sequence[StoredText]]) -> bytes:
+        """Write facts after the head of their stream and return the new head's hash.
+
+        Raises RecordConflict if somebody else wrote first.
+        """
+        stream = facts[0].stream
+        seq, before = self.head(stream)
+        rows = []
+        for fact in facts:
+            if fact.seq != seq + 1:
+                raise RecordConflict(f"{stream}: expected #{seq + 1}, got #{fact.seq}; load it again")
+            body = fact.body()
+            before = chain_hash(before, body)
+            rows.append({"stream": stream, "seq": fact.seq, "kind": fact.kind, "body": body, "hash": before})
+            seq = fact.seq
+        self.connection.execute(_ADD_FACT, rows)
+        beside = [
+            {"stream": stream, "digest": one.digest, "seq": number, "salt": one.salt, "body": one.body}
+            for number, many in texts.items()
+            for one in many
+        ]
+        if beside:
+            self.connection.execute(_ADD_TEXT, beside)
+        crash_point("facts-written")
+        return before
+
+    def derive(self, stream: str, seq: int, head: bytes, at: datetime, derived: Derived) -> None:
+        """Keep what follows from the state, so that nothing is folded to find what is due."""
+        values: dict[str, Any] = {
+            "seq": seq,
+            "hash": head,
+            "status": derived.status,
+            "severity": derived.severity,
+            "next_due_at": micros(derived.next_due_at) if derived.next_due_at else None,
+            "wanted": derived.wanted,
+        }
+        if derived.snapshot is not None:
+            values |= {"snapshot": derived.snapshot, "snapshot_seq": seq, "rules": derived.rules}
+        found = self.connection.execute(update(STREAM).where(STREAM.c.id == stream).values(values))
+        if found.rowcount == 0:
+            kind = "incident" if stream.startswith("INC-") else "other"
+            first = {"id": stream, "kind": kind, "drill": derived.drill, "opened_at": micros(at)}
+            self.connection.execute(STREAM.insert().values(first | values))
+
+    # -- documents and numbers ------------------------------------------------------------------------------
+
+    def keep(self, document: Document, media: str = "application/json") -> None:
+        """Store a document once."""
+        known = self.connection.execute(
+            select(DOCUMENT.c.digest).where(DOCUMENT.c.digest == document.digest)
+        ).first()
+        if known is None:
+            row = {"digest": document.digest, "media": media, "body": document.body}
+            self.connection.execute(DOCUMENT.insert(), row)
+
+    def document(self, digest: str) -> bytes | None:
+        """The document's bytes, or None."""
+        found = self.connection.execute(select(DOCUMENT.c.body).where(DOCUMENT.c.digest == digest)).scalar()
+        return bytes(found) if found is not None else None
+
+    def number(self, name: str) -> int:
+        """The next number of a counter, from 1."""
+        found = self.connection.execute(
+            update(COUNTER).where(COUNTER.c.name == name).values(value=COUNTER.c.value + 1)
+        )
+        if found.rowcount == 0:
+            self.connection.execute(COUNTER.insert().values(name=name, value=1))
+            return 1
+        return int(
+            self.connection.execute(select(COUNTER.c.value).where(COUNTER.c.name == name)).scalar_one()
+        )
+
+    def peek(self, name: str) -> int:
+        """The last number that a counter gave out; 0 if none."""
+        found = self.connection.execute(select(COUNTER.c.value).where(COUNTER.c.name == name)).scalar()
+        return int(found or 0)
+
+    # -- what is due ----------------------------------------------------------------------------------------
+
+    def due_streams(self, now: datetime, limit: int) -> list[str]:
+        """Streams whose next due time has come, oldest first, leaving out those in quarantine."""
+        stamp = micros(now)
+        rows = self.connection.execute(
+            select(STREAM.c.id)
+            .where(STREAM.c.next_due_at <= stamp, func.coalesce(STREAM.c.retry_at, 0) <= stamp)
+            .order_by(STREAM.c.next_due_at)
+            .limit(limit)
+        )
+        return [row[0] for row in rows]
+
+    def earliest_due(self) -> int | None:
+        """The earliest due time of all streams, in microseconds, leaving out quarantine."""
+        healthy = select(STREAM.c.next_due_at).where(
+            STREAM.c.next_due_at.is_not(None), STREAM.c.retry_at.is_(None)
+        )
+        first = self.connection.execute(healthy.order_by(STREAM.c.next_due_at).limit(1)).scalar()
+        # Few are ever sick, so these are looked through one by one.
+        sick = select(STREAM.c.next_due_at, STREAM.c.retry_at).where(
+            STREAM.c.next_due_at.is_not(None), STREAM.c.retry_at.is_not(None)
+        )
+        instants = [max(row[0], row[1]) for row in self.connection.execute(sick)]
+        return min(instants if first is None else [first, *instants], default=None)
+
+    def enqueue(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Put messages into the outbox; one that is there already stays as it is."""
+        if not rows:
+            return
+        insert = _ADD_OUTBOX_SQLITE if self.connection.dialect.name == "sqlite" else _ADD_OUTBOX_POSTGRES
+        self.connection.execute(insert, list(rows))
+        crash_point("outbox-written")

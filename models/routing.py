@@ -1,0 +1,129 @@
+"""Which route a matter takes, and whom each of its levels reaches now."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from models.directory import Holder
+from models.fact import Draft
+from models.policy import STEP_ROLES, Event, Route
+from models.state import Incident, Programme, StreamState
+from models.world import World
+
+
+def choose_route(world: World, event: Event, state: StreamState, phase: str | None = None) -> Route | None:
+    """The first route that applies to this event; None if the policy has none."""
+    return next((route for route in world.policy.routes if _applies(route, world, event, state, phase)), None)
+
+
+def route_named(world: World, route_id: str) -> Route | None:
+    """The route with this id in the incident's policy."""
+    return next((route for route in world.policy.routes if route.id == route_id), None)
+
+
+def _applies(route: Route, world: World, event: Event, state: StreamState, phase: str | None) -> bool:
+    when = route.applies
+    if when.events and event not in when.events:
+        return False
+    if not isinstance(state, Incident):
+        return not (when.attack or when.severity_at_least or when.phases)
+    if when.attack and not set(when.attack) & set(state.playbooks):
+        return False
+    if when.severity_at_least:
+        least = world.policy.severity.rank(when.severity_at_least)
+        if world.policy.severity.rank(state.severity) < least:
+            return False
+    return not when.phases or phase in when.phases
+
+
+def level_recipients(
+    world: World, state: StreamState, to: tuple[str, ...], channels: tuple[str, ...], subject: str
+) -> list[dict[str, Any]]:
+    """The people that `to` means now, each once, with the channels that reach them in order."""
+    found: dict[str, dict[str, Any]] = {}
+    incident = state if isinstance(state, Incident) else None
+    for who in to:
+        named = _named(world, state, who, subject) if who in STEP_ROLES else who
+        for holder in world.holders(incident, named) if named else ():
+            if holder.person.id not in found:
+                found[holder.person.id] = _recipient(world, holder, channels)
+    return list(found.values())
+
+
+def _named(world: World, state: StreamState, who: str, subject: str) -> str | None:
+    """The role or person that `authority` or `owner` means for this matter."""
+    kind, _, name = subject.partition(":")
+    if isinstance(state, Programme) and kind == "improvement" and name in state.improvements:
+        return state.improvements[name].owner
+    if not isinstance(state, Incident):
+        return None
+    if kind == "confirm":
+        waiting = [*state.unasked, *state.confirmations.values()]
+        return next((one.person for one in waiting if str(one.seq) == name), None)
+    planned = world.step(state, name) if kind == "step" else None
+    if planned is None:
+        return None
+    known = state.steps.get(planned.key)
+    if who == "owner" and known is not None and known.owner:
+        return known.owner
+    return planned.step.authority or planned.step.owner if who == "authority" else planned.step.owner
+
+
+def _recipient(world: World, holder: Holder, channels: tuple[str, ...]) -> dict[str, Any]:
+    wanted = channels or holder.person.channels
+    usable = [one for one in wanted if one in world.channels and holder.person.address(one)]
+    found: dict[str, Any] = {"person": holder.person.id, "role": holder.role, "channels": usable}
+    if holder.deputy_for:
+        found["for"] = holder.deputy_for
+    return found
+
+
+def ask(
+    world: World,
+    state: StreamState,
+    event: Event,
+    subject: str,
+    detail: dict[str, Any] | None = None,
+) -> list[Draft]:
+    """The facts that call for an acknowledgement of `subject`; none if the policy has no route for it."""
+    planned = None
+    if isinstance(state, Incident) and subject.startswith("step:"):
+        planned = world.step(state, subject.removeprefix("step:"))
+    route = choose_route(world, event, state, planned.step.phase if planned else None)
+    if route is None:
+        return [Draft(kind="page.unanswerable", data={"event": event, "subject": subject})]
+    first = route.levels[0]
+    people = level_recipients(world, state, first.to, first.channels, subject)
+    asked = Draft(
+        kind="page.asked",
+        data={
+            "event": event,
+            "subject": subject,
+            "route": route.id,
+            "within": [int(level.within.total_seconds()) for level in route.levels],
+            "repeat": [int(level.repeat.total_seconds()) if level.repeat else 0 for level in route.levels],
+            "all": [level.answer == "all" for level in route.levels],
+            "every": int(route.exhausted.every.total_seconds()),
+            "renew": int(route.renew.total_seconds()) if route.renew else 0,
+            "recipients": people,
+            "directory": world.directory.version,
+            "detail": detail or {},
+        },
+    )
+    return [asked]
+
+
+def entitled_level(
+    world: World, state: StreamState, route: Route | None, person: str, subject: str
+) -> int | None:
+    """The first level of the route on which the person may answer now; None if on none.
+
+    The number of levels stands for the last resort.
+    """
+    if route is None:
+        return None
+    ladder = [level.to for level in route.levels] + [route.exhausted.to]
+    for number, to in enumerate(ladder):
+        if any(one["person"] == person for one in level_recipients(world, state, to, (), subject)):
+            return number
+    return None

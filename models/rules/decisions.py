@@ -1,0 +1,94 @@
+"""Decisions: a choice with its reason and factors, by a person entitled to make it. Never by a time-out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from models.commands import Decide, WithdrawDecision
+from models.errors import Refused
+from models.fact import Draft
+from models.permission import require
+from models.plan import PlannedStep
+from models.playbook import FACTORS
+from models.reason import Reason
+from models.rules.common import Decided, find_step, must_not_have_ended, text
+from models.state import Incident
+from models.world import World
+
+MAX_FACTOR = 1_000
+
+
+def decide_step(state: Incident, command: Decide, world: World) -> Decided:
+    """Record the choice (FSA-2.5.2.4-B1, B2)."""
+    require(command, "decide", state, world)
+    must_not_have_ended(state)
+    planned, known = find_step(state, world, command.step)
+    if planned.step.kind != "decision":
+        raise Refused(Reason.STEP_NOT_READY, {"step": planned.key, "status": "no decision", "after": ()})
+    if known.status == "done":
+        raise Refused(Reason.ALREADY, {"what": f"{planned.key}: {known.choice} ({known.done_by})"})
+    if known.status == "held":
+        causes = state.gates_held.get(planned.key, [])
+        raise Refused(Reason.GATE_HELD, {"step": planned.key, "gates": known.held, "causes": causes})
+    if known.status not in {"ready", "started"}:
+        raise Refused(
+            Reason.STEP_NOT_READY, {"step": planned.key, "status": known.status, "after": planned.after or ()}
+        )
+    options = [option.id for option in planned.step.options]
+    if command.choice not in options:
+        raise Refused(Reason.NO_SUCH_OPTION, {"choice": command.choice, "known": options})
+    entitled = _entitled(state, planned, command.who, world)
+    reason = text(command.reason, "reason")
+    data: dict[str, Any] = {"step": planned.key, "choice": command.choice, "authority": entitled}
+    texts = {"reason": reason} | {
+        f"factors.{name}": value for name, value in _factors(planned, command).items()
+    }
+    data["factors"] = {}
+    if command.choice != planned.step.recommend and planned.step.recommend:
+        data["against_recommendation"] = planned.step.recommend
+    sets = {f"{planned.scope}.{name}": command.choice for name in planned.step.sets}
+    if sets:
+        data["sets"] = sets
+    return [Draft(kind="decision.made", data=data, texts=texts, at=command.at)]
+
+
+def _entitled(state: Incident, planned: PlannedStep, person: str, world: World) -> dict[str, str]:
+    """As what the person decides: the authority's role, by rota, assignment or as a deputy."""
+    role = planned.step.authority or ""
+    for holder in world.holders(state, role):
+        if holder.person.id == person:
+            found = {"role": role, "directory": world.directory.version}
+            return found | ({"deputy_for": holder.deputy_for} if holder.deputy_for else {})
+    if role in world.roles_of(state, person):
+        return {"role": role, "directory": world.directory.version}
+    raise Refused(Reason.AUTHORITY_MISSING, {"who": person, "needs": [role], "what": planned.key})
+
+
+def _factors(planned: PlannedStep, command: Decide) -> dict[str, str]:
+    """The factors that had to be weighed; `unknown` is an answer, nothing is not."""
+    needed = tuple(dict.fromkeys((*planned.step.factors, *(FACTORS if planned.step.stops else ()))))
+    missing = [name for name in needed if not command.factors.get(name, "").strip()]
+    if missing:
+        raise Refused(Reason.FACTORS_MISSING, {"step": planned.key, "factors": missing})
+    wrong = [name for name in command.factors if name not in needed]
+    if wrong:
+        raise Refused(
+            Reason.FIELD_WRONG, {"fields": [f"{name}: no factor of this decision" for name in wrong]}
+        )
+    return {name: text(command.factors[name], name, MAX_FACTOR) for name in needed}
+
+
+def withdraw(state: Incident, command: WithdrawDecision, world: World) -> Decided:
+    """Take a decision back; it is asked for again."""
+    require(command, "withdraw", state, world)
+    must_not_have_ended(state)
+    planned, known = find_step(state, world, command.step)
+    if known.choice is None:
+        raise Refused(Reason.STEP_NOT_READY, {"step": planned.key, "status": known.status, "after": ()})
+    return [
+        Draft(
+            kind="decision.withdrawn",
+            data={"step": planned.key, "choice": known.choice},
+            texts={"reason": text(command.reason, "reason")},
+        )
+    ]

@@ -1,0 +1,276 @@
+"""Declaring an incident, and how it ends."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from models.clock import iso
+from models.commands import (
+    Absorb,
+    AssignRole,
+    AttachAlert,
+    Close,
+    Confirm,
+    Declare,
+    DraftReview,
+    EndIncident,
+    Impair,
+    Link,
+    Merge,
+    Note,
+    Reopen,
+    Resolve,
+    SetInstant,
+    SetSeverity,
+)
+from models.errors import Refused
+from models.fact import SYSTEM, Draft
+from models.gate import closing_causes, open_phases
+from models.permission import require
+from models.policy import PHASES
+from models.reason import Reason
+from models.rules.common import (
+    MAX_TITLE,
+    Decided,
+    Then,
+    find_service,
+    must_be_open,
+    must_not_have_ended,
+    past,
+    text,
+)
+from models.rules.playbooks import playbook_added
+from models.state import Incident
+from models.world import World
+
+DEFAULT_PLAYBOOK = "unknown"
+INSTANTS = (
+    "occurred", "detected", "recognised", "identified", "determined", "classified", "compromised",
+    "threshold-reached", "materiality-determined", "contained", "cause-identified", "cause-addressed",
+    "restored", "payment-made",
+)  # fmt: skip
+"""Separate instants, none inferred from another (design, 12)."""
+
+
+def declare(state: Incident, command: Declare, world: World) -> Decided:
+    """An incident opens: policy and playbook are frozen, and the first page is asked for."""
+    require(command, "declare", None, world)
+    names = command.playbooks or (DEFAULT_PLAYBOOK,)
+    for name in names:
+        if name not in world.library:
+            raise Refused(Reason.NO_SUCH_PLAYBOOK, {"playbook": name, "known": sorted(world.library)})
+    data: dict[str, Any] = {"source": command.source, "policy": world.policy_digest}
+    if world.drill:
+        data["drill"] = True
+    if command.alerts:
+        data["alerts"] = list(command.alerts)
+    title = text(command.text, "text", MAX_TITLE)
+    drafts: list[Draft] = [Draft(kind="incident.declared", data=data, texts={"title": title})]
+    drafts += [playbook_added(world.library[name]) for name in dict.fromkeys(names)]
+    for field in ("occurred", "detected"):
+        instant = getattr(command, field)
+        if instant is not None:
+            drafts.append(
+                Draft(
+                    kind="instant.set",
+                    data={
+                        "name": field,
+                        "instant": iso(past(instant, field, world)),
+                        "source": command.source,
+                    },
+                )
+            )
+    for service in command.services:
+        since = command.occurred or command.detected or world.now
+        drafts.append(
+            Draft(
+                kind="service.impacted",
+                data={"service": find_service(world, service), "since": iso(since), "by": command.source},
+            )
+        )
+    severity = _severity(command, world, command.severity or world.policy.severity.default)
+    return [*drafts, severity]
+
+
+def _severity(command: Declare | SetSeverity, world: World, default: str | None) -> Draft:
+    """The severity that impact and urgency give by the criteria set beforehand (FSA-2.5.2.1-B3)."""
+    policy = world.policy.severity
+    chosen = command.severity or default
+    data: dict[str, Any] = {}
+    if command.impact and command.urgency:
+        cell = policy.matrix.get(command.impact, {}).get(command.urgency)
+        if cell is None:
+            known = [f"{one.id}" for one in (*policy.impacts, *policy.urgencies)]
+            wrong = {"severity": f"{command.impact} x {command.urgency}", "known": known}
+            raise Refused(Reason.NO_SUCH_SEVERITY, wrong)
+        chosen = cell
+        data |= {"impact": command.impact, "urgency": command.urgency}
+    found = next((one for one in policy.severities if one.id == chosen), None)
+    if found is None:
+        raise Refused(
+            Reason.NO_SUCH_SEVERITY, {"severity": chosen, "known": [one.id for one in policy.severities]}
+        )
+    data |= {"severity": found.id, "rank": policy.rank(found.id), "nisc": found.nisc, "fire": found.fire}
+    return Draft(kind="severity.set", data=data)
+
+
+def set_severity(state: Incident, command: SetSeverity, world: World) -> Decided:
+    """Judge the severity; a rise calls people out again (see models.advance)."""
+    require(command, "severity", state, world)
+    must_be_open(state, "resolved")
+    draft = _severity(command, world, None)
+    if command.reason:
+        draft = Draft(kind=draft.kind, data=draft.data, texts={"reason": text(command.reason, "reason")})
+    return [draft]
+
+
+def end(state: Incident, command: EndIncident, world: World) -> Decided:
+    """Dismiss or cancel."""
+    require(command, "dismiss" if command.how == "dismissed" else "cancel", state, world)
+    must_be_open(state)
+    return [Draft(kind=f"incident.{command.how}", texts={"reason": text(command.reason, "reason")})]
+
+
+def merge(state: Incident, command: Merge, world: World) -> Decided:
+    """Go on in another incident."""
+    require(command, "merge", state, world)
+    must_be_open(state)
+    if command.into == state.stream:
+        raise Refused(Reason.SELF_MERGE, {"incident": state.stream})
+    merged = Draft(
+        kind="incident.merged", data={"into": command.into}, texts={"reason": text(command.reason, "reason")}
+    )
+    other = Absorb(actor=command.actor, other=state.stream, alerts=tuple(state.alerts))
+    return [merged, Then(stream=command.into, command=other)]
+
+
+def absorb(state: Incident, command: Absorb, world: World) -> Decided:
+    """The incident that another was merged into."""
+    must_be_open(state, "resolved")
+    return [Draft(kind="incident.absorbed", data={"from": command.other, "alerts": list(command.alerts)})]
+
+
+def link(state: Incident, command: Link, world: World) -> Decided:
+    """Say that another incident has to do with this one."""
+    require(command, "link", state, world)
+    if command.to == state.stream:
+        raise Refused(Reason.SELF_MERGE, {"incident": state.stream})
+    if state.links.get(command.to) == command.relation:
+        raise Refused(Reason.ALREADY, {"what": command.to})
+    return [Draft(kind="incident.linked", data={"to": command.to, "relation": command.relation})]
+
+
+def resolve(state: Incident, command: Resolve, world: World) -> Decided:
+    """The response is over; the watch period and the review begin."""
+    require(command, "resolve", state, world)
+    must_be_open(state)
+    causes = [f"phase-open:{name}" for name in open_phases(state, PHASES[:-1])]
+    if causes:
+        raise Refused(Reason.NOT_RESOLVABLE, {"causes": causes})
+    watch = command.watch if command.watch is not None else _watch_period(state, world)
+    return [
+        Draft(
+            kind="incident.resolved",
+            data={"watch": watch},
+            texts={
+                "cause": text(command.cause, "cause"),
+                "entry_route": text(command.entry_route, "entry_route"),
+            },
+        )
+    ]
+
+
+def _watch_period(state: Incident, world: World) -> int:
+    """The longest watch period that the playbooks or the policy ask for, in seconds."""
+    periods = [world.plans[name].playbook.watch_period for name in state.playbooks]
+    longest = max((one for one in periods if one), default=world.policy.limits.watch_period)
+    return int(longest.total_seconds())
+
+
+def close(state: Incident, command: Close, world: World) -> Decided:
+    """The review is over; refused while anything that the guideline asks for is missing."""
+    require(command, "close", state, world)
+    must_be_open(state, "resolved")
+    causes = closing_causes(state, world)
+    if causes and f"closing@{state.stream}" not in state.overrides:
+        raise Refused(Reason.NOT_CLOSABLE, {"causes": causes})
+    texts = {"assessment": text(command.assessment, "assessment")}
+    if command.spread:
+        texts["spread"] = text(command.spread, "spread")
+    return [Draft(kind="incident.closed", texts=texts)]
+
+
+def reopen(state: Incident, command: Reopen, world: World) -> Decided:
+    """Take the incident up again, or one of its phases; a decision with a reason."""
+    require(command, "reopen", state, world)
+    reason = text(command.reason, "reason")
+    if command.phase is None:
+        if state.status not in {"resolved", "closed"}:
+            raise Refused(Reason.ALREADY, {"what": state.status})
+        return [Draft(kind="incident.reopened", texts={"reason": reason})]
+    must_not_have_ended(state)
+    known = state.phases.get(command.phase)
+    if known is None or known.status != "ended":
+        raise Refused(Reason.ALREADY, {"what": command.phase})
+    again = [
+        planned.key
+        for planned in world.steps(state).values()
+        if planned.step.phase == command.phase and planned.key in state.steps
+    ]
+    reopened = Draft(kind="phase.reopened", data={"phase": command.phase}, texts={"reason": reason})
+    return [reopened, Draft(kind="step.repeated", data={"step": command.phase, "steps": again})]
+
+
+def set_instant(state: Incident, command: SetInstant, world: World) -> Decided:
+    """Say when something happened, with the source."""
+    require(command, "instant", state, world)
+    must_not_have_ended(state)
+    if command.name not in INSTANTS:
+        raise Refused(Reason.NO_SUCH_ITEM, {"item": command.name, "known": list(INSTANTS)})
+    data = {"name": command.name, "instant": iso(past(command.instant, command.name, world))}
+    return [Draft(kind="instant.set", data=data, texts={"source": text(command.source, "source")})]
+
+
+def assign_role(state: Incident, command: AssignRole, world: World) -> Decided:
+    """Name the commander or the scribe."""
+    require(command, "role", state, world)
+    must_not_have_ended(state)
+    if command.role not in {"commander", "scribe"}:
+        raise Refused(Reason.NO_SUCH_ROLE, {"role": command.role, "known": ["commander", "scribe"]})
+    if world.directory.person(command.person) is None:
+        raise Refused(Reason.UNKNOWN_PERSON, {"who": command.person})
+    return [Draft(kind="role.assigned", data={"role": command.role, "person": command.person})]
+
+
+def note(state: Incident, command: Note, world: World) -> Decided:
+    """Something for the timeline; allowed for ever."""
+    require(command, "note", state, world)
+    return [Draft(kind="note.added", texts={"text": text(command.text, "text")}, at=command.at)]
+
+
+def confirm(state: Incident, command: Confirm, world: World) -> Decided:
+    """What a scribe wrote for me is right."""
+    require(command, "confirm", state, world)
+    known = state.confirmations.get(command.fact)
+    if known is None or known.person != command.actor.person:
+        raise Refused(Reason.NOT_ASKED_TO_CONFIRM, {"fact": command.fact})
+    return [Draft(kind="confirmed", data={"fact": command.fact})]
+
+
+def attach_alert(state: Incident, command: AttachAlert, world: World) -> Decided:
+    """A further alert of the same matter."""
+    must_be_open(state, "resolved")
+    return [Draft(kind="alert.attached", data={"alert": command.alert})]
+
+
+def impair(state: Incident, command: Impair, world: World) -> Decided:
+    """Some part of Hikeshi does not work for this incident, or does again; said once."""
+    if command.actor.person != SYSTEM or (command.what in state.impaired) is not command.mended:
+        return []
+    kind = "machine.recovered" if command.mended else "machine.impaired"
+    return [Draft(kind=kind, data={"what": command.what, "detail": command.detail[:300]})]
+
+
+def draft_review(state: Incident, command: DraftReview, world: World) -> Decided:
+    """The machine's part of the review."""
+    return [Draft(kind="review.drafted", data={"document": command.document})]

@@ -1,0 +1,171 @@
+"""Acknowledging, delegating, and what time makes of an open page."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from models.clock import iso
+from models.commands import Acknowledge, Delegate, MarkDelivery
+from models.errors import Refused
+from models.fact import Draft
+from models.page import Escalation, escalation_due
+from models.permission import require
+from models.policy import Route
+from models.reason import Reason
+from models.routing import entitled_level, level_recipients, route_named
+from models.rules.common import Decided
+from models.state import Page, StreamState
+from models.world import World
+
+MAX_DELEGATION = timedelta(hours=24)
+
+
+def acknowledge(state: StreamState, command: Acknowledge, world: World) -> Decided:
+    """I have it. Somebody entitled on any level takes it over; anybody else is recorded as having seen it."""
+    require(command, "ack", state, world)
+    page = _page(state, command.page, command.who, world)
+    if page.state != "open":
+        raise Refused(Reason.ALREADY, {"what": f"{page.state} ({page.acked_by or ''})", "page": page.id})
+    route = route_named(world, page.route)
+    level = entitled_level(world, state, route, command.who, page.subject)
+    if level is None and page.delegated_to == command.who:
+        level = page.level
+    if level is None:
+        seen = {"page": page.id, "by": command.who, "reason": Reason.NOT_ENTITLED_ON_ROUTE.value}
+        return [Draft(kind="page.seen", data=seen)]
+    data = {
+        "page": page.id,
+        "by": command.who,
+        "level": level,
+        "takeover": level != page.level,
+        "complete": _complete(state, page, route, level, command.who, world),
+    }
+    return [Draft(kind="page.acknowledged", data=data, at=command.at)]
+
+
+def _page(state: StreamState, number: int | None, person: str, world: World) -> Page:
+    if number is not None:
+        if number not in state.pages:
+            raise Refused(Reason.NO_SUCH_PAGE, {"page": number, "known": sorted(state.pages)})
+        return state.pages[number]
+    theirs = [
+        page
+        for page in state.open_pages()
+        if page.delegated_to == person
+        or entitled_level(world, state, route_named(world, page.route), person, page.subject) is not None
+    ]
+    if theirs:
+        return theirs[0]
+    if state.open_pages():
+        return state.open_pages()[0]
+    raise Refused(Reason.NO_SUCH_PAGE, {"page": "", "known": sorted(state.pages)})
+
+
+def _complete(
+    state: StreamState, page: Page, route: Route | None, level: int, person: str, world: World
+) -> bool:
+    """Whether this answer stops the page. Where all of a level must answer, only the last of them does."""
+    if route is None or level != page.level or level >= len(page.all_of) or not page.all_of[level]:
+        return True
+    rung = route.levels[level]
+    asked = {one["person"] for one in level_recipients(world, state, rung.to, (), page.subject)}
+    return not (asked - set(page.acks) - {person})
+
+
+def delegate(state: StreamState, command: Delegate, world: World) -> Decided:
+    """Somebody else has it until a time; then the route goes on."""
+    require(command, "delegate", state, world)
+    page = _page(state, command.page, command.who, world)
+    if page.state != "open":
+        raise Refused(Reason.ALREADY, {"what": page.state, "page": page.id})
+    if entitled_level(world, state, route_named(world, page.route), command.who, page.subject) is None:
+        raise Refused(Reason.NOT_ENTITLED_ON_ROUTE, {"who": command.who, "page": page.id})
+    people = level_recipients(world, state, (command.to,), (), page.subject)
+    if world.directory.person(command.to) is None or not people:
+        raise Refused(Reason.UNKNOWN_PERSON, {"who": command.to})
+    if not world.now < command.until <= world.now + MAX_DELEGATION:
+        raise Refused(
+            Reason.FIELD_WRONG,
+            {"fields": [f"until: expected a time within 24h, got {command.until.isoformat()}"]},
+        )
+    data = {
+        "page": page.id,
+        "by": command.who,
+        "to": command.to,
+        "until": iso(command.until),
+        "recipients": people,
+    }
+    return [Draft(kind="page.delegated", data=data)]
+
+
+def page_due(state: StreamState, page: Page, world: World) -> list[Draft]:
+    """What time alone makes of a page: the next level, a repeat, the last resort, or a lapse."""
+    found = escalation_due(page, world.now)
+    if found.level is None:
+        return []
+    route = route_named(world, page.route)
+    data: dict[str, Any] = {"page": page.id, "level": found.level, "reason": found.reason.value}
+    if found.reason is Reason.ROUTE_EXHAUSTED:
+        to = route.exhausted.to if route else ()
+        data |= {"round": found.round, "recipients": level_recipients(world, state, to, (), page.subject)}
+        return [Draft(kind="page.exhausted", data=data | _delay(page, found, world))]
+    data["recipients"] = _of_level(state, page, route, found.level, world)
+    if found.reason in {Reason.REPEAT_DUE, Reason.ACK_LAPSED}:
+        kind = "page.repeated" if found.reason is Reason.REPEAT_DUE else "page.lapsed"
+        return [Draft(kind=kind, data=data | {"attempt": found.attempt})]
+    if found.skipped:
+        data["skipped"] = [
+            {"level": level, "recipients": _of_level(state, page, route, level, world)}
+            for level in found.skipped
+        ]
+    return [Draft(kind="page.escalated", data=data | _delay(page, found, world))]
+
+
+def _of_level(
+    state: StreamState, page: Page, route: Route | None, level: int, world: World
+) -> list[dict[str, Any]]:
+    if route is None or level >= len(route.levels):
+        return []
+    rung = route.levels[level]
+    return level_recipients(world, state, rung.to, rung.channels, page.subject)
+
+
+def _delay(page: Page, found: Escalation, world: World) -> dict[str, Any]:
+    """The outage that made this late, if one did: shown as "delayed by outage 02:10-02:55"."""
+    since = page.level_at
+    for start, end in reversed(world.outages):
+        if end > since and end <= world.now and (found.skipped or end - start > timedelta(seconds=30)):
+            return {"delayed_by": [iso(start), iso(end)]}
+    return {}
+
+
+def mark_delivery(state: StreamState, command: MarkDelivery, world: World) -> Decided:
+    """What became of a message. A page that reaches nobody on its level goes on at once (promise P3)."""
+    data: dict[str, Any] = {"key": command.key, "channel": command.channel, "tries": command.tries}
+    if command.page:
+        data["page"] = command.page
+    if command.person:
+        data["person"] = command.person
+    if command.detail:
+        data["detail"] = command.detail[:200]
+    drafts = [Draft(kind=f"message.{command.outcome}", data=data)]
+    if command.outcome != "given_up" or not command.page:
+        return drafts
+    page = state.pages.get(command.page)
+    if page is None or page.state != "open" or command.further:
+        return drafts
+    if page.level == command.level and page.base_level <= page.level and _all_failed(page, command.key):
+        drafts.append(Draft(kind="page.hurried", data={"page": page.id, "level": page.level + 1}))
+    return drafts
+
+
+def _all_failed(page: Page, key: str) -> bool:
+    """Whether each person of the level has been given up on."""
+    failed = [*page.failed, key]
+    people = page.reached.get(str(page.level), [])
+    prefix = key.rsplit("/", 2)[0]
+    return all(
+        any(one.startswith(prefix) and one.endswith(f":{person.person}") for one in failed)
+        for person in people
+    )

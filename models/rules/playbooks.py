@@ -1,0 +1,63 @@
+"""Playbooks of an incident: adding, moving to today's version, dropping."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from models.commands import UsePlaybook
+from models.errors import Refused
+from models.fact import Draft
+from models.frozen import FrozenPlaybook
+from models.permission import require
+from models.reason import Reason
+from models.rules.common import Decided, must_be_open, text
+from models.state import Incident
+from models.world import World
+
+
+def playbook_added(frozen: FrozenPlaybook, kind: str = "playbook.added", reason: str = "") -> Draft:
+    """The fact that freezes a playbook into the incident."""
+    data: dict[str, Any] = {
+        "playbook": frozen.name,
+        "version": frozen.version,
+        "digest": frozen.document.digest,
+    }
+    variables = {
+        name: variable.default
+        for name, variable in frozen.plan.playbook.variables.items()
+        if isinstance(variable.default, (str, int, bool))
+    }
+    if variables:
+        data["variables"] = variables
+    return Draft(kind=kind, data=data, texts={"reason": reason} if reason else {})
+
+
+def use_playbook(state: Incident, command: UsePlaybook, world: World) -> Decided:
+    """Adding, moving and dropping are decisions with a reason (promise P10)."""
+    require(command, "playbook", state, world)
+    must_be_open(state, "resolved")
+    reason = text(command.reason, "reason")
+    name = command.playbook
+    if command.how == "drop":
+        return _drop(state, name, reason)
+    if name not in world.library:
+        raise Refused(Reason.NO_SUCH_PLAYBOOK, {"playbook": name, "known": sorted(world.library)})
+    frozen = world.library[name]
+    used = state.playbooks.get(name)
+    if command.how == "add":
+        if used is not None:
+            raise Refused(Reason.PLAYBOOK_IN_USE, {"playbook": name, "version": used.version})
+        return [playbook_added(frozen, reason=reason)]
+    if used is None:
+        raise Refused(Reason.NO_SUCH_PLAYBOOK, {"playbook": name, "known": sorted(state.playbooks)})
+    if used.digest == frozen.document.digest:
+        raise Refused(Reason.ALREADY, {"what": f"{name} {used.version}"})
+    return [playbook_added(frozen, "playbook.moved", reason)]
+
+
+def _drop(state: Incident, name: str, reason: str) -> Decided:
+    if name not in state.playbooks:
+        raise Refused(Reason.NO_SUCH_PLAYBOOK, {"playbook": name, "known": sorted(state.playbooks)})
+    if len(state.playbooks) == 1:
+        raise Refused(Reason.LAST_PLAYBOOK, {"playbook": name})
+    return [Draft(kind="playbook.dropped", data={"playbook": name}, texts={"reason": reason})]

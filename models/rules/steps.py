@@ -1,0 +1,318 @@
+"""Steps that people do, and what people say about steps."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from models.clock import iso, parse_instant
+from models.commands import (
+    AddStep,
+    AssignStep,
+    Done,
+    OverrideGate,
+    RetryStep,
+    SettleStep,
+    StartStep,
+)
+from models.errors import NaiveInstant, Refused
+from models.fact import SYSTEM, Draft
+from models.gate import CLOSING, GATES, closed_gates, closing_causes, services_of
+from models.permission import require
+from models.plan import PlannedStep
+from models.playbook import RecordField
+from models.policy import PHASES
+from models.reason import Reason
+from models.rules.common import (
+    MAX_TEXT,
+    MAX_TITLE,
+    Decided,
+    find_step,
+    must_be_open,
+    must_not_have_ended,
+    text,
+)
+from models.state import SETTLED, Incident, StepState
+from models.values import parse_duration
+from models.world import ADDED, World
+
+_YES = {"yes", "true", "はい", "y", "1"}
+_NO = {"no", "false", "いいえ", "n", "0"}
+OVERSEERS = frozenset({"commander", "csirt-lead", "scribe", "ciso"})
+"""Roles that may do, or record, any manual step."""
+
+
+def may_do(state: Incident, planned: PlannedStep, person: str, world: World) -> bool:
+    """Whether a manual step is this person's: its owner, the person it was given to, or who leads."""
+    known = state.steps.get(planned.key)
+    for who in (known.owner if known else None, planned.step.owner):
+        if who and any(holder.person.id == person for holder in world.holders(state, who)):
+            return True
+    roles = world.roles_of(state, person)
+    return bool(roles & OVERSEERS) or planned.step.owner in roles
+
+
+def _must_be_theirs(state: Incident, planned: PlannedStep, person: str, world: World) -> None:
+    if person != SYSTEM and not may_do(state, planned, person, world):
+        raise Refused(
+            Reason.ROLE_MISSING,
+            {"who": person, "needs": [planned.step.owner or "", *sorted(OVERSEERS)], "command": "done"},
+        )
+
+
+def start(state: Incident, command: StartStep, world: World) -> Decided:
+    """A person takes a manual step up."""
+    require(command, "start", state, world)
+    must_not_have_ended(state)
+    planned, known = find_step(state, world, command.step)
+    if planned.step.kind not in {"manual", "notice"}:
+        raise Refused(Reason.STEP_NOT_MANUAL, {"step": planned.key, "kind": planned.step.kind})
+    if known.status == "started":
+        raise Refused(Reason.STEP_ALREADY_STARTED, {"step": planned.key, "who": known.started_by})
+    _must_be_ready(state, planned, known)
+    _must_be_theirs(state, planned, command.who, world)
+    return [Draft(kind="step.started", data={"step": planned.key, "attempt": known.attempt + 1})]
+
+
+def _must_be_ready(state: Incident, planned: PlannedStep, known: StepState) -> None:
+    if known.status in SETTLED:
+        raise Refused(Reason.ALREADY, {"what": f"{planned.key}: {known.status}"})
+    if known.status == "held":
+        raise Refused(
+            Reason.GATE_HELD,
+            {"step": planned.key, "gates": known.held, "causes": state.gates_held.get(planned.key, [])},
+        )
+    if known.status not in {"ready", "started"}:
+        raise Refused(
+            Reason.STEP_NOT_READY, {"step": planned.key, "status": known.status, "after": planned.after or ()}
+        )
+
+
+def done(state: Incident, command: Done, world: World) -> Decided:
+    """A manual step or notice is done; what has to be recorded is there and can be read."""
+    require(command, "done", state, world)
+    must_not_have_ended(state)
+    planned, known = find_step(state, world, command.step)
+    if planned.step.kind == "decision":
+        raise Refused(Reason.STEP_NEEDS_DECISION, {"step": planned.key})
+    if planned.step.kind not in {"manual", "notice"}:
+        raise Refused(Reason.STEP_NOT_MANUAL, {"step": planned.key, "kind": planned.step.kind})
+    _must_be_ready(state, planned, known)
+    _must_be_theirs(state, planned, command.who, world)
+    plain, texts = read_fields(planned.step.record, command.values)
+    data: dict[str, Any] = {"step": planned.key, "outputs": plain}
+    data |= _sets(planned, plain)
+    data |= _evidence_used(state, planned)
+    texts = {f"outputs.{name}": value for name, value in texts.items()}
+    if command.note.strip():
+        texts["note"] = text(command.note, "note")
+    drafts = [Draft(kind="step.done", data=data, texts=texts, at=command.at)]
+    return [*drafts, *consequences(state, planned, world)]
+
+
+def read_fields(
+    fields: tuple[RecordField, ...], values: Mapping[str, str]
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """What was recorded, typed: plain values apart from free text. Raises Refused on all defects at once."""
+    known = {field.id: field for field in fields}
+    wrong = [
+        f"{name}: not asked for; asked: {', '.join(known) or 'nothing'}"
+        for name in values
+        if name not in known
+    ]
+    missing = [field.id for field in fields if field.required and not values.get(field.id, "").strip()]
+    if missing:
+        raise Refused(Reason.FIELDS_MISSING, {"fields": missing})
+    plain: dict[str, Any] = {}
+    texts: dict[str, str] = {}
+    for name, value in values.items():
+        field = known.get(name)
+        if field is None or not value.strip():
+            continue
+        if field.type in {"text", "list"}:
+            texts[name] = text(value, name, MAX_TEXT)
+        else:
+            _read(field, value.strip(), plain, wrong)
+    if wrong:
+        raise Refused(Reason.FIELD_WRONG, {"fields": wrong})
+    return plain, texts
+
+
+def _read(field: RecordField, value: str, plain: dict[str, Any], wrong: list[str]) -> None:
+    try:
+        plain[field.id] = _typed(field.type, value)
+    except NaiveInstant as naive:
+        wrong.append(f"{field.id}: {naive}")
+    except ValueError:
+        wrong.append(f"{field.id}: expected {_EXPECTED[field.type]}, got {value[:60]!r}")
+
+
+_EXPECTED = {
+    "instant": "a time such as 2026-11-23T03:00:00+09:00",
+    "number": "a whole number",
+    "yes-no": "yes or no",
+    "duration": "a time such as 30m or 4h",
+}
+
+
+def _typed(kind: str, value: str) -> str | int | bool:
+    if kind == "instant":
+        return iso(parse_instant(value))
+    if kind == "number":
+        if not re.fullmatch(r"-?\d{1,15}", value.replace(",", "")):
+            raise ValueError(value)
+        return int(value.replace(",", ""))
+    if kind == "yes-no":
+        if value.lower() not in _YES | _NO:
+            raise ValueError(value)
+        return value.lower() in _YES
+    parse_duration(value)
+    return value
+
+
+def _sets(planned: PlannedStep, outputs: Mapping[str, Any]) -> dict[str, Any]:
+    """Variables that the step's fields give a value to."""
+    found = {
+        f"{planned.scope}.{variable}": outputs[field]
+        for variable, field in planned.step.sets.items()
+        if field in outputs
+    }
+    return {"sets": found} if found else {}
+
+
+def _evidence_used(state: Incident, planned: PlannedStep) -> dict[str, Any]:
+    """An analysis names the digests of what it analysed (FSA-2.5.2.2-B1)."""
+    used = [
+        {"id": item.id, "digest": item.digest or ""}
+        for item in state.evidence.values()
+        if item.source in planned.step.sources
+    ]
+    return {"analysed": used} if used else {}
+
+
+def consequences(state: Incident, planned: PlannedStep, world: World) -> list[Draft]:
+    """What a finished step says about services: stopped, restored, resumed."""
+    step = planned.step
+    if step.kind == "decision":
+        return []
+    stamp = iso(world.now)
+    drafts = [Draft(kind="service.stopped", data={"service": one}) for one in services_of(state, step.stops)]
+    drafts += [
+        Draft(kind="service.restored", data={"service": one, "instant": stamp})
+        for one in services_of(state, step.restores)
+    ]
+    drafts += [
+        Draft(kind="service.resumed", data={"service": one}) for one in services_of(state, step.resumes)
+    ]
+    return drafts
+
+
+def add_step(state: Incident, command: AddStep, world: World) -> Decided:
+    """A step that no playbook foresaw."""
+    require(command, "step-add", state, world)
+    must_be_open(state, "resolved")
+    key = f"{ADDED}/{command.step}"
+    if not re.fullmatch(r"[a-z][a-z0-9-]{0,62}", command.step):
+        raise Refused(Reason.FIELD_WRONG, {"fields": [f"step: {command.step!r} is no id such as call-isp"]})
+    if key in state.steps:
+        raise Refused(Reason.DUPLICATE, {"what": key})
+    if command.phase not in (*PHASES, "communication"):
+        raise Refused(Reason.NO_SUCH_ITEM, {"item": command.phase, "known": [*PHASES, "communication"]})
+    if not world.holders(state, command.owner):
+        raise Refused(Reason.NO_SUCH_ROLE, {"role": command.owner, "known": sorted(_roles(world))})
+    definition: dict[str, Any] = {
+        "id": command.step,
+        "phase": command.phase,
+        "kind": "manual",
+        "title": text(command.title, "title", MAX_TITLE),
+        "owner": command.owner,
+    }
+    if command.within:
+        definition["within"] = f"{command.within}s"
+    return [
+        Draft(
+            kind="step.added",
+            data={"step": key, "definition": definition},
+            texts={"reason": text(command.reason, "reason")},
+        )
+    ]
+
+
+def _roles(world: World) -> list[str]:
+    return [role.id for role in world.organisation.roles]
+
+
+def settle(state: Incident, command: SettleStep, world: World) -> Decided:
+    """Skip a step, or say that it does not apply; neither satisfies a gate."""
+    require(command, "step-skip" if command.how == "skipped" else "step-na", state, world)
+    must_not_have_ended(state)
+    planned, known = find_step(state, world, command.step)
+    if known.status in SETTLED:
+        raise Refused(Reason.ALREADY, {"what": f"{planned.key}: {known.status}"})
+    kind = "step.skipped" if command.how == "skipped" else "step.not_applicable"
+    return [Draft(kind=kind, data={"step": planned.key}, texts={"reason": text(command.reason, "reason")})]
+
+
+def assign(state: Incident, command: AssignStep, world: World) -> Decided:
+    """Give a step to a person."""
+    require(command, "step-assign", state, world)
+    must_not_have_ended(state)
+    planned, _ = find_step(state, world, command.step)
+    if world.directory.person(command.person) is None:
+        raise Refused(Reason.UNKNOWN_PERSON, {"who": command.person})
+    texts = {"reason": text(command.reason, "reason")} if command.reason.strip() else {}
+    return [Draft(kind="step.assigned", data={"step": planned.key, "person": command.person}, texts=texts)]
+
+
+def retry(state: Incident, command: RetryStep, world: World) -> Decided:
+    """A person decides about a machine step that failed, or whose outcome is unknown (promise P2)."""
+    require(command, "step-retry", state, world)
+    must_not_have_ended(state)
+    planned, known = find_step(state, world, command.step)
+    if known.status not in {"failed", "unknown"}:
+        raise Refused(Reason.STEP_NOT_READY, {"step": planned.key, "status": known.status, "after": ()})
+    reason = {"reason": text(command.reason, "reason")}
+    if command.how == "done":
+        settled = Draft(kind="step.done", data={"step": planned.key, "outputs": {}}, texts=reason)
+        return [settled, *consequences(state, planned, world)]
+    data = {"step": planned.key, "phase": planned.step.phase, "kind": planned.step.kind, "machine": True}
+    return [Draft(kind="step.ready", data=data, texts=reason)]
+
+
+def override(state: Incident, command: OverrideGate, world: World) -> Decided:
+    """Pass a closed gate: only its authority, only with a reason, and for one step."""
+    require(command, "override", state, world)
+    must_not_have_ended(state)
+    reason = text(command.reason, "reason")
+    if command.gate == CLOSING:
+        return _override_closing(state, command, world, reason)
+    rule = GATES.get(command.gate)
+    if rule is None:
+        raise Refused(Reason.NO_SUCH_GATE, {"gate": command.gate, "known": [*GATES, CLOSING]})
+    planned, _ = find_step(state, world, command.step)
+    closed = closed_gates(state, planned, world)
+    if command.gate not in closed:
+        raise Refused(Reason.NOT_HELD, {"gate": command.gate, "step": planned.key})
+    role = _gate_authority(state, command, world, rule.override_by)
+    data = {"gate": command.gate, "step": planned.key, "role": role, "causes": closed[command.gate]}
+    return [Draft(kind="gate.overridden", data=data, texts={"reason": reason})]
+
+
+def _override_closing(state: Incident, command: OverrideGate, world: World, reason: str) -> Decided:
+    causes = closing_causes(state, world)
+    if not causes:
+        raise Refused(Reason.NOT_HELD, {"gate": CLOSING, "step": state.stream})
+    role = _gate_authority(state, command, world, ("ciso", "cio", "president"))
+    data = {"gate": CLOSING, "step": state.stream, "role": role, "causes": causes}
+    return [Draft(kind="gate.overridden", data=data, texts={"reason": reason})]
+
+
+def _gate_authority(state: Incident, command: OverrideGate, world: World, shipped: tuple[str, ...]) -> str:
+    allowed = world.policy.permissions.get(f"override:{command.gate}", shipped)
+    held = sorted(world.roles_of(state, command.who) & set(allowed))
+    if not held:
+        raise Refused(
+            Reason.AUTHORITY_MISSING, {"who": command.who, "needs": list(allowed), "what": command.gate}
+        )
+    return held[0]

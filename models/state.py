@@ -1,0 +1,285 @@
+"""What a record says now: the fold of its facts.
+
+These are the builders that the fold changes as it goes; rules read them and never write. Free text is held as
+its digest (`t:…`), so that a snapshot holds none.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+
+import msgspec
+
+StepStatus = Literal[
+    "waiting", "held", "ready", "started", "done", "failed", "unknown", "skipped", "not-applicable"
+]
+SETTLED = frozenset({"done", "skipped", "not-applicable"})
+IncidentStatus = Literal["open", "resolved", "closed", "dismissed", "cancelled", "merged"]
+ENDED = frozenset({"dismissed", "cancelled", "merged"})
+
+
+class Recipient(msgspec.Struct, kw_only=True):
+    """Who a level reached: the person, the role they were asked for, and whom they stand in for."""
+
+    person: str
+    role: str
+    deputy_for: str | None = None
+    channels: list[str] = []
+
+
+class Page(msgspec.Struct, kw_only=True):
+    """One call for an acknowledgement. `id` is the seq of the fact that asked for it."""
+
+    id: int
+    event: str
+    subject: str
+    route: str
+    asked_at: datetime
+    base: datetime
+    within: list[int]
+    repeat: list[int]
+    all_of: list[bool]
+    every: int
+    renew: int = 0
+    base_level: int = 0
+    level: int = 0
+    level_at: datetime
+    attempt: int = 1
+    round: int = 0
+    state: Literal["open", "acknowledged", "stopped"] = "open"
+    acks: dict[str, datetime] = {}
+    acked_by: str | None = None
+    acked_at: datetime | None = None
+    worked_at: datetime | None = None
+    delegated_to: str | None = None
+    delegated_until: datetime | None = None
+    ended_at: datetime | None = None
+    reached: dict[str, list[Recipient]] = {}
+    failed: list[str] = []
+    sent: int = 0
+    delayed_by: list[str] = []
+    detail: dict[str, Any] = {}
+
+
+class StreamState(msgspec.Struct, kw_only=True):
+    """What every record has: its place, and the pages it asked for."""
+
+    stream: str
+    seq: int = 0
+    at: datetime | None = None
+    pages: dict[int, Page] = {}
+
+    def open_pages(self) -> list[Page]:
+        """Pages that somebody may still be paged for."""
+        return [page for page in self.pages.values() if page.state == "open"]
+
+
+class StepState(msgspec.Struct, kw_only=True):
+    """A step of this incident; `key` is playbook/step."""
+
+    key: str
+    status: StepStatus = "waiting"
+    round: int = 1
+    attempt: int = 0
+    owner: str | None = None
+    ready_at: datetime | None = None
+    limit_at: datetime | None = None
+    overdue: bool = False
+    started_at: datetime | None = None
+    started_by: str | None = None
+    node: str | None = None
+    epoch: int = 0
+    lease_until: datetime | None = None
+    look_first: bool = False
+    done_at: datetime | None = None
+    done_by: str | None = None
+    outputs: dict[str, Any] = {}
+    choice: str | None = None
+    factors: dict[str, str] = {}
+    reason: str | None = None
+    held: list[str] = []
+    drafted: str | None = None
+    error: str | None = None
+    unconfirmed: bool = False
+    added: dict[str, Any] | None = None
+
+
+class PhaseState(msgspec.Struct, kw_only=True):
+    """A phase of this incident."""
+
+    status: Literal["waiting", "open", "ended"] = "waiting"
+    opened_at: datetime | None = None
+    ended_at: datetime | None = None
+    times: int = 0
+
+
+class ServiceState(msgspec.Struct, kw_only=True):
+    """What is known of one service in this incident."""
+
+    since: datetime | None = None
+    level: str = ""
+    stopped_at: datetime | None = None
+    restored_at: datetime | None = None
+    works_at: datetime | None = None
+    confirmed: dict[str, str] = {}
+    resumed_at: datetime | None = None
+
+
+class Evidence(msgspec.Struct, kw_only=True):
+    """A preserved object."""
+
+    id: str
+    source: str
+    digest: str | None
+    at: datetime
+    by: str
+    size: int = 0
+    step: str | None = None
+    partial: bool = False
+    stored: str = ""
+    name: str = ""
+
+
+class ScopeItem(msgspec.Struct, kw_only=True):
+    """An affected thing, and what was done about it."""
+
+    id: str
+    kind: str
+    name: str
+    at: datetime
+    fix: str | None = None
+    accepted: str | None = None
+
+
+class RecoveryPoint(msgspec.Struct, kw_only=True):
+    """A backup that could be restored."""
+
+    id: str
+    service: str
+    at: datetime
+    tamper: Literal["unknown", "clean", "tampered"] = "unknown"
+    malware: Literal["unknown", "clean", "infected"] = "unknown"
+
+
+class Confirmation(msgspec.Struct, kw_only=True):
+    """Something a scribe wrote for somebody, who has not confirmed it yet."""
+
+    seq: int
+    person: str
+    by: str
+    what: str
+
+
+class PlaybookUse(msgspec.Struct, kw_only=True):
+    """A playbook that the incident carries, at the version it was frozen at."""
+
+    name: str
+    version: str
+    digest: str
+    added_at: datetime
+
+
+class Incident(StreamState, kw_only=True):
+    """One case, folded from its record."""
+
+    status: IncidentStatus = "open"
+    title: str = ""
+    source: str = ""
+    drill: bool = False
+    declared_at: datetime | None = None
+    declared_by: str = ""
+    resolved_at: datetime | None = None
+    closed_at: datetime | None = None
+    policy: str = ""
+    playbooks: dict[str, PlaybookUse] = {}
+    dropped: list[str] = []
+    phases: dict[str, PhaseState] = {}
+    steps: dict[str, StepState] = {}
+    severity: str = ""
+    severity_rank: int = -1
+    severity_at: datetime | None = None
+    paged_rank: int = -2
+    impact: str | None = None
+    urgency: str | None = None
+    instants: dict[str, datetime] = {}
+    services: dict[str, ServiceState] = {}
+    evidence: dict[str, Evidence] = {}
+    scope: dict[str, ScopeItem] = {}
+    recovery_points: dict[str, RecoveryPoint] = {}
+    variables: dict[str, str | int | bool] = {}
+    assigned: dict[str, str] = {}
+    overrides: dict[str, int] = {}
+    links: dict[str, str] = {}
+    merged_into: str | None = None
+    alerts: list[str] = []
+    confirmations: dict[int, Confirmation] = {}
+    unasked: list[Confirmation] = []
+    watch_until: datetime | None = None
+    review: dict[str, str] = {}
+    improvements: list[str] = []
+    impaired: dict[str, str] = {}
+    wanted: int = 0
+    gates_held: dict[str, list[str]] = {}
+
+
+class Alert(msgspec.Struct, kw_only=True):
+    """An alert that nobody has dealt with yet."""
+
+    id: str
+    source: str
+    key: str
+    at: datetime
+    title: str
+    level: str = ""
+    count: int = 1
+    proposed: str | None = None
+    severity: str | None = None
+    readable: bool = True
+    overdue_at: datetime | None = None
+
+
+class Intake(StreamState, kw_only=True):
+    """Alerts on the table. What was dealt with leaves the state and stays in the record."""
+
+    alerts: dict[str, Alert] = {}
+    numbered: int = 0
+
+
+class Quarantine(msgspec.Struct, kw_only=True):
+    """A stream whose timers are not running."""
+
+    stream: str
+    since: datetime
+    failures: int
+
+
+class House(StreamState, kw_only=True):
+    """The installation itself."""
+
+    quarantined: dict[str, Quarantine] = {}
+    outages: list[list[datetime]] = []
+    refused: dict[str, int] = {}
+    impaired: dict[str, str] = {}
+
+
+class Improvement(msgspec.Struct, kw_only=True):
+    """Something to do better, with an owner and a date (FSA-2.5.2.6-B6)."""
+
+    id: str
+    incident: str
+    title: str
+    owner: str
+    due: datetime
+    remind_at: datetime
+    opened_at: datetime
+    status: Literal["open", "done", "accepted"] = "open"
+    reminded: bool = False
+    overdue: bool = False
+
+
+class Programme(StreamState, kw_only=True):
+    """Improvements, and later exercises."""
+
+    improvements: dict[str, Improvement] = {}
+    numbered: int = 0

@@ -1,0 +1,148 @@
+"""The tables of the record. Facts and texts are the truth; the rest can be rebuilt from them.
+
+These classes only say what the tables are (SQLModel does not validate `table=True` classes); rows are written
+with SQLAlchemy Core. Instants that are compared are microseconds since 1970 UTC: exact, and alike in SQLite
+and PostgreSQL.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, CheckConstraint, Column, Index, Integer, LargeBinary, Text
+from sqlmodel import Field, SQLModel
+
+
+class StreamRow(SQLModel, table=True):
+    """One record: its head, and what was derived from it so that nothing is folded to find what is due."""
+
+    __tablename__ = "stream"
+    id: str = Field(primary_key=True)
+    kind: str = Field(sa_column=Column(Text, CheckConstraint("kind in ('incident','other')"), nullable=False))
+    status: str
+    severity: str
+    drill: bool = False
+    opened_at: int = Field(sa_type=BigInteger)
+    seq: int
+    hash: bytes = Field(sa_type=LargeBinary)
+    next_due_at: int | None = Field(default=None, sa_type=BigInteger)
+    wanted: int = 0
+    served: int = 0
+    snapshot: bytes | None = Field(default=None, sa_type=LargeBinary)
+    snapshot_seq: int = 0
+    rules: int = 0
+    failures: int = 0
+    retry_at: int | None = Field(default=None, sa_type=BigInteger)
+
+    __table_args__ = (
+        # The watch loop reads only what is due, however much is open.
+        Index("stream_due", "next_due_at"),
+        Index("stream_wanted", "kind", "wanted", "served"),
+    )
+
+
+class FactRow(SQLModel, table=True):
+    """A fact as the exact bytes that its hash covers. (stream, seq) is the lock of the record."""
+
+    __tablename__ = "fact"
+    stream: str = Field(primary_key=True)
+    seq: int = Field(primary_key=True)
+    kind: str
+    body: bytes = Field(sa_type=LargeBinary)
+    hash: bytes = Field(sa_type=LargeBinary)
+
+
+class TextRow(SQLModel, table=True):
+    """Free text or personal data beside a fact, under its salted digest. `body` is NULL once disposed of."""
+
+    __tablename__ = "text"
+    stream: str = Field(primary_key=True)
+    digest: str = Field(primary_key=True)
+    seq: int
+    salt: bytes = Field(sa_type=LargeBinary)
+    body: str | None = Field(default=None, sa_type=Text)
+
+
+class DocumentRow(SQLModel, table=True):
+    """A frozen policy, playbook, raw alert or draft, stored once under the digest of its content."""
+
+    __tablename__ = "document"
+    digest: str = Field(primary_key=True)
+    media: str
+    body: bytes = Field(sa_type=LargeBinary)
+
+
+class OutboxRow(SQLModel, table=True):
+    """A message to deliver, at least once. The key says which; no time is in it."""
+
+    __tablename__ = "outbox"
+    id: int | None = Field(default=None, sa_column=Column(Integer, primary_key=True, autoincrement=True))
+    # The same message is never queued twice, whoever asks for it.
+    key: str = Field(unique=True)
+    stream: str
+    page: int
+    cause: int
+    level: str
+    attempt: int
+    kind: str = Field(sa_column=Column(Text, CheckConstraint("kind in ('page','notice')"), nullable=False))
+    template: str
+    subject: str
+    person: str | None = None
+    role: str = ""
+    deputy_for: str | None = None
+    channel: str
+    address: str | None = None
+    further: str = "[]"
+    state: str = Field(
+        sa_column=Column(
+            Text,
+            CheckConstraint("state in ('queued','sending','sent','given_up','withdrawn')"),
+            nullable=False,
+        )
+    )
+    tries: int = 0
+    next_try_at: int = Field(sa_type=BigInteger)
+    created_at: int = Field(sa_type=BigInteger)
+    sent_at: int | None = Field(default=None, sa_type=BigInteger)
+    receipt: str | None = None
+    error: str | None = None
+    node: str | None = None
+
+    __table_args__ = (Index("outbox_due", "state", "next_try_at"), Index("outbox_page", "stream", "page"))
+
+
+class AlertRow(SQLModel, table=True):
+    """An alert by source and key, so that the same matter coming again is counted, not repeated."""
+
+    __tablename__ = "alert"
+    id: str = Field(primary_key=True)
+    source: str
+    key: str
+    status: str
+    incident: str | None = None
+    count: int = 1
+    first_at: int = Field(sa_type=BigInteger)
+    last_at: int = Field(sa_type=BigInteger)
+    document: str
+
+    __table_args__ = (Index("alert_matter", "source", "key"),)
+
+
+class NodeRow(SQLModel, table=True):
+    """A running part of Hikeshi, and when it was last alive."""
+
+    __tablename__ = "node"
+    id: str = Field(primary_key=True)
+    epoch: int
+    started_at: int = Field(sa_type=BigInteger)
+    beat_at: int = Field(sa_type=BigInteger)
+    detail: str = ""
+
+
+class CounterRow(SQLModel, table=True):
+    """Numbers that are given out once."""
+
+    __tablename__ = "counter"
+    name: str = Field(primary_key=True)
+    value: int
+
+
+METADATA = SQLModel.metadata

@@ -1,0 +1,85 @@
+"""What a rule may know besides the state: the instant, the people as they are now, the frozen documents."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from models.directory import Directory, Holder
+from models.frozen import FrozenPlaybook
+from models.organisation import Organisation
+from models.plan import Plan, PlannedStep
+from models.playbook import Step
+from models.policy import Policy
+from models.state import Incident
+
+ADDED = "added"
+
+
+@dataclass(frozen=True, kw_only=True)
+class World:
+    """`now` is aware, UTC. `plans` are the incident's own, frozen; `library` is what could be added today."""
+
+    now: datetime
+    organisation: Organisation
+    directory: Directory
+    policy: Policy
+    policy_digest: str
+    plans: Mapping[str, Plan] = field(default_factory=dict)
+    library: Mapping[str, FrozenPlaybook] = field(default_factory=dict)
+    outages: tuple[tuple[datetime, datetime], ...] = ()
+    channels: frozenset[str] = frozenset({"console", "file"})
+    drill: bool = False
+    next_incident: str = ""
+
+    def steps(self, state: Incident) -> dict[str, PlannedStep]:
+        """Every step of the incident by key, in the order of its playbooks, then those added by hand."""
+        found: dict[str, PlannedStep] = {}
+        for name in state.playbooks:
+            found.update(self.plans[name].steps)
+        for key, step in state.steps.items():
+            if step.added is not None:
+                found[key] = _added(key, step.added)
+        return found
+
+    def step(self, state: Incident, key: str) -> PlannedStep | None:
+        """The step with this whole key, or None."""
+        plan = self.plans.get(key.split("/", 1)[0])
+        if plan is not None and key in plan.steps and plan.playbook.playbook in state.playbooks:
+            return plan.steps[key]
+        known = state.steps.get(key)
+        return _added(key, known.added) if known is not None and known.added is not None else None
+
+    def children(self, key: str) -> tuple[str, ...]:
+        """Keys of the steps that a calling step brings in."""
+        plan = self.plans.get(key.split("/", 1)[0])
+        return plan.children.get(key, ()) if plan is not None else ()
+
+    def holders(self, state: Incident | None, who: str) -> tuple[Holder, ...]:
+        """Who answers for a role or person now; a role assigned in the incident goes to that person."""
+        if state is not None and who in state.assigned:
+            assigned = self.directory.holders(state.assigned[who], self.now)
+            if assigned:
+                return tuple(
+                    Holder(person=one.person, role=who, deputy_for=one.deputy_for) for one in assigned
+                )
+        return self.directory.holders(who, self.now)
+
+    def roles_of(self, state: Incident | None, person: str) -> frozenset[str]:
+        """Roles that the person holds now, here."""
+        own = self.directory.roles_of(person, self.now)
+        if state is None:
+            return own
+        return own | {role for role, holder in state.assigned.items() if holder == person}
+
+
+def _added(key: str, definition: dict[str, object]) -> PlannedStep:
+    return PlannedStep(
+        key=key,
+        step=Step.model_validate(definition),
+        after=(),
+        after_any=(),
+        scope=key.rsplit("/", 1)[0],
+        caller=None,
+    )

@@ -1,0 +1,48 @@
+"""How messages reach people: one package per channel, each with its rendering apart from its delivery."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from notifiers.message import Notifier
+
+if TYPE_CHECKING:
+    from models.installation import EmailSettings, Settings, SlackSettings
+
+Secrets = Callable[[str], str]
+"""From a reference such as `env:SLACK_TOKEN` to the secret itself."""
+
+
+def build(settings: Settings, secrets: Secrets, data_dir: Path) -> dict[str, Notifier]:
+    """The channels that `settings` name, by name; console and file are always there.
+
+    `secrets` is called at once for each secret that is needed, and whatever it raises goes through. The file
+    channel writes `messages.jsonl` in `data_dir`. Nothing connects before the first message.
+    """
+    from notifiers.console import ConsoleNotifier  # noqa: PLC0415 a channel not in use costs no import
+    from notifiers.file import FileNotifier  # noqa: PLC0415
+
+    notifiers: list[Notifier] = [ConsoleNotifier(), FileNotifier(data_dir / "messages.jsonl")]
+    if settings.slack is not None:
+        notifiers.append(_slack(settings.slack, secrets))
+    if settings.email is not None:
+        notifiers.append(_email(settings.email, secrets))
+    return {notifier.name: notifier for notifier in notifiers}
+
+
+def _slack(settings: SlackSettings, secrets: Secrets) -> Notifier:
+    from notifiers.slack.deliver import SlackNotifier  # noqa: PLC0415
+
+    return SlackNotifier(
+        token=secrets(settings.token),
+        base_url=settings.base_url,
+        timeout_seconds=settings.timeout.total_seconds(),
+    )
+
+
+def _email(settings: EmailSettings, secrets: Secrets) -> Notifier:
+    from notifiers.email.deliver import EmailNotifier  # noqa: PLC0415
+
+    return EmailNotifier(settings, secrets(settings.password) if settings.password else None)

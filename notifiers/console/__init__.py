@@ -1,0 +1,5 @@
+"""The console channel."""
+
+from notifiers.console.deliver import ConsoleNotifier
+
+__all__ = ["ConsoleNotifier"]

@@ -1,0 +1,74 @@
+"""Messages on the node's own screen: what works with nothing else set up, and the last channel to fail."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TextIO
+
+from notifiers import rendering
+from notifiers.message import Delivery, Failed, Message, Sent
+
+_RULE = "─" * 72
+_KINDS = {"ja": {"page": "■ 呼出", "notice": "□ 通知"}, "en": {"page": "■ PAGE", "notice": "□ NOTICE"}}
+_COLOURS = {"page": "bold red", "notice": "cyan"}
+
+
+class ConsoleNotifier:
+    """Writes each message as a block to `stream` (default: the standard output of the moment).
+
+    Colour only adds to the words, and only on a terminal without NO_COLOR.
+    """
+
+    name = "console"
+    can_read_back = False
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream
+        self._written = 0
+
+    async def deliver(self, message: Message) -> Delivery:
+        stream = self._stream or sys.stdout
+        rendered = rendering.render(message)
+        try:
+            _write(stream, _block(message, rendered), message.kind)
+        except (OSError, ValueError) as error:
+            # ValueError: the stream was closed. Nobody watches it, so the next channel has to.
+            return Failed(error=f"the console cannot be written: {error}", retry="later")
+        self._written += 1
+        return Sent(receipt=f"block {self._written}", rendering_failed=rendered.failed)
+
+    async def arrived(self, message: Message) -> Sent | None:
+        """A screen cannot be asked; always None."""
+        return None
+
+    async def close(self) -> None:
+        """Nothing is held open; the stream belongs to whoever gave it."""
+
+
+def _block(message: Message, rendered: rendering.Rendered) -> str:
+    kind = _KINDS[rendering.language(message.lang)].get(message.kind, message.kind)
+    to = rendering.clean(message.address)
+    body = "\n".join(f"  {line}".rstrip() for line in "\n\n".join(rendered.paragraphs).splitlines())
+    return f"{_RULE}\n{kind} → {to}\n{rendered.head}\n\n{body}\n{_RULE}\n"
+
+
+def _write(stream: TextIO, block: str, kind: str) -> None:
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    # A terminal that cannot show Japanese gets question marks, not silence.
+    shown = block.encode(encoding, "replace").decode(encoding)
+    if stream.isatty() and "NO_COLOR" not in os.environ:
+        _write_coloured(stream, shown, kind)
+    else:
+        stream.write(shown)
+    stream.flush()
+
+
+def _write_coloured(stream: TextIO, block: str, kind: str) -> None:
+    from rich.console import Console  # noqa: PLC0415 costs 0.1 s, only for a terminal
+    from rich.text import Text  # noqa: PLC0415
+
+    rule, first, head, rest = block.split("\n", 3)
+    style = _COLOURS.get(kind, "")
+    text = Text.assemble(rule, "\n", (first, style), "\n", (head, style), "\n", rest)
+    Console(file=stream, highlight=False, markup=False, emoji=False).print(text, soft_wrap=True, end="")

@@ -1,0 +1,49 @@
+"""Making outside text harmless for Slack: no mention, no link, no markup of its own.
+
+Messages are posted with `verbatim` text and without name linking, so Slack should not read plain words as
+mentions anyway. This is the second lock: it holds for old clients, for the fallback text and for copies.
+"""
+
+from __future__ import annotations
+
+import re
+
+_ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
+# Look-alikes that Slack gives no meaning: the text stays readable, its effect goes.
+_MARKUP = str.maketrans({"*": "\u2217", "~": "\u223c", "`": "\u02cb"})
+# Only where Slack would act: `web_01`, `a@b.example` and `#` before a space stay as they are.
+_ITALIC = re.compile(r"(?<![^\W_])_|_(?![^\W_])")
+_MENTION = re.compile(r"(?<![\w.])@(?=\w)")
+_CHANNEL = re.compile(r"#(?=\w)")
+# A word between colons becomes a picture, a tick too. Times, MAC and IPv6 addresses hold hex digits only.
+_EMOJI = re.compile(r":(?=[a-z0-9_+'-]*[g-z_][a-z0-9_+'-]*:)")
+
+
+def escape(text: str) -> str:
+    """One cleaned line of outside text (see `rendering.clean`) as inert mrkdwn that reads the same."""
+    text = _EMOJI.sub("\u2236", text)
+    text = _ITALIC.sub("\uff3f", text.translate(_MARKUP))
+    return _CHANNEL.sub("\uff03", _MENTION.sub("\uff20", text)).translate(_ENTITIES)
+
+
+def bold(text: str) -> str:
+    """Escaped text of one line in bold. Slack wants no space inside the asterisks."""
+    stripped = text.strip()
+    return f"*{stripped}*" if stripped else ""
+
+
+def link(url: str) -> str:
+    """An address of our own as a live link (`rendering.safe_url` has seen it: no `<`, `>` or `|`)."""
+    return f"<{url.translate(_ENTITIES)}>"
+
+
+def cut(text: str, limit: int) -> str:
+    """At most `limit` characters of escaped text, never through an entity or a link."""
+    if len(text) <= limit:
+        return text
+    kept = text[: limit - 1]
+    for opens, closes in (("&", ";"), ("<", ">")):
+        start = kept.rfind(opens)
+        if start > kept.rfind(closes):
+            kept = kept[:start]
+    return kept.rstrip() + "…"

@@ -1,0 +1,1 @@
+"""Playbooks, catalogues and the institution's own directory: what loads them and what checks them."""

@@ -1,0 +1,132 @@
+"""The order of steps: what exists, what goes in a circle, what can never be reached."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property
+
+from models.plan import PlannedStep
+from models.policy import PHASES
+from models.readiness import FREE_PHASES
+from playbooks.check.view import PlanView, View
+from playbooks.defect import Defect, one_of, quoted
+
+
+class Order:
+    """Which step of a plan can begin after which, as the rules at run time see it (models.readiness)."""
+
+    def __init__(self, view: PlanView) -> None:
+        self.view = view
+        self.steps = view.plan.steps
+
+    def missing(self) -> Iterator[Defect]:
+        """References to steps that do not exist."""
+        for planned in self.steps.values():
+            own = {
+                key.removeprefix(f"{planned.scope}/") for key in self.steps if key.startswith(planned.scope)
+            }
+            for key in ("after", "after_any"):
+                for place, ref in enumerate(getattr(planned.step, key) or ()):
+                    if planned.resolve(ref) not in self.steps:
+                        yield self.view.defect(
+                            planned, (key, place), f"no step {quoted(ref)} in this playbook", one_of(own, ref)
+                        )
+
+    def stuck(self) -> Iterator[Defect]:
+        """Steps that wait for themselves, and those that wait behind them."""
+        unreached = [key for key in self.steps if key not in self._ready]
+        circle = self._circle(unreached)
+        for key in unreached:
+            planned = self.steps[key]
+            path = ("after",) if planned.step.after else ("id",)
+            if key in circle:
+                turn = (*circle[circle.index(key) :], *circle[: circle.index(key)], key)
+                way = " > ".join(turn)
+                yield self.view.defect(
+                    planned,
+                    path,
+                    f"waits for itself: {way}",
+                    "an order with a first step (phases wait for those before)",
+                )
+            else:
+                yield self.view.defect(
+                    planned,
+                    path,
+                    f"is never reached: {key} waits for steps that cannot begin",
+                    "steps that can begin",
+                )
+
+    def before(self, key: str) -> frozenset[str]:
+        """The steps that are settled, or have had their turn, when `key` becomes ready."""
+        found: set[str] = set()
+        todo = [key]
+        while todo:
+            for earlier in self._waits(todo.pop()):
+                if earlier not in found:
+                    found.add(earlier)
+                    todo.append(earlier)
+        return frozenset(found - {key})
+
+    def _waits(self, key: str) -> list[str]:
+        """What must be done before the step is ready, and all that lies in it."""
+        planned = self.steps[key]
+        direct = [*self._needs(planned), *(ref for ref in planned.after_any if ref in self.steps)]
+        inside = [child for ref in direct for child in self.view.plan.children.get(ref, ())]
+        return [*direct, *inside, *(self._waits(planned.caller) if planned.caller else ())]
+
+    def _needs(self, planned: PlannedStep) -> list[str]:
+        if planned.after is not None:
+            return [ref for ref in planned.after if ref in self.steps]
+        if planned.step.phase in FREE_PHASES:
+            return []
+        earlier = PHASES[: PHASES.index(planned.step.phase)]
+        return [
+            key
+            for key, other in self.steps.items()
+            if other.step.phase in earlier and not other.step.optional
+        ]
+
+    @cached_property
+    def _ready(self) -> frozenset[str]:
+        ready: set[str] = set()
+        grown = True
+        while grown:  # ends: each turn but the last adds a step
+            more = {
+                key for key, planned in self.steps.items() if key not in ready and self._free(planned, ready)
+            }
+            ready |= more
+            grown = bool(more)
+        return frozenset(ready)
+
+    def _free(self, planned: PlannedStep, ready: set[str]) -> bool:
+        if planned.caller is not None and planned.caller not in ready:
+            return False
+        if not all(self._done(key, ready) for key in self._needs(planned)):
+            return False
+        choices = [key for key in planned.after_any if key in self.steps]
+        return not choices or any(self._done(key, ready) for key in choices)
+
+    def _done(self, key: str, ready: set[str]) -> bool:
+        return key in ready and all(child in ready for child in self.view.plan.children.get(key, ()))
+
+    def _circle(self, unreached: list[str]) -> tuple[str, ...]:
+        """One circle among the steps that cannot begin: follow what each waits for until one comes again."""
+        if not unreached:
+            return ()
+        trail = [unreached[0]]
+        while True:  # ends: there are fewer steps than turns before one comes again
+            waiting = [key for key in self._waits(trail[-1]) if key not in self._ready]
+            if not waiting:
+                return ()
+            if waiting[0] in trail:
+                return tuple(trail[trail.index(waiting[0]) :])
+            trail.append(waiting[0])
+
+
+def defects(view: View) -> Iterator[Defect]:
+    """Missing steps, circles and steps that are never reached, in every plan."""
+    yield from view.unlaid()
+    for plan in view.plans:
+        order = Order(plan)
+        yield from order.missing()
+        yield from order.stuck()

@@ -1,0 +1,85 @@
+"""People, roles and rotas."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from models.organisation import Organisation, Person, Rota
+from playbooks.check.view import View, twice, unknown
+from playbooks.defect import Defect, one_of, quoted
+from playbooks.document import Document, KeyPath
+
+FILE = "organisation.yaml"
+
+
+def defects(view: View) -> Iterator[Defect]:
+    """What does not fit among people, roles and rotas."""
+    organisation = view.organisation
+    if organisation is None:
+        return
+    document = view.document(FILE)
+    for part in ("people", "roles", "rotas", "services", "third_parties"):
+        yield from twice(document, (part,))
+    for key in ("account", "slack"):
+        yield from _shared(document, organisation, key)
+    for number, person in enumerate(organisation.people):
+        yield from _person(view, document, number, person)
+    for number, rota in enumerate(organisation.rotas):
+        yield from _rota(view, document, number, rota)
+    yield from _roles(view, document, organisation)
+
+
+def _shared(document: Document, organisation: Organisation, key: str) -> Iterator[Defect]:
+    """Two people behind one account: nobody could tell who acted."""
+    seen: dict[str, str] = {}
+    for number, person in enumerate(organisation.people):
+        value = getattr(person, key)
+        if value and value in seen:
+            yield document.defect(
+                ("people", number, key),
+                f"{quoted(value)} is also that of {seen[value]}",
+                "one of this person's own",
+            )
+        seen.setdefault(value or "", person.id)
+
+
+def _person(view: View, document: Document, number: int, person: Person) -> Iterator[Defect]:
+    path: KeyPath = ("people", number)
+    yield from unknown(document, (*path, "roles"), person.roles, view.roles, "role")
+    yield from unknown(
+        document, (*path, "deputies"), person.deputies, view.people - {person.id}, "other person"
+    )
+    for place, channel in enumerate(person.channels):
+        if person.address(channel) is None:
+            yield document.defect(
+                (*path, "channels", place),
+                f"{person.id} has the channel {channel} but no address on it",
+                f"`{channel}:` of this person, or another channel",
+            )
+    for place, away in enumerate(person.absences):
+        if away.until <= away.since:
+            yield document.defect(
+                (*path, "absences", place, "until"), "ends before it begins", "a later time"
+            )
+
+
+def _rota(view: View, document: Document, number: int, rota: Rota) -> Iterator[Defect]:
+    path: KeyPath = ("rotas", number)
+    for place, shift in enumerate(rota.shifts):
+        yield from unknown(document, (*path, "shifts", place, "people"), shift.people, view.people, "person")
+    for place, override in enumerate(rota.overrides):
+        here = (*path, "overrides", place)
+        yield from unknown(document, (*here, "people"), override.people, view.people, "person")
+        if override.until <= override.since:
+            yield document.defect((*here, "until"), "ends before it begins", "a later time")
+
+
+def _roles(view: View, document: Document, organisation: Organisation) -> Iterator[Defect]:
+    rotas = {rota.id for rota in organisation.rotas}
+    for number, role in enumerate(organisation.roles):
+        if role.id in view.people:
+            yield document.defect(("roles", number, "id"), f"{role.id} is also a person", "an id of its own")
+        if role.rota and role.rota not in rotas:
+            yield document.defect(
+                ("roles", number, "rota"), f"{quoted(role.rota)} is no rota", one_of(rotas, role.rota)
+            )

@@ -1,0 +1,163 @@
+"""The institution's own directory, read whole: people, routes, playbooks, settings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel, Field
+
+from models.directory import shift_rule
+from models.errors import BadConfiguration
+from models.installation import Intake, Settings, Targets
+from models.organisation import Organisation
+from models.playbook import Playbook
+from models.policy import Limits, Policy, Route, SeverityPolicy
+from models.values import Frozen
+from playbooks.catalogue import GuidelineItem, read_catalogue
+from playbooks.defect import Defect, Defects, errors_of
+from playbooks.document import Document, read_document
+from playbooks.library import Entry, read_library
+from playbooks.reading import fit
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class RoutesFile(Frozen):
+    """`routes.yaml`: routes, and the limits and permissions that are frozen with them."""
+
+    routes: tuple[Route, ...] = Field(min_length=1)
+    limits: Limits = Limits()
+    permissions: dict[str, tuple[str, ...]] = Field(
+        default_factory=dict, description="command -> roles, over the shipped table"
+    )
+
+
+FILES: Mapping[str, type[BaseModel]] = {
+    "organisation.yaml": Organisation,
+    "routes.yaml": RoutesFile,
+    "severity.yaml": SeverityPolicy,
+    "targets.yaml": Targets,
+    "intake.yaml": Intake,
+    "settings.toml": Settings,
+}
+REQUIRED = ("organisation.yaml", "routes.yaml", "severity.yaml")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Institution:
+    """Everything the directory says, merged with what is shipped."""
+
+    directory: Path
+    organisation: Organisation
+    policy: Policy
+    intake: Intake
+    targets: Targets
+    settings: Settings
+    playbooks: Mapping[str, Playbook]
+    origins: Mapping[str, str]
+    catalogue: Mapping[str, GuidelineItem]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contents:
+    """The directory as far as it can be read: a file with defects is None, and the others still count."""
+
+    directory: Path
+    documents: Mapping[str, Document]
+    organisation: Organisation | None
+    routes: RoutesFile | None
+    severity: SeverityPolicy | None
+    targets: Targets | None
+    intake: Intake | None
+    settings: Settings | None
+    entries: Mapping[str, Entry]
+    catalogue: Mapping[str, GuidelineItem]
+    defects: tuple[Defect, ...]
+
+
+def load(directory: Path) -> Institution:
+    """The institution in `directory`. Raises Defects (a BadConfiguration) with every defect of a file's form.
+
+    What only shows across files is found by `playbooks.check`.
+    """
+    contents = read_contents(directory)
+    wrong = errors_of(contents.defects)
+    if wrong:
+        raise Defects(wrong)
+    organisation, routes, severity = contents.organisation, contents.routes, contents.severity
+    assert organisation and routes and severity  # noqa: S101 - what is missing is a defect
+    return Institution(
+        directory=directory,
+        organisation=organisation,
+        policy=Policy(
+            routes=routes.routes, severity=severity, limits=routes.limits, permissions=routes.permissions
+        ),
+        intake=contents.intake or Intake(),
+        targets=contents.targets or Targets(),
+        settings=contents.settings or Settings(),
+        playbooks={name: entry.playbook for name, entry in contents.entries.items()},
+        origins={name: entry.origin for name, entry in contents.entries.items()},
+        catalogue=contents.catalogue,
+    )
+
+
+def read_contents(directory: Path) -> Contents:
+    """All files of the directory with their places and the defects of their form."""
+    documents, defects = _read_files(directory)
+    organisation = _fit(documents, "organisation.yaml", Organisation, defects)
+    if organisation is not None:
+        defects += _bad_shifts(organisation, documents["organisation.yaml"])
+    entries, more = read_library(directory)
+    defects += more
+    catalogue, _, more = read_catalogue(directory)
+    defects += more
+    return Contents(
+        directory=directory,
+        documents=documents,
+        organisation=organisation,
+        routes=_fit(documents, "routes.yaml", RoutesFile, defects),
+        severity=_fit(documents, "severity.yaml", SeverityPolicy, defects),
+        targets=_fit(documents, "targets.yaml", Targets, defects),
+        intake=_fit(documents, "intake.yaml", Intake, defects),
+        settings=_fit(documents, "settings.toml", Settings, defects),
+        entries=entries,
+        catalogue=catalogue,
+        defects=tuple(sorted(defects)),
+    )
+
+
+def _read_files(directory: Path) -> tuple[dict[str, Document], list[Defect]]:
+    documents: dict[str, Document] = {}
+    defects: list[Defect] = []
+    for name in FILES:
+        path = directory / name
+        if name not in REQUIRED and not path.exists():
+            continue
+        document, more = read_document(path)
+        defects += more
+        if document is not None:
+            documents[name] = document
+    return documents, defects
+
+
+def _fit(
+    documents: Mapping[str, Document], name: str, model: type[Model], defects: list[Defect]
+) -> Model | None:
+    if name not in documents:
+        return None
+    value, more = fit(documents[name], model)
+    defects += more
+    return value
+
+
+def _bad_shifts(organisation: Organisation, document: Document) -> Iterator[Defect]:
+    """Rules of shifts that give no days: a node that started with one could not say who is on duty."""
+    for number, rota in enumerate(organisation.rotas):
+        for turn, shift in enumerate(rota.shifts):
+            try:
+                shift_rule(shift)
+            except BadConfiguration as wrong:
+                yield document.defect(("rotas", number, "shifts", turn, "rule"), str(wrong))
