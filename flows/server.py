@@ -32,7 +32,10 @@ PROBE_SECONDS = 1.0
 PREPARE_SECONDS = 300
 POLL_SECONDS = 0.1
 MAX_LOG_BYTES = 5_000_000
-_PROXIES = frozenset({"http_proxy", "https_proxy", "all_proxy", "ftp_proxy", "ws_proxy", "wss_proxy"})
+_KEPT = frozenset(
+    {"PATH", "HOME", "USER", "LOGNAME", "LANG", "TZ", "TMPDIR", "VIRTUAL_ENV", "LD_LIBRARY_PATH"}
+)
+_KEPT_PREFIXES = ("LC_", "PYTHON")
 _IDLE_SERVICES = (
     "SCHEDULER", "LATE_RUNS", "FOREMAN", "TRIGGERS", "EVENT_PERSISTER", "PAUSE_EXPIRATIONS",
     "CANCELLATION_CLEANUP", "REPOSSESSOR",
@@ -91,11 +94,13 @@ def _one_certificate(home: Path) -> Path | None:
 
 
 def server_environment(home: Path, port: int, environ: Mapping[str, str]) -> dict[str, str]:
-    """All of the server's environment: `environ` without proxies and foreign Prefect settings, and ours."""
+    """All of the server's environment: what any program needs out of `environ`, and our settings.
+
+    Neither proxies nor the institution's secrets nor Prefect settings of others. Raises HikeshiError if
+    Prefect is not installed.
+    """
     kept = {
-        name: value
-        for name, value in environ.items()
-        if not name.startswith("PREFECT_") and name.lower() not in _PROXIES
+        name: value for name, value in environ.items() if name in _KEPT or name.startswith(_KEPT_PREFIXES)
     }
     root = str(Path(__file__).resolve().parent.parent)
     path = os.pathsep.join(part for part in (root, environ.get("PYTHONPATH", "")) if part)
@@ -107,6 +112,11 @@ def server_environment(home: Path, port: int, environ: Mapping[str, str]) -> dic
         "SERVER_DATABASE_MIGRATE_ON_START": "false" if _is_prepared(home) else "true",
         "SERVER_REGISTER_BLOCKS_ON_START": "false",
         "SERVER_LOGGING_LEVEL": "WARNING",
+        # One write for many task records: with a write for each, about every second flow met the lock, which
+        # costs the client two seconds. The picture of the tasks may be two seconds behind.
+        "SERVER_SERVICES_TASK_RUN_RECORDER_READ_BATCH_SIZE": "50",
+        "SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "50",
+        "SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "2",
         "SERVER_UI_STATIC_DIRECTORY": str(home / "ui"),
         "SERVER_UI_API_URL": f"http://{HOST}:{port}/api",
         "SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
@@ -123,7 +133,10 @@ def server_environment(home: Path, port: int, environ: Mapping[str, str]) -> dic
 
 def _marker(home: Path) -> Path:
     """The file that says for which version of Prefect the database was laid down."""
-    return home / f"prepared-{metadata.version('prefect')}"
+    try:
+        return home / f"prepared-{metadata.version('prefect')}"
+    except metadata.PackageNotFoundError as missing:
+        raise HikeshiError("Prefect is not installed; the flows run without it") from missing
 
 
 def _is_prepared(home: Path) -> bool:
@@ -133,7 +146,7 @@ def _is_prepared(home: Path) -> bool:
 def prepare(home: Path) -> None:
     """Lay down a migrated database in `home`; quick when it is there already for this version of Prefect.
 
-    Saves about ten seconds at the first start. Raises HikeshiError, with the last lines Prefect wrote.
+    Saves about ten seconds at the first start. Raises HikeshiError, with the last lines that Prefect wrote.
     """
     home = home.resolve()
     if _is_prepared(home):
@@ -165,7 +178,8 @@ def free_port() -> int:
         return port
 
 
-def _is_free(port: int) -> bool:
+def is_free(port: int) -> bool:
+    """Whether nobody listens on this port of the loopback address."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
         # As the server itself does, so that its own closed connections do not count as taken.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -215,7 +229,7 @@ class PrefectServer:
             return
         self._close()
         self._port = self._wanted or free_port()
-        if not _is_free(self._port):
+        if not is_free(self._port):
             # Otherwise whoever has it would be taken for our server.
             raise HikeshiError(f"port {self._port} of {HOST} is in use; name another, or stop what uses it")
         try:

@@ -38,6 +38,7 @@ from models.world import World
 MAX_FOLLOWING = 5
 SNAPSHOT_EVERY = 50
 CACHED_STREAMS = 2_000
+CACHED_TEXTS = 200
 TRIES = 5
 HOUSE = "house"
 
@@ -120,6 +121,7 @@ class Desk:
         self._plans: dict[str, Plan] = {}
         self._states: dict[str, StreamState] = {}
         self._snapshots: dict[str, int] = {}
+        self._texts: dict[str, tuple[int, dict[str, str | None]]] = {}
         self._refusals: dict[tuple[str, str, str], tuple[datetime, int]] = {}
         self._decoders: dict[type[StreamState], msgspec.json.Decoder[StreamState]] = {}
         self.after_commit: list[Callable[[Outcome], None]] = []
@@ -229,7 +231,6 @@ class Desk:
 
     def tick(self, stream: str) -> Outcome:
         """Write what time alone has made true in this stream."""
-        touched = [stream]
         try:
             with self.record.begin() as tx:
                 now = self.clock.now()
@@ -269,14 +270,22 @@ class Desk:
             return self._world(tx, state, self.clock.now())
 
     def texts(self, stream: str) -> dict[str, str | None]:
-        """All texts beside a stream's facts."""
+        """All texts beside a stream's facts. Read only."""
+        after, found = self._texts.pop(stream, (0, {}))
         with self.record.read() as tx:
-            return tx.texts(stream)
+            head, _ = tx.head(stream)
+            if head > after:
+                found.update(tx.texts(stream, after))
+        self._texts[stream] = (head, found)
+        if len(self._texts) > CACHED_TEXTS:
+            del self._texts[next(iter(self._texts))]
+        return found
 
     def forget(self) -> None:
         """Drop what was cached; the next command reads the record."""
         self._states.clear()
         self._snapshots.clear()
+        self._texts.clear()
 
     # -- inside a transaction -------------------------------------------------------------------------------
 

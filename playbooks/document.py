@@ -39,7 +39,7 @@ MAX_ALIASES = 20
 _NULL = {"", "~", "null", "Null", "NULL"}
 _TRUTH = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 _INTEGER = re.compile(r"[-+]?[0-9]{1,18}\Z")
-_FLOAT = re.compile(r"[-+]?(\.[0-9]{1,40}|[0-9]{1,40}(\.[0-9]{0,40})?)([eE][-+]?[0-9]{1,3})?\Z")
+_FLOAT = re.compile(r"[-+]?(\.\d{1,40}|\d{1,40}\.\d{0,40}|\d{1,40}(?=[eE]))([eE][-+]?\d{1,3})?\Z", re.ASCII)
 _TOML_KEY = re.compile(r"\s*([A-Za-z0-9_-]+)\s*=")
 _TOML_TABLE = re.compile(r"\s*\[\s*([A-Za-z0-9_.-]+)\s*\]")
 _TOML_WHERE = re.compile(r"\s*\(at (?:line (\d+), column (\d+)|end of document)\)$")
@@ -180,7 +180,9 @@ def _yaml(file: str, text: str) -> tuple[Document, list[Defect]]:
         mark = wrong.problem_mark or wrong.context_mark
         place = (mark.line + 1, mark.column + 1) if mark else (1, 1)
         words = ", ".join(part for part in (wrong.problem, wrong.context) if part)
-        raise _Unreadable(place, f"is not YAML: {words}", "texts with : or ? or , in quotes") from wrong
+        raise _Unreadable(
+            place, f"is not YAML: {words}", "closed brackets, and quotes around text with : , or ?"
+        ) from wrong
     except YAMLError as wrong:
         at = getattr(wrong, "position", 0)
         place = (text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at))

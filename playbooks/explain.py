@@ -38,8 +38,16 @@ _EXPECTED = {
 def explain(document: Document, model: type[BaseModel], wrong: ValidationError) -> list[Defect]:
     """A defect for each finding, at the place of its value."""
     findings = wrong.errors(include_url=False, include_context=True, include_input=False)
-    found = {_defect(document, model, finding): None for finding in findings[:MAX_DEFECTS_OF_A_FILE]}
-    return list(found)
+    told = (finding for finding in findings if not _follows(document, finding))
+    found = {_defect(document, model, finding): None for finding in told}
+    return list(found)[:MAX_DEFECTS_OF_A_FILE]
+
+
+def _follows(document: Document, finding: ErrorDetails) -> bool:
+    """A list is "too short" also when its items do not fit; those are told by themselves."""
+    value = document.get(_path(document, finding["loc"]))
+    least = (finding.get("ctx") or {}).get("min_length", 0)
+    return finding["type"] == "too_short" and isinstance(value, list) and len(value) >= least
 
 
 def _defect(document: Document, model: type[BaseModel], finding: ErrorDetails) -> Defect:

@@ -1,6 +1,6 @@
 """What a machine can do in a step: call a named target, run a listed program, copy files as evidence."""
 
-from flows.actions.parameters import resolve
+from flows.actions.parameters import Variables, resolve
 from flows.actions.registry import ACTIONS, Actions, look, run
 from flows.actions.values import ActionContext, ActionResult, CollectedItem, LeftOut, Params, Value
 
@@ -13,6 +13,7 @@ __all__ = [
     "LeftOut",
     "Params",
     "Value",
+    "Variables",
     "look",
     "resolve",
     "run",

@@ -15,6 +15,9 @@ from flows.actions.values import Params, Value
 from models.errors import ActionFailed
 from models.installation import Parameter
 
+Variables = Mapping[str, Value | tuple[str, ...] | None]
+"""The playbook's variables by name; None is one that has not been set."""
+
 _LABEL = re.compile(r"^(?!-)[A-Za-z0-9_-]{1,63}(?<!-)$", re.ASCII)
 _NUMBER = re.compile(r"^[0-9]+(\.[0-9]+)?$", re.ASCII)
 _MAX_HOST = 253
@@ -22,7 +25,7 @@ _UNPRINTABLE = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
 """Control, invisible, surrogate and private characters, and the separators of lines."""
 
 
-def resolve(params: Params, variables: Mapping[str, Value | tuple[str, ...] | None]) -> dict[str, Value]:
+def resolve(params: Params, variables: Variables) -> dict[str, Value]:
     """`params` with `$name` replaced by the variable of that name; `$$` at the start stands for one `$`.
 
     Only a whole value is replaced, so that nothing is ever composed out of outside text. Raises ActionFailed
@@ -31,7 +34,7 @@ def resolve(params: Params, variables: Mapping[str, Value | tuple[str, ...] | No
     return {name: _resolved(name, value, variables) for name, value in params.items()}
 
 
-def _resolved(name: str, value: Value, variables: Mapping[str, Value | tuple[str, ...] | None]) -> Value:
+def _resolved(name: str, value: Value, variables: Variables) -> Value:
     if not isinstance(value, str) or not value.startswith("$"):
         return value
     if value.startswith("$$"):

@@ -12,6 +12,7 @@ from typing import Any
 from flows.actions.collect import collect
 from flows.actions.command import run_command
 from flows.actions.http import request
+from flows.actions.parameters import Variables, resolve
 from flows.actions.values import ActionContext, ActionResult, Params
 from models.errors import ActionFailed, BadExpression
 from models.expression import evaluate
@@ -34,7 +35,7 @@ ACTIONS: Actions = MappingProxyType(
 async def run(
     use: str, target: Target, params: Params, context: ActionContext, actions: Actions = ACTIONS
 ) -> ActionResult:
-    """Run the action named `use` on `target`. `params` hold no `$name` any more (see `parameters.resolve`).
+    """Run the action named `use` on `target`. `params` hold no `$name` any more (see `resolve`).
 
     Raises ActionFailed if it did not take effect, OutcomeUnknown if that cannot be told.
     """
@@ -47,15 +48,19 @@ async def run(
 
 
 async def look(
-    probe: Probe, target: Target, context: ActionContext, actions: Actions = ACTIONS
+    probe: Probe,
+    target: Target,
+    context: ActionContext,
+    variables: Variables = MappingProxyType({}),
+    actions: Actions = ACTIONS,
 ) -> bool | None:
     """Whether the action that `probe` looks after has taken effect; None if the look itself failed.
 
-    `done_if` reads what the probe found by `output("field")`. None means unclear, never no. The probe's
-    parameters must have been resolved. Raises nothing that an action raises.
+    The probe's parameters may name `variables`; its `done_if` reads what it found by `output("field")`. None
+    means unclear, never no. Raises nothing that an action raises.
     """
     try:
-        found = await run(probe.use, target, probe.params, context, actions)
+        found = await run(probe.use, target, resolve(probe.params, variables), context, actions)
         return evaluate(probe.done_if, {"output": lambda *names: found.outputs.get(names[-1])})
     except (ActionFailed, BadExpression):
         return None

@@ -39,6 +39,7 @@ from models.world import ADDED, World
 
 _YES = {"yes", "true", "はい", "y", "1"}
 _NO = {"no", "false", "いいえ", "n", "0"}
+MAX_TOKEN = 200
 OVERSEERS = frozenset({"commander", "csirt-lead", "scribe", "ciso"})
 """Roles that may do, or record, any manual step."""
 
@@ -100,7 +101,7 @@ def done(state: Incident, command: Done, world: World) -> Decided:
         raise Refused(Reason.STEP_NOT_MANUAL, {"step": planned.key, "kind": planned.step.kind})
     _must_be_ready(state, planned, known)
     _must_be_theirs(state, planned, command.who, world)
-    plain, texts = read_fields(planned.step.record, command.values)
+    plain, texts = read_fields(planned.step.record, command.values, _tokens(planned))
     data: dict[str, Any] = {"step": planned.key, "outputs": plain}
     data |= _sets(planned, plain)
     data |= _evidence_used(state, planned)
@@ -111,8 +112,13 @@ def done(state: Incident, command: Done, world: World) -> Decided:
     return [*drafts, *consequences(state, planned, world)]
 
 
+def _tokens(planned: PlannedStep) -> frozenset[str]:
+    """Text fields that a variable takes up: a machine has to read them, so they are short and kept plain."""
+    return frozenset(planned.step.sets.values())
+
+
 def read_fields(
-    fields: tuple[RecordField, ...], values: Mapping[str, str]
+    fields: tuple[RecordField, ...], values: Mapping[str, str], tokens: frozenset[str] = frozenset()
 ) -> tuple[dict[str, Any], dict[str, str]]:
     """What was recorded, typed: plain values apart from free text. Raises Refused on all defects at once."""
     known = {field.id: field for field in fields}
@@ -130,13 +136,22 @@ def read_fields(
         field = known.get(name)
         if field is None or not value.strip():
             continue
-        if field.type in {"text", "list"}:
+        if name in tokens and field.type == "text":
+            _token(name, value.strip(), plain, wrong)
+        elif field.type in {"text", "list"}:
             texts[name] = text(value, name, MAX_TEXT)
         else:
             _read(field, value.strip(), plain, wrong)
     if wrong:
         raise Refused(Reason.FIELD_WRONG, {"fields": wrong})
     return plain, texts
+
+
+def _token(name: str, value: str, plain: dict[str, Any], wrong: list[str]) -> None:
+    if len(value) > MAX_TOKEN or not value.isprintable():
+        wrong.append(f"{name}: expected one line of at most {MAX_TOKEN} characters")
+    else:
+        plain[name] = value
 
 
 def _read(field: RecordField, value: str, plain: dict[str, Any], wrong: list[str]) -> None:

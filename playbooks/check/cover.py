@@ -29,12 +29,26 @@ def defects(view: View) -> Iterator[Defect]:
     watch = _Watch(view, directory)
     for number, route in enumerate(routes.routes):
         for path, to, channels in _rungs(number, route):
-            if any(view.candidates(who) for who in to) and (gap := watch.gap(to, channels)):
+            if _told_elsewhere(view, to):
+                continue
+            if gap := watch.gap(to, channels):
                 yield document.defect(
                     path,
                     f"nobody can answer {', '.join(to)} {gap}",
                     "somebody at every hour of the next 90 days",
                 )
+
+
+def _told_elsewhere(view: View, to: tuple[str, ...]) -> bool:
+    """Whether the gap only follows from a name that is wrong, which has its own defect."""
+    rotas = {rota.id: rota for rota in view.organisation.rotas} if view.organisation else {}
+    for who in to:
+        if who not in view.roles and who not in view.people:
+            return True
+        rota = rotas.get(view.roles[who].rota or "") if who in view.roles else None
+        if rota and any(name not in view.people for shift in rota.shifts for name in shift.people):
+            return True
+    return not any(view.candidates(who) for who in to)
 
 
 def _rungs(number: int, route: Route) -> Iterator[tuple[KeyPath, tuple[str, ...], tuple[str, ...]]]:
@@ -52,9 +66,7 @@ class _Watch:
         self._zone = ZoneInfo(directory.organisation.zone)
         end = view.now + AHEAD
         self._stretches = list(pairwise((*directory.changes(view.now, end), end)))
-        settings = view.contents.settings
-        self._usable = {"console", "file"}
-        self._usable |= {name for name in ("slack", "email") if getattr(settings, name, None)}
+        self._usable = view.channels
         self._known: dict[tuple[tuple[str, ...], tuple[str, ...]], str] = {}
 
     def gap(self, to: tuple[str, ...], channels: tuple[str, ...]) -> str:

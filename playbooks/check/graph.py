@@ -33,28 +33,21 @@ class Order:
                         )
 
     def stuck(self) -> Iterator[Defect]:
-        """Steps that wait for themselves, and those that wait behind them."""
+        """Steps that wait for themselves, each circle once, with those that are never reached behind it."""
         unreached = [key for key in self.steps if key not in self._ready]
-        circle = self._circle(unreached)
-        for key in unreached:
-            planned = self.steps[key]
-            path = ("after",) if planned.step.after else ("id",)
-            if key in circle:
-                turn = (*circle[circle.index(key) :], *circle[: circle.index(key)], key)
-                way = " > ".join(turn)
-                yield self.view.defect(
-                    planned,
-                    path,
-                    f"waits for itself: {way}",
-                    "an order with a first step (phases wait for those before)",
-                )
-            else:
-                yield self.view.defect(
-                    planned,
-                    path,
-                    f"is never reached: {key} waits for steps that cannot begin",
-                    "steps that can begin",
-                )
+        circles = {frozenset(circle): circle for key in unreached if (circle := self._circle(key))}
+        in_one = {key for circle in circles for key in circle}
+        behind = [key for key in unreached if key not in in_one]
+        for members, circle in circles.items():
+            first = next(key for key in self.steps if key in members)
+            turn = circle[circle.index(first) :] + circle[: circle.index(first)]
+            never = f"; never reached behind it: {', '.join(behind)}" if behind else ""
+            yield self.view.defect(
+                self.steps[first],
+                ("after",),
+                f"waits for itself: {' > '.join((*turn, first))}{never}",
+                "a first step (without `after`, a step waits for all phases before its own)",
+            )
 
     def before(self, key: str) -> frozenset[str]:
         """The steps that are settled, or have had their turn, when `key` becomes ready."""
@@ -109,18 +102,14 @@ class Order:
     def _done(self, key: str, ready: set[str]) -> bool:
         return key in ready and all(child in ready for child in self.view.plan.children.get(key, ()))
 
-    def _circle(self, unreached: list[str]) -> tuple[str, ...]:
-        """One circle among the steps that cannot begin: follow what each waits for until one comes again."""
-        if not unreached:
-            return ()
-        trail = [unreached[0]]
-        while True:  # ends: there are fewer steps than turns before one comes again
-            waiting = [key for key in self._waits(trail[-1]) if key not in self._ready]
-            if not waiting:
-                return ()
-            if waiting[0] in trail:
+    def _circle(self, start: str) -> tuple[str, ...]:
+        """The circle that one comes to by following what each step that cannot begin waits for."""
+        trail = [start]
+        while waiting := [key for key in self._waits(trail[-1]) if key not in self._ready]:
+            if waiting[0] in trail:  # at the latest when all steps are on the trail
                 return tuple(trail[trail.index(waiting[0]) :])
             trail.append(waiting[0])
+        return ()
 
 
 def defects(view: View) -> Iterator[Defect]:

@@ -52,9 +52,7 @@ def _ignored(path: Path, expected: str) -> Defect:
 def _channels(view: View) -> Iterator[Defect]:
     """Channels that people, routes or the fallback use, without the settings that they need."""
     settings, organisation, routes = view.contents.settings, view.organisation, view.contents.routes
-    set_up = {
-        name for name in get_args(Channel) if name in ("console", "file") or getattr(settings, name, None)
-    }
+    set_up = view.channels
     for number, person in enumerate(organisation.people if organisation else ()):
         yield from _used(
             view.document("organisation.yaml"), ("people", number, "channels"), person.channels, set_up
@@ -63,13 +61,15 @@ def _channels(view: View) -> Iterator[Defect]:
         for place, level in enumerate(route.levels):
             path: KeyPath = ("routes", number, "levels", place, "channels")
             yield from _used(view.document("routes.yaml"), path, level.channels, set_up)
-    if settings is not None:
+    if settings is not None and "settings.toml" in view.contents.documents:
         document = view.document("settings.toml")
         yield from unknown(document, ("fallback",), settings.fallback, get_args(Channel), "channel")
         yield from _used(document, ("fallback",), settings.fallback, set_up)
 
 
-def _used(document: Document, path: KeyPath, channels: tuple[str, ...], set_up: set[str]) -> Iterator[Defect]:
+def _used(
+    document: Document, path: KeyPath, channels: tuple[str, ...], set_up: frozenset[str]
+) -> Iterator[Defect]:
     for place, channel in enumerate(channels):
         if channel in get_args(Channel) and channel not in set_up:
             yield document.defect(

@@ -27,6 +27,7 @@ def defects(view: View) -> Iterator[Defect]:
     for number, rota in enumerate(organisation.rotas):
         yield from _rota(view, document, number, rota)
     yield from _roles(view, document, organisation)
+    yield from _unheld(view, document, organisation)
 
 
 def _shared(document: Document, organisation: Organisation, key: str) -> Iterator[Defect]:
@@ -82,4 +83,18 @@ def _roles(view: View, document: Document, organisation: Organisation) -> Iterat
         if role.rota and role.rota not in rotas:
             yield document.defect(
                 ("roles", number, "rota"), f"{quoted(role.rota)} is no rota", one_of(rotas, role.rota)
+            )
+
+
+def _unheld(view: View, document: Document, organisation: Organisation) -> Iterator[Defect]:
+    """Roles that something relies on and nobody has; a rota that is missing is told by itself."""
+    used = view.used_roles
+    rotas = {rota.id for rota in organisation.rotas}
+    for number, role in enumerate(organisation.roles):
+        if role.id in used and not view.candidates(role.id) and (role.rota is None or role.rota in rotas):
+            by = ", ".join(sorted(used[role.id])[:4])
+            yield document.defect(
+                ("roles", number),
+                f"nobody has the role {quoted(role.id)}, which {by} relies on",
+                "a person with it",
             )

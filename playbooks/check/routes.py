@@ -69,19 +69,18 @@ def _named(view: View, document: Document, path: KeyPath, to: tuple[str, ...]) -
 
 
 def _events(document: Document, routes: tuple[Route, ...]) -> Iterator[Defect]:
-    for event in MUST_PAGE:
-        fitting = [route for route in routes if not route.applies.events or event in route.applies.events]
-        if not fitting:
-            yield document.defect(
-                ("routes",), f"no route for the event `{event}`", "a route that applies to it", key=True
-            )
-        elif not any(_always(route) for route in fitting):
-            yield document.defect(
-                ("routes",),
-                f"`{event}` has routes for some incidents only ({', '.join(route.id for route in fitting)})",
-                "one without attack, severity or phases, after these",
-                key=True,
-            )
+    fitting = {
+        event: [route for route in routes if not route.applies.events or event in route.applies.events]
+        for event in MUST_PAGE
+    }
+    none = [event for event, found in fitting.items() if not found]
+    some = [event for event, found in fitting.items() if found and not any(_always(route) for route in found)]
+    if none:
+        wrong = f"no route for {', '.join(none)}: nobody would be paged"
+        yield document.defect(("routes",), wrong, "a route that applies to each", key=True)
+    if some:
+        wrong = f"{', '.join(some)} would page nobody in some incidents"
+        yield document.defect(("routes",), wrong, "a last route without attack, severity or phases", key=True)
 
 
 def _always(route: Route) -> bool:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from models.gate import AFFECTED
 from models.installation import CommandTarget, FileTarget, HttpTarget, Parameter, Target
-from models.playbook import FACTORS, Step, Value
+from models.playbook import FACTORS, Playbook, Step, Value
 from playbooks.check.view import View, twice, unknown
 from playbooks.defect import Defect, one_of, quoted
 from playbooks.document import Document, KeyPath
@@ -24,27 +24,66 @@ def defects(view: View) -> Iterator[Defect]:
     for entry in view.contents.entries.values():
         document, playbook = entry.document, entry.playbook
         yield from twice(document, ("steps",))
-        items = view.contents.catalogue or playbook.covers
+        items = view.contents.catalogue or playbook.covers  # an unreadable catalogue is told already
         yield from unknown(document, ("covers",), playbook.covers, items, "guideline item")
-        if view.organisation is not None:
-            yield from unknown(document, ("experts",), playbook.experts, view.parties, "third party")
+        for place, name in enumerate(playbook.experts):
+            if view.organisation is not None and name not in view.parties:
+                yield from _lacking(entry, ("experts", place), name, "third party", view.parties)
         for number, step in enumerate(playbook.steps):
             path: KeyPath = ("steps", number)
-            yield from _people(view, document, path, step)
+            yield from _people(view, entry, path, step)
             yield from _things(view, document, path, step)
             yield from _lists(entry, path, step)
             yield from _action(view, entry, path, step)
             yield from _call(view, entry, path, step)
+    yield from _needs(view)
 
 
-def _people(view: View, document: Document, path: KeyPath, step: Step) -> Iterator[Defect]:
-    if step.owner is not None:
-        yield from view.wrong_actor(document, (*path, "owner"), step.owner)
-    if step.authority is not None:
-        yield from view.wrong_actor(document, (*path, "authority"), step.authority)
-    for place, name in enumerate(step.to):
-        if name not in view.parties:
-            yield from view.wrong_actor(document, (*path, "to", place), name)
+def _people(view: View, entry: Entry, path: KeyPath, step: Step) -> Iterator[Defect]:
+    if view.organisation is None:
+        return
+    named: list[tuple[KeyPath, str | None]] = [(("owner",), step.owner), (("authority",), step.authority)]
+    named += [(("to", place), name) for place, name in enumerate(step.to) if name not in view.parties]
+    for place, name in named:
+        if name is not None and name not in view.roles and name not in view.people:
+            what = "role or third party" if place[0] == "to" else "role"
+            yield from _lacking(entry, (*path, *place), name, what, view.roles)
+
+
+def _lacking(entry: Entry, path: KeyPath, name: str, what: str, known: Iterable[str]) -> Iterator[Defect]:
+    """What a playbook of the institution's own names and nothing defines; for shipped ones see `_needs`."""
+    if entry.origin != "shipped":
+        yield entry.document.defect(path, f"{quoted(name)} is no {what}", one_of(known, name))
+
+
+def _needs(view: View) -> Iterator[Defect]:
+    """What the shipped playbooks name and the institution lacks: told once, where it can be mended."""
+    lacking: dict[tuple[str, str, str], set[str]] = {}
+    for entry in view.contents.entries.values():
+        if entry.origin == "shipped":
+            for need in _named(view, entry.playbook):
+                lacking.setdefault(need, set()).add(entry.playbook.playbook)
+    for (file, key, name), by in lacking.items():
+        what = f"{'target' if key == 'targets' else 'role or third party'} {quoted(name)}"
+        wrong = f"the shipped playbooks need the {what} ({', '.join(sorted(by))})"
+        expected = "it here, or playbooks of your own in place of the shipped ones"
+        if file in view.contents.documents:
+            yield view.document(file).defect((key,), wrong, expected, key=True)
+        else:
+            path = str(view.contents.directory / file)
+            yield Defect(file=path, line=1, column=1, path=key, wrong=wrong, expected=expected)
+
+
+def _named(view: View, playbook: Playbook) -> Iterator[tuple[str, str, str]]:
+    """File, key and name of all that the playbook names and nothing defines."""
+    people = {who for step in playbook.steps for who in (step.owner, step.authority, *step.to)}
+    uses = {use.target for step in playbook.steps for use in (step, step.probe) if use is not None}
+    if view.organisation is not None:
+        for who in {*people, *playbook.experts} - {*view.roles, *view.people, *view.parties, None}:
+            yield "organisation.yaml", "roles", who or ""
+    if view.targets is not None:
+        for name in uses - {*view.targets, None}:
+            yield "targets.yaml", "targets", name or ""
 
 
 def _things(view: View, document: Document, path: KeyPath, step: Step) -> Iterator[Defect]:
@@ -90,23 +129,19 @@ def _action(view: View, entry: Entry, path: KeyPath, step: Step) -> Iterator[Def
 
 
 def _target(view: View, name: str | None) -> Target | None:
-    targets = view.contents.targets
-    return targets.targets.get(name or "") if targets is not None else None
+    return (view.targets or {}).get(name or "")
 
 
 def _use(
     view: View, entry: Entry, path: KeyPath, what: tuple[str, str | None, Mapping[str, Value]]
 ) -> Iterator[Defect]:
     use, name, params = what
-    if view.contents.targets is None and "targets.yaml" in view.contents.documents:
-        return  # its own defects are told already
+    if view.targets is None:
+        return  # the file's own defects are told already
     target = _target(view, name)
     kind, word = TAKES[use]
     if target is None:
-        known = view.contents.targets.targets if view.contents.targets else {}
-        yield entry.document.defect(
-            (*path, "target"), f"{quoted(name)} is no target of targets.yaml", one_of(known, name or "")
-        )
+        yield from _lacking(entry, (*path, "target"), name or "", "target of targets.yaml", view.targets)
     elif not isinstance(target, kind):
         yield entry.document.defect(
             (*path, "target"),

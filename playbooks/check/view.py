@@ -6,10 +6,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
+from typing import get_args
 
 from models.directory import Directory
 from models.errors import BadInput
-from models.organisation import Organisation, Role
+from models.installation import Target, Targets
+from models.organisation import Channel, Organisation, Role
 from models.plan import Plan, PlannedStep, lay_out
 from models.playbook import Playbook
 from playbooks.defect import Defect, one_of, quoted
@@ -69,6 +71,25 @@ class View:
         return frozenset(party.id for party in found)
 
     @cached_property
+    def targets(self) -> Mapping[str, Target] | None:
+        """Targets by name, none if there is no file; None if the file has defects of form."""
+        found = self.contents.targets
+        return None if found is None and self._there("targets.yaml") else (found or Targets()).targets
+
+    @cached_property
+    def channels(self) -> frozenset[str]:
+        """Channels that the settings set up; all if the settings cannot be read."""
+        settings = self.contents.settings
+        if settings is None and self._there("settings.toml"):
+            return frozenset(get_args(Channel))
+        return frozenset(
+            name for name in get_args(Channel) if name in ("console", "file") or getattr(settings, name, None)
+        )
+
+    def _there(self, file: str) -> bool:
+        return (self.contents.directory / file).exists()
+
+    @cached_property
     def playbooks(self) -> frozenset[str]:
         """Names of all playbooks, those included whose file has defects of form."""
         files = (*FOLDER.glob("*.yaml"), *(self.contents.directory / OWN_FOLDER).glob("*.yaml"))
@@ -99,16 +120,27 @@ class View:
         ]
         return {name for people in turns for name in people}
 
+    @cached_property
+    def used_roles(self) -> Mapping[str, frozenset[str]]:
+        """Whom routes, services and playbooks name, with the names of those that do."""
+        used: dict[str, set[str]] = {}
+        for route in self.contents.routes.routes if self.contents.routes else ():
+            for who in (*route.exhausted.to, *(who for level in route.levels for who in level.to)):
+                used.setdefault(who, set()).add(f"route {route.id}")
+        for service in self.organisation.services if self.organisation else ():
+            used.setdefault(service.owner, set()).add(f"service {service.id}")
+        for name, entry in self.contents.entries.items():
+            for step in entry.playbook.steps:
+                for name_or_none in (step.owner, step.authority, *step.to):
+                    used.setdefault(name_or_none or "", set()).add(f"playbook {name}")
+        return {who: frozenset(by) for who, by in used.items()}
+
     def wrong_actor(self, document: Document, path: KeyPath, who: str) -> Iterator[Defect]:
-        """A role or person that does not exist, or a role that nobody has."""
-        if self.organisation is None:
-            return
-        if who not in self.roles and who not in self.people:
+        """A role or person that does not exist. A role that nobody has is told once, where it is defined."""
+        if self.organisation is not None and who not in self.roles and who not in self.people:
             yield document.defect(
                 path, f"{quoted(who)} is no role or person of organisation.yaml", one_of(self.roles, who)
             )
-        elif not self.candidates(who):
-            yield document.defect(path, f"nobody has the role {quoted(who)}", "a person with it, or a rota")
 
     @cached_property
     def plans(self) -> list[PlanView]:
@@ -132,18 +164,19 @@ class View:
 
     def _lay_out(self, entry: Entry) -> Plan | str:
         """The plan, or why there is none; an empty text if that is told elsewhere."""
-        missing: list[str] = []
+        told: list[str] = []
 
         def find(name: str) -> Playbook:
-            if name not in self.contents.entries:
-                missing.append(name)
+            found = self.contents.entries.get(name)
+            if found is None or _step_twice(found.playbook):
+                told.append(name)
                 raise BadInput(name)
-            return self.contents.entries[name].playbook
+            return found.playbook
 
         try:
-            return lay_out(entry.playbook, find)
+            return lay_out(find(entry.playbook.playbook), find)
         except BadInput as wrong:
-            return "" if missing else str(wrong)
+            return "" if told else str(wrong)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,6 +207,10 @@ def _closure(start: set[str], deputies: Mapping[str, tuple[str, ...]]) -> set[st
                 found.add(name)
                 todo.append(name)
     return found
+
+
+def _step_twice(playbook: Playbook) -> bool:
+    return len({step.id for step in playbook.steps}) < len(playbook.steps)
 
 
 def twice(document: Document, path: KeyPath, key: str = "id") -> Iterator[Defect]:

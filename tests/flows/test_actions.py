@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
@@ -203,20 +204,26 @@ Serve = Callable[[Handler], Awaitable[str]]
 async def serve() -> AsyncIterator[Serve]:
     """Servers that misbehave below HTTP; gives the address of each."""
     servers: list[asyncio.Server] = []
+    talks: set[asyncio.Task[None]] = set()
 
     async def start(handler: Handler) -> str:
-        async def closing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            try:
+        async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            with contextlib.suppress(ConnectionError):
                 await handler(reader, writer)
-            finally:
                 writer.close()
+                await writer.wait_closed()
 
-        servers.append(await asyncio.start_server(closing, "127.0.0.1", 0))
+        def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            talks.add(asyncio.ensure_future(talk(reader, writer)))
+
+        servers.append(await asyncio.start_server(accept, "127.0.0.1", 0))
         return f"http://127.0.0.1:{servers[-1].sockets[0].getsockname()[1]}/rules"
 
     yield start
     for server in servers:
         server.close()
+    if talks:
+        await asyncio.wait(talks, timeout=5)
 
 
 async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -388,3 +395,21 @@ async def test_a_look_tells_yes_no_or_unclear(
     endpoint = target(httpserver.url_for("/rules"), method="GET", outputs={"state": "state"})
     probe = Probe(use="http.request", target="firewall-api", done_if=done_if)
     assert await look(probe, endpoint, context) is expected
+
+
+async def test_a_look_puts_the_variables_in(context: ActionContext, httpserver: HTTPServer) -> None:
+    httpserver.expect_request("/rules", query_string="host=web-1").respond_with_json({"state": "blocked"})
+    endpoint = target(
+        httpserver.url_for("/rules"),
+        method="GET",
+        parameters={"host": {"type": "host"}},
+        outputs={"state": "state"},
+    )
+    probe = Probe(
+        use="http.request",
+        target="firewall-api",
+        params={"host": "$host"},
+        done_if='output("state") == "blocked"',
+    )
+    assert await look(probe, endpoint, context, {"host": "web-1"}) is True
+    assert await look(probe, endpoint, context) is None

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from importlib import metadata
 from pathlib import Path
 
 import httpx
@@ -54,9 +55,10 @@ async def server(tmp_path: Path) -> AsyncIterator[PrefectServer]:
 # --- the probe
 
 
-async def answering(head: bytes) -> tuple[asyncio.Server, str, list[bytes]]:
-    """A server that answers every request with `head`, its address, and the requests it was sent."""
+async def ask(head: bytes) -> tuple[bool, bytes]:
+    """What the probe says of a server that answers with `head`, and the request that it was sent."""
     asked: list[bytes] = []
+    closed = asyncio.Event()
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         asked.append(await reader.readuntil(b"\r\n\r\n"))
@@ -64,9 +66,13 @@ async def answering(head: bytes) -> tuple[asyncio.Server, str, list[bytes]]:
         if not head:
             await reader.read()
         writer.close()
+        await writer.wait_closed()
+        closed.set()
 
-    running = await asyncio.start_server(handle, HOST, 0)
-    return running, f"http://{HOST}:{running.sockets[0].getsockname()[1]}/api", asked
+    async with await asyncio.start_server(handle, HOST, 0) as running:
+        said = await probe(f"http://{HOST}:{running.sockets[0].getsockname()[1]}/api")
+        await asyncio.wait_for(closed.wait(), 5)
+    return said, asked[0]
 
 
 @pytest.mark.parametrize(
@@ -81,12 +87,11 @@ async def answering(head: bytes) -> tuple[asyncio.Server, str, list[bytes]]:
     ],
 )
 async def test_the_probe_tells_within_its_time(head: bytes, expected: bool) -> None:
-    running, url, asked = await answering(head)
     began = monotonic()
-    assert await probe(url) is expected
+    said, asked = await ask(head)
+    assert said is expected
     assert monotonic() - began < 2
-    assert asked[0].startswith(b"GET /api/health HTTP/1.1\r\n")
-    running.close()
+    assert asked.startswith(b"GET /api/health HTTP/1.1\r\n")
 
 
 @pytest.mark.parametrize(
@@ -99,17 +104,19 @@ async def test_the_probe_of_nothing_says_no(url: str) -> None:
 # --- the environment
 
 
-def test_the_server_takes_no_proxies_and_no_settings_of_others(tmp_path: Path) -> None:
+def test_the_server_takes_no_proxies_no_secrets_and_no_settings_of_others(tmp_path: Path) -> None:
     outside = {
         "PATH": "/bin",
         "https_proxy": "http://proxy.example:3128",
         "HTTP_PROXY": "http://proxy.example:3128",
         "PREFECT_API_URL": "https://elsewhere.example/api",
         "PREFECT_API_KEY": "key",
+        "SLACK_TOKEN": "xoxb-made-up",
     }
     environ = server_environment(tmp_path, 4200, outside)
     assert "proxy.example" not in str(environ)
     assert "PREFECT_API_KEY" not in environ
+    assert "SLACK_TOKEN" not in environ
     assert environ["PREFECT_API_URL"] == f"http://{HOST}:4200/api"
     assert environ["DO_NOT_TRACK"] == "1"
     assert environ["PATH"] == "/bin"
@@ -246,6 +253,17 @@ def test_a_home_that_cannot_be_made_is_told(tmp_path: Path) -> None:
         PrefectServer(tmp_path / "file" / "prefect").start()
     with pytest.raises(HikeshiError, match="could not be prepared"):
         prepare(tmp_path / "file" / "prefect")
+
+
+def test_without_prefect_there_is_no_server_and_the_reason_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(name: str) -> str:
+        raise metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(metadata, "version", missing)
+    with pytest.raises(HikeshiError, match="not installed"):
+        PrefectServer(tmp_path / "prefect").start()
 
 
 def test_a_free_port_can_be_taken() -> None:

@@ -1,0 +1,29 @@
+"""Delivering the outbox once, without a node: `hikeshi declare … --page-now`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from console.opening import House, secrets_of
+from models.supervised import attempt_async
+from notifiers import build
+from notifiers.outbox import Delivered, Outbox
+
+T = TypeVar("T")
+
+
+async def deliver_once(house: House) -> Delivered:
+    """Send what can be sent now and count it. Raises BadConfiguration if a channel's secret is missing."""
+    settings = house.institution.settings
+    notifiers = build(settings, secrets_of(house.institution.directory), house.data)
+
+    async def here(call: Callable[[], T]) -> T:
+        return call()
+
+    outbox = Outbox(house.desk, notifiers, here, fallback=settings.fallback)
+    try:
+        return await outbox.drain()
+    finally:
+        for notifier in notifiers.values():
+            await attempt_async("close", notifier.close)

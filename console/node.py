@@ -1,0 +1,353 @@
+"""The pager: one process that takes alerts and acknowledgements, watches the time and delivers the outbox.
+
+It never imports Prefect: a page never waits for it (design, 4).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+import uvicorn
+from sqlalchemy import select
+
+from console.opening import House, find_directory, open_house, secrets_of
+from console.watch import Watch
+from models.clock import Clock, monotonic
+from models.commands import Actor, Impair, NodeFact
+from models.desk import HOUSE, Outcome
+from models.errors import HikeshiError, RecordError
+from models.node import beat, last_beat, register
+from models.record import STREAM, micros
+from models.state import House as HouseState
+from models.state import Incident
+from models.supervised import attempt_async, forever, wait
+from notifiers import build
+from notifiers.message import Notifier
+from notifiers.outbox import Outbox, Pace
+
+T = TypeVar("T")
+log = logging.getLogger("hikeshi.node")
+NAME = "pager"
+VERSION = "0.1.0"
+BEAT_SECONDS = 2.0
+LOOK_SECONDS = 0.05
+OUTAGE_AFTER = timedelta(seconds=30)
+CONDUCTOR_SILENT = timedelta(seconds=30)
+LATE_SECONDS = 5.0
+STUCK_PAGE_SECONDS = 60.0
+
+
+class Node:
+    """Pager, watch, outbox and pages of one installation, on one writer thread."""
+
+    def __init__(
+        self,
+        house: House,
+        notifiers: dict[str, Notifier] | None = None,
+        pace: Pace | None = None,
+        port: int | None = None,
+    ) -> None:
+        settings = house.institution.settings
+        self.house = house
+        self.port = settings.port if port is None else port
+        self.notifiers = notifiers or build(settings, secrets_of(house.institution.directory), house.data)
+        self.writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="writer")
+        self.watch = Watch(house.desk, self.run_in_writer)
+        self.outbox = Outbox(
+            house.desk,
+            self.notifiers,
+            self.run_in_writer,
+            link=self.link,
+            fallback=settings.fallback,
+            pace=pace,
+        )
+        self.stop = asyncio.Event()
+        self.ready = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._impaired: dict[str, str] = {}
+        self._base_url = (settings.public_url or "").rstrip("/")
+        self._key = b""
+        self._heartbeat_error = ""
+
+    async def run_in_writer(self, call: Callable[[], T]) -> T:
+        """Run `call` in the one thread that touches the record."""
+        return await asyncio.get_running_loop().run_in_executor(self.writer, call)
+
+    def link(self, stream: str, page: int, person: str) -> str:
+        """The signed page of a matter for one person."""
+        from console.web.links import sign  # noqa: PLC0415 - the web is imported with the server
+
+        if not self._base_url:
+            return ""
+        return f"{self._base_url}/p/{sign(self._key, stream, page, person, self.house.desk.clock.now())}"
+
+    # -- running --------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Serve until `stop` is set. Raises HikeshiError if the port is taken or the record unusable."""
+        from console.web.links import signing_key  # noqa: PLC0415
+        from notifiers.rendering import warm  # noqa: PLC0415
+
+        self._loop = asyncio.get_running_loop()
+        self._key = signing_key(self.house)
+        server = self._server()
+        await self.run_in_writer(self._start)
+        self.house.desk.after_commit.append(self._stored)
+        warm()
+        serving = asyncio.create_task(self._serve(server))
+        tasks = [
+            serving,
+            asyncio.create_task(self.watch.run(self.stop)),
+            asyncio.create_task(self.outbox.run(self.stop)),
+            asyncio.create_task(forever("beat", self.stop, self._beat)),
+            asyncio.create_task(forever("look", self.stop, self._look, LOOK_SECONDS)),
+            asyncio.create_task(forever("heartbeat", self.stop, self._heartbeat)),
+        ]
+        stopped = asyncio.create_task(self.stop.wait())
+        try:
+            await asyncio.wait([serving, stopped], return_when=asyncio.FIRST_COMPLETED)
+            if serving.done() and serving.exception() is not None:
+                raise HikeshiError(str(serving.exception()))
+        finally:
+            await self._end(server, tasks)
+
+    async def _end(self, server: uvicorn.Server, tasks: list[asyncio.Task[None]]) -> None:
+        self.stop.set()
+        self.watch.wake()
+        server.should_exit = True
+        await asyncio.wait(tasks, timeout=3)
+        for task in tasks:
+            task.cancel()
+        for notifier in self.notifiers.values():
+            await attempt_async("close", notifier.close)
+        note = NodeFact(actor=Actor.machine("node"), what="stopped", node=NAME)
+        await attempt_async("stop", partial(self.run_in_writer, partial(self.house.desk.handle, HOUSE, note)))
+        self.writer.shutdown(wait=True)
+        self.house.record.close()
+
+    def _start(self) -> None:
+        """Register, and say if nobody watched for a while: what is late then says why."""
+        desk = self.house.desk
+        now = desk.clock.now()
+        with self.house.record.begin() as tx:
+            before = last_beat(tx, NAME)
+            register(tx, NAME, now, f"pid {os.getpid()}")
+        if before is not None and now - before > OUTAGE_AFTER:
+            outage = NodeFact(actor=Actor.machine("node"), what="outage", node=NAME, since=before, until=now)
+            desk.handle(HOUSE, outage)
+        desk.handle(HOUSE, NodeFact(actor=Actor.machine("node"), what="started", node=NAME))
+        desk.state(HOUSE)
+
+    def _stored(self, outcome: Outcome) -> None:
+        if self._loop is None or self._loop.is_closed():
+            return
+        if outcome.queued:
+            self._loop.call_soon_threadsafe(self.outbox.wake)
+        self._loop.call_soon_threadsafe(self.watch.wake)
+
+    # -- the server -----------------------------------------------------------------------------------------
+
+    def _server(self) -> uvicorn.Server:
+        from console.web.app import create_app  # noqa: PLC0415 - fastapi is needed by this process alone
+
+        app = create_app(self.house, self.outbox.wake, self.run_in_writer, self.status)
+        host = self.house.institution.settings.host
+        config = uvicorn.Config(
+            app,
+            host=host,
+            port=self.port,
+            log_level="warning",
+            access_log=False,
+            lifespan="off",
+            timeout_graceful_shutdown=1,
+            server_header=False,
+        )
+        return _Quiet(config)
+
+    async def _serve(self, server: uvicorn.Server) -> None:
+        serving = asyncio.create_task(server.serve())
+        while not server.started and not serving.done():
+            await asyncio.sleep(0.005)
+        if serving.done():
+            failed = serving.exception()
+            raise HikeshiError(f"cannot listen on port {self.port}: {failed}; choose another with --port")
+        sockets = [sock for one in server.servers for sock in one.sockets]
+        self.port = sockets[0].getsockname()[1]
+        if not self._base_url:
+            self._base_url = f"http://{self.house.institution.settings.host}:{self.port}"
+        self.ready.set()
+        self.outbox.wake()
+        await serving
+
+    # -- keeping an eye on itself ---------------------------------------------------------------------------
+
+    async def _beat(self) -> None:
+        await self.run_in_writer(self._beat_once)
+        await wait(self.stop, BEAT_SECONDS)
+
+    def _beat_once(self) -> None:
+        now = self.house.desk.clock.now()
+        try:
+            with self.house.record.begin() as tx:
+                beat(tx, NAME, now)
+                conductor = last_beat(tx, "conductor")
+                waiting = tx.connection.execute(
+                    select(STREAM.c.id)
+                    .where(STREAM.c.kind == "incident", STREAM.c.wanted > STREAM.c.served)
+                    .limit(1)
+                ).first()
+        except RecordError as failed:
+            self._impaired["record"] = str(failed)
+            raise
+        self._impaired.pop("record", None)
+        silent = conductor is None or now - conductor > CONDUCTOR_SILENT
+        self._conductor(silent=silent, waiting=waiting is not None)
+
+    def _conductor(self, *, silent: bool, waiting: bool) -> None:
+        """Machine work stands still if the conductor is silent; people are told, pages go on."""
+        state = self.house.desk.state(HOUSE)
+        known = isinstance(state, HouseState) and "conductor" in state.impaired
+        if silent and waiting and not known:
+            detail = "no sign of life from the conductor; machine steps wait"
+            command = Impair(actor=Actor.machine("node"), what="conductor", detail=detail)
+            self.house.desk.handle(HOUSE, command)
+        elif not silent and known:
+            mended = Impair(actor=Actor.machine("node"), what="conductor", mended=True)
+            self.house.desk.handle(HOUSE, mended)
+
+    async def _look(self) -> None:
+        """Notice what another process wrote: the command line, the conductor."""
+        before = await self.run_in_writer(self.house.record.data_version)
+        while not self.stop.is_set():
+            await wait(self.stop, LOOK_SECONDS)
+            now = await self.run_in_writer(self.house.record.data_version)
+            if now != before:
+                before = now
+                self.outbox.wake()
+                self.watch.wake()
+
+    async def _heartbeat(self) -> None:
+        """Tell an outside watcher that all is well, and only then: silence is the alarm."""
+        settings = self.house.institution.settings
+        if settings.heartbeat_url is None:
+            await self.stop.wait()
+            return
+        if (await self.run_in_writer(self.status))["status"] == "ok":
+            await self._ping(settings.heartbeat_url)
+        await wait(self.stop, settings.heartbeat_every.total_seconds())
+
+    async def _ping(self, url: str) -> None:
+        import aiohttp  # noqa: PLC0415 - only where a heartbeat is set up
+
+        timeout = aiohttp.ClientTimeout(total=5)
+        async with (
+            aiohttp.ClientSession(timeout=timeout, trust_env=False) as session,
+            session.get(url, allow_redirects=False) as answer,
+        ):
+            self._heartbeat_error = "" if answer.ok else f"heartbeat: {answer.status}"
+
+    def status(self) -> dict[str, Any]:
+        """How things are, for /health and the board; runs in the writer thread."""
+        desk = self.house.desk
+        figures = self.outbox.figures()
+        state = desk.state(HOUSE)
+        impaired = dict(self._impaired)
+        quarantined: list[str] = []
+        if isinstance(state, HouseState):
+            impaired |= state.impaired
+            quarantined = sorted(state.quarantined)
+        for name, error in figures["channels_failing"].items():
+            impaired[f"channel {name}"] = error
+        lateness = self.watch.lateness_seconds
+        bad = impaired or quarantined or lateness > LATE_SECONDS
+        bad = bad or figures["oldest_unsent_page_seconds"] > STUCK_PAGE_SECONDS
+        with self.house.record.read() as tx:
+            conductor = last_beat(tx, "conductor")
+        age = (micros(desk.clock.now()) - micros(conductor)) / 1e6 if conductor else None
+        return {
+            "status": "impaired" if bad else "ok",
+            "version": VERSION,
+            "lateness_seconds": lateness,
+            "outbox_age_seconds": figures["outbox_age_seconds"],
+            "oldest_unsent_page_seconds": figures["oldest_unsent_page_seconds"],
+            "waiting_messages": figures["waiting"],
+            "impaired": impaired,
+            "quarantined": quarantined,
+            "conductor_age_seconds": round(age, 1) if age is not None else None,
+            "drill": desk.premises.drill,
+        }
+
+
+class _Quiet(uvicorn.Server):
+    """Leaves the signals to the node, which has more to stop than the server."""
+
+    def install_signal_handlers(self) -> None:
+        """None of its own."""
+
+    def capture_signals(self) -> Any:
+        from contextlib import nullcontext  # noqa: PLC0415
+
+        return nullcontext()
+
+
+def open_incidents(house: House) -> list[Incident]:
+    """Incidents that are open or under review, newest first."""
+    with house.record.read() as tx:
+        names = [
+            row[0]
+            for row in tx.connection.execute(
+                select(STREAM.c.id)
+                .where(STREAM.c.kind == "incident", STREAM.c.status.in_(["open", "resolved"]))
+                .order_by(STREAM.c.opened_at.desc())
+                .limit(200)
+            )
+        ]
+    states = [house.desk.state(name) for name in names]
+    return [state for state in states if isinstance(state, Incident)]
+
+
+async def serve(directory: Path, port: int | None, clock: Clock | None = None) -> None:
+    """Run a node until SIGINT or SIGTERM."""
+    node = Node(open_house(directory, clock), port=port)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, node.stop.set)
+    announce = asyncio.create_task(_announce(node))
+    try:
+        await node.run()
+    finally:
+        announce.cancel()
+
+
+async def _announce(node: Node) -> None:
+    """Tell the process that started us where we listen."""
+    since = monotonic()
+    await node.ready.wait()
+    log.info("listening on port %s after %.2f s", node.port, monotonic() - since)
+    print(f"hikeshi-node-ready {node.port}", flush=True)
+
+
+def main() -> int:
+    """Entry of the process: `python -m console.node [PORT]`."""
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(message)s")
+    port = int(sys.argv[1]) if len(sys.argv) > 1 else None
+    try:
+        asyncio.run(serve(find_directory(None), port))
+    except (HikeshiError, OSError) as failed:
+        print(f"hikeshi: {failed}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,262 @@
+"""What a message says, taken from the record as it stands when the message leaves.
+
+The words around it are the templates'; here are only names, times and texts of the incident itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from models.clock import iso
+from models.page import due_at
+from models.policy import PHASES, Route
+from models.reason import Reason
+from models.routing import level_recipients, route_named
+from models.state import Incident, Intake, Page, Programme, StreamState
+from models.world import World
+from notifiers.message import blank_context
+from notifiers.phrases import PHRASES
+
+
+@dataclass(frozen=True, kw_only=True)
+class Envelope:
+    """The outbox row, as the message needs it."""
+
+    key: str
+    stream: str
+    page: int
+    cause: int
+    level: str
+    attempt: int
+    kind: str
+    template: str
+    subject: str
+    person: str | None
+    deputy_for: str | None
+    channel: str
+    tries: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Matter:
+    """What a message is about, read in one go: state, its texts, the world."""
+
+    state: StreamState
+    texts: Mapping[str, str | None]
+    world: World
+    link: str = ""
+    facts: Mapping[int, Any] = field(default_factory=dict)
+
+
+def brief(envelope: Envelope, matter: Matter, lang: str) -> dict[str, Any]:
+    """The context for the template, in `ja` or `en`."""
+    context = blank_context()
+    world, state = matter.world, matter.state
+    context |= {
+        "organisation": world.organisation.name.lang(lang),
+        "bridge": world.organisation.bridge or "",
+        "link": matter.link,
+        "recipient": _name(world, envelope.person, lang),
+        "deputy_for": _name(world, envelope.deputy_for, lang),
+        "repeat": envelope.attempt > 1 or envelope.tries > 1,
+    }
+    if isinstance(state, Incident):
+        context |= _incident(state, matter, lang)
+    else:
+        context |= {"incident": state.stream}
+    page = state.pages.get(envelope.page) or _page_of(state, envelope.subject)
+    if page is not None:
+        context |= _page(page, envelope, matter, lang)
+    context |= _subject(envelope.subject, matter, lang)
+    return context
+
+
+def _page_of(state: StreamState, subject: str) -> Page | None:
+    kind, _, number = subject.partition(":")
+    return state.pages.get(int(number)) if kind == "page" and number.isdigit() else None
+
+
+def _name(world: World, person: str | None, lang: str) -> str:
+    known = world.directory.person(person) if person else None
+    return known.name.lang(lang) if known else (person or "")
+
+
+def _text(matter: Matter, digest: str | None) -> str:
+    return (matter.texts.get(digest) or "") if digest else ""
+
+
+def at(instant: datetime, zone: str, lang: str) -> str:
+    """An instant as people read it: the institution's zone, with its offset."""
+    local = instant.astimezone(ZoneInfo(zone))
+    offset = local.strftime("%z")
+    return f"{local:%m/%d %H:%M} ({offset[:3]}:{offset[3:]})"
+
+
+def _incident(state: Incident, matter: Matter, lang: str) -> dict[str, Any]:
+    policy = matter.world.policy.severity
+    severity = next((one for one in policy.severities if one.id == state.severity), None)
+    phases = [name for name in (*PHASES, "communication") if _is_open(state, name)]
+    services = [
+        known.name.lang(lang)
+        for name, service in state.services.items()
+        if service.since is not None and (known := matter.world.directory.service(name))
+    ]
+    what = _text(matter, state.title)
+    if services:
+        what += " / " + PHRASES[lang]["affected"].format(services=", ".join(services))
+    return {
+        "incident": state.stream,
+        "title": _text(matter, state.title),
+        "severity": state.severity,
+        "severity_title": severity.title.lang(lang) if severity else state.severity,
+        "phase": ", ".join(PHRASES[lang][f"phase.{name}"] for name in phases[:3]),
+        "what": what,
+    }
+
+
+def _is_open(state: Incident, name: str) -> bool:
+    known = state.phases.get(name)
+    return known is not None and known.status == "open"
+
+
+def _page(page: Page, envelope: Envelope, matter: Matter, lang: str) -> dict[str, Any]:
+    world = matter.world
+    zone = world.organisation.zone
+    route = route_named(world, page.route)
+    following = due_at(page, min(page.level + 1, len(page.within)))
+    if page.round:
+        following = due_at(page, len(page.within)) + timedelta(seconds=page.every * page.round)
+    found: dict[str, Any] = {
+        "route": route.title.lang(lang) if route else page.route,
+        "level": page.level + 1,
+        "levels": len(page.within),
+        "until": at(following, zone, lang),
+        "until_iso": iso(following),
+        "then": _then(page, route, following, matter, lang),
+        "extra": {
+            "others": _others(page, envelope, world, lang),
+            "tried": _tried(page, world, lang),
+            "by": _name(world, page.acked_by, lang),
+            "at": at(page.acked_at, zone, lang) if page.acked_at else "",
+            "since": at(page.asked_at, zone, lang),
+            "part": str(page.detail.get("what", "")),
+            "said": _text(matter, matter.state.title) if isinstance(matter.state, Incident) else "",
+        },
+    }
+    if page.delayed_by:
+        found["delayed_by"] = _span(page.delayed_by, zone)
+    if page.acked_by is None and page.state == "open" and envelope.level.endswith("-again"):
+        found["reason"] = PHRASES[lang]["lapsed"]
+    return found
+
+
+def _span(ends: list[str], zone: str) -> str:
+    local = [datetime.fromisoformat(one).astimezone(ZoneInfo(zone)) for one in ends]
+    return f"{local[0]:%H:%M}-{local[1]:%H:%M}"
+
+
+def _others(page: Page, envelope: Envelope, world: World, lang: str) -> list[str]:
+    people = page.reached.get(str(page.level), [])
+    return [_name(world, one.person, lang) for one in people if one.person != envelope.person]
+
+
+def _tried(page: Page, world: World, lang: str) -> list[str]:
+    found: dict[str, None] = {}
+    for people in page.reached.values():
+        found.update((_name(world, one.person, lang), None) for one in people)
+    return list(found)
+
+
+def _then(page: Page, route: Route | None, following: datetime, matter: Matter, lang: str) -> str:
+    """What follows if nobody answers: who is next, and when."""
+    if route is None:
+        return ""
+    last = page.level + 1 >= len(route.levels)
+    to = route.exhausted.to if last else route.levels[page.level + 1].to
+    people = level_recipients(matter.world, matter.state, to, (), page.subject)
+    names = ", ".join(_name(matter.world, one["person"], lang) for one in people[:4])
+    local = following.astimezone(ZoneInfo(matter.world.organisation.zone))
+    phrase = PHRASES[lang]["then-last" if last else "then-next"]
+    return phrase.format(time=f"{local:%H:%M}", who=names or "-", every=page.every // 60)
+
+
+def _subject(subject: str, matter: Matter, lang: str) -> dict[str, Any]:
+    kind, _, name = subject.partition(":")
+    about: dict[str, Callable[[str, Matter, str], dict[str, Any]]] = {
+        "step": _step,
+        "alert": _alert,
+        "improvement": _improvement,
+        "confirm": _confirm,
+        "quarantine": lambda name, matter, lang: {"extra": {"part": name}, "what": name},
+        "impaired": lambda name, matter, lang: {"extra": {"part": name}, "what": name},
+    }
+    return about[kind](name, matter, lang) if kind in about else {}
+
+
+def _step(key: str, matter: Matter, lang: str) -> dict[str, Any]:
+    state, world = matter.state, matter.world
+    planned = world.step(state, key) if isinstance(state, Incident) else None
+    if planned is None or not isinstance(state, Incident):
+        return {"step_title": key}
+    step, known = planned.step, state.steps.get(key)
+    found: dict[str, Any] = {
+        "step_title": step.title.lang(lang),
+        "step_text": step.text.lang(lang) if step.text else "",
+        "otherwise": step.otherwise.lang(lang) if step.otherwise else "",
+        "options": [
+            {
+                "id": one.id,
+                "title": one.title.lang(lang),
+                "price": one.price.lang(lang) if one.price else "",
+            }
+            for one in step.options
+        ],
+        "recommend": next((one.title.lang(lang) for one in step.options if one.id == step.recommend), ""),
+        "phase": PHRASES[lang][f"phase.{step.phase}"],
+    }
+    if known is not None and known.status in {"failed", "unknown"}:
+        found["reason"] = _text(matter, known.error) or Reason.CRASHED_ASK.value
+    if known is not None and known.overdue and known.limit_at is not None:
+        found["reason"] = PHRASES[lang]["overdue"].format(
+            time=at(known.limit_at, world.organisation.zone, lang)
+        )
+    return found
+
+
+def _alert(number: str, matter: Matter, lang: str) -> dict[str, Any]:
+    alert = matter.state.alerts.get(number) if isinstance(matter.state, Intake) else None
+    title = _text(matter, alert.title) if alert else number
+    return {
+        "title": title,
+        "what": f"{number}: {title}",
+        "extra": {"source": alert.source if alert else "", "error": ""},
+    }
+
+
+def _improvement(number: str, matter: Matter, lang: str) -> dict[str, Any]:
+    one = matter.state.improvements.get(number) if isinstance(matter.state, Programme) else None
+    if one is None:
+        return {}
+    return {
+        "title": _text(matter, one.title),
+        "what": _text(matter, one.title),
+        "incident": one.incident,
+        "extra": {
+            "improvement": f"{number} {_text(matter, one.title)}",
+            "owner": _name(matter.world, one.owner, lang),
+            "due": at(one.due, matter.world.organisation.zone, lang),
+        },
+    }
+
+
+def _confirm(number: str, matter: Matter, lang: str) -> dict[str, Any]:
+    state = matter.state
+    known = state.confirmations.get(int(number)) if isinstance(state, Incident) else None
+    if known is None:
+        return {}
+    what = PHRASES[lang].get(f"wrote.{known.what}", known.what)
+    return {"extra": {"by": _name(matter.world, known.by, lang), "said": what}, "reason": what}

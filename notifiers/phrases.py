@@ -1,0 +1,46 @@
+"""Short phrases that messages are put together from, in both languages."""
+
+from __future__ import annotations
+
+PHRASES: dict[str, dict[str, str]] = {
+    "ja": {
+        "affected": "影響サービス: {services}",
+        "then-next": "{time} に {who} を呼び出します",
+        "then-last": "{time} から最終連絡先（{who}）を {every} 分ごとに、受領されるまで呼び出します",
+        "lapsed": "受領後に着手の記録がないため、受領は失効しました",
+        "overdue": "期限 {time} を過ぎました",
+        "phase.triage": "トリアージ",
+        "phase.preservation": "証拠保全",
+        "phase.analysis": "分析",
+        "phase.containment": "封じ込め",
+        "phase.eradication": "根絶",
+        "phase.recovery": "復旧",
+        "phase.lessons": "教訓化",
+        "phase.communication": "連絡・広報",
+        "wrote.decision.made": "判断の記録",
+        "wrote.step.done": "手順の完了",
+        "wrote.note.added": "メモ",
+        "wrote.severity.set": "深刻度の判定",
+        "wrote.page.acknowledged": "呼出の受領",
+    },
+    "en": {
+        "affected": "affected: {services}",
+        "then-next": "at {time} {who} will be paged",
+        "then-last": "from {time} the last resort ({who}) is paged every {every} min until somebody takes it",
+        "lapsed": "no work was recorded after the acknowledgement, so it has lapsed",
+        "overdue": "the limit {time} has passed",
+        "phase.triage": "triage",
+        "phase.preservation": "preservation",
+        "phase.analysis": "analysis",
+        "phase.containment": "containment",
+        "phase.eradication": "eradication",
+        "phase.recovery": "recovery",
+        "phase.lessons": "lessons",
+        "phase.communication": "communication",
+        "wrote.decision.made": "a decision",
+        "wrote.step.done": "a finished step",
+        "wrote.note.added": "a note",
+        "wrote.severity.set": "the severity",
+        "wrote.page.acknowledged": "an acknowledgement",
+    },
+}

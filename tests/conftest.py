@@ -1,0 +1,43 @@
+"""What the tests share: the example bank opened on an exercise clock."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+# Importing the flows would otherwise import Prefect into the test process; tests that want it start children.
+os.environ.setdefault("HIKESHI_ENGINE", "none")
+
+from models.clock import ExerciseClock
+from models.desk import Desk, Premises
+from models.record import Record
+from playbooks.institution import Institution, load
+
+EXAMPLE = Path(__file__).parent.parent / "examples" / "mihon-bank"
+THREE_AT_NIGHT = datetime(2026, 11, 22, 18, 0, tzinfo=UTC)
+"""Monday 2026-11-23 03:00 in Tokyo, a holiday."""
+
+
+@pytest.fixture(scope="session")
+def bank() -> Institution:
+    """The example bank."""
+    return load(EXAMPLE)
+
+
+@pytest.fixture
+def clock() -> ExerciseClock:
+    """Three in the morning in Tokyo."""
+    return ExerciseClock(THREE_AT_NIGHT)
+
+
+@pytest.fixture
+def desk(bank: Institution, clock: ExerciseClock) -> Iterator[Desk]:
+    """A desk of the example bank on a record in memory."""
+    premises = Premises(organisation=bank.organisation, policy=bank.policy, playbooks=bank.playbooks)
+    made = Desk(Record.in_memory(), premises, clock)
+    yield made
+    made.record.close()
