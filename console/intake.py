@@ -30,6 +30,7 @@ ACCEPTED = 202
 TRIES = 5
 MAX_MERGES = 10
 REPEAT = "repeat"
+FIRST_REPEAT = 2
 SETTLED = ("alert.declared", "alert.attached", "alert.dismissed", "alert.kept")
 _WEIGHED = {"kept": GRAVITY["keep"], "table": GRAVITY["propose"]}
 
@@ -38,7 +39,8 @@ _WEIGHED = {"kept": GRAVITY["keep"], "table": GRAVITY["propose"]}
 class Received:
     """What became of an alert. `incident` is the one it opened or belongs to, None if none.
 
-    `duplicate` says that its matter was known and this one was counted, under the first one's number.
+    `duplicate` says that its matter was known and this one was counted, under the first one's number; the
+    bytes of a counted alert are kept only if nobody could read them.
     """
 
     outcome: Outcome
@@ -46,6 +48,16 @@ class Received:
     incident: str | None = None
     duplicate: bool = False
     status: int = ACCEPTED
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Arrival:
+    """An alert on its way in."""
+
+    house: House
+    source: Source
+    alert: ReadAlert
+    body: bytes
 
 
 def find_source(house: House, source_id: str) -> Source:
@@ -67,11 +79,12 @@ def receive(house: House, source_id: str, body: bytes) -> Received:
     source = find_source(house, source_id)
     desk = house.desk
     alert = read_alert(source, body, desk.premises.organisation, desk.premises.playbooks, desk.clock.now())
+    arrival = _Arrival(house=house, source=source, alert=alert, body=body)
     try:
-        return _stored(house, source, alert, body)
+        return _stored(arrival)
     except Refused as no:
         # A rule named something that is gone. The alert is not lost for that: a person looks at it.
-        return _stored(house, source, _undecided(alert, no), body)
+        return _stored(replace(arrival, alert=_undecided(alert, no)))
 
 
 def _undecided(alert: ReadAlert, no: Refused) -> ReadAlert:
@@ -79,41 +92,47 @@ def _undecided(alert: ReadAlert, no: Refused) -> ReadAlert:
     return replace(alert, do="propose", playbook=None, severity=None, services=(), problem=problem)
 
 
-def _stored(house: House, source: Source, alert: ReadAlert, body: bytes) -> Received:
+def _stored(arrival: _Arrival) -> Received:
     """In one transaction, tried again if another process wrote first. Raises Refused, RecordError."""
     for attempt in range(TRIES):
         try:
-            received = _once(house, source, alert, body)
+            received = _once(arrival)
             break
         except RecordConflict:
             if attempt == TRIES - 1:
                 raise
     if received.outcome.facts:
-        house.desk.settled(received.outcome)
+        arrival.house.desk.settled(received.outcome)
     return received
 
 
-def _once(house: House, source: Source, alert: ReadAlert, body: bytes) -> Received:
+def _once(arrival: _Arrival) -> Received:
+    house = arrival.house
     table = house.desk.state(INTAKE)
     assert isinstance(table, Intake)  # noqa: S101 - the stream's name says so
     try:
         with house.record.begin() as tx:
-            if tx.head(INTAKE)[0] != table.seq:
-                raise RecordConflict(f"{INTAKE}: another process wrote first; load it again")
-            known = _known(tx, table, source.id, alert.key)
-            if known is not None and _is_counted(known, alert):
-                return _count(house, tx, known, alert, _sheet(house, tx, source, alert, body))
-            return _open(house, tx, alert, _sheet(house, tx, source, alert, body))
+            return _take(arrival, tx, table)
     except BaseException:
         # The desk's cached states may hold facts that were not stored.
         house.desk.forget()
         raise
 
 
+def _take(arrival: _Arrival, tx: Tx, table: Intake) -> Received:
+    if tx.head(INTAKE)[0] != table.seq:
+        raise RecordConflict(f"{INTAKE}: another process wrote first; load it again")
+    known = _known(tx, table, arrival.source.id, arrival.alert.key)
+    if known is not None and _is_counted(known, arrival.alert):
+        return _count(arrival, tx, known)
+    return _open(arrival, tx)
+
+
 # -- the matter is new --------------------------------------------------------------------------------------
 
 
-def _open(house: House, tx: Tx, alert: ReadAlert, row: dict[str, Any]) -> Received:
+def _open(arrival: _Arrival, tx: Tx) -> Received:
+    alert, row = arrival.alert, _row(arrival, tx)
     command = ReceiveAlert(
         actor=Actor.machine(VIA),
         id=row["id"],
@@ -130,7 +149,7 @@ def _open(house: House, tx: Tx, alert: ReadAlert, row: dict[str, Any]) -> Receiv
         services=alert.services,
         occurred=alert.occurred,
     )
-    outcome = house.desk.handle_in(tx, INTAKE, command)
+    outcome = arrival.house.desk.handle_in(tx, INTAKE, command)
     for fact in outcome.facts:
         if fact.stream == INTAKE and fact.kind in SETTLED:
             row |= _settled_by(fact)
@@ -138,16 +157,16 @@ def _open(house: House, tx: Tx, alert: ReadAlert, row: dict[str, Any]) -> Receiv
     return Received(outcome=outcome, alert=row["id"], incident=row["incident"])
 
 
-def _sheet(house: House, tx: Tx, source: Source, alert: ReadAlert, body: bytes) -> dict[str, Any]:
-    """A row for an alert, its bytes stored as they came: they are evidence, readable or not."""
-    kept = body[: source.max_bytes]
+def _row(arrival: _Arrival, tx: Tx) -> dict[str, Any]:
+    """A row for the alert, its bytes stored as they came: they are evidence, readable or not."""
+    kept = arrival.body[: arrival.source.max_bytes]
     document = Document(digest=document_digest(kept), body=kept)
-    tx.keep(document, "application/json" if alert.readable else "application/octet-stream")
-    now = micros(house.desk.clock.now())
+    tx.keep(document, "application/json" if arrival.alert.readable else "application/octet-stream")
+    now = micros(arrival.house.desk.clock.now())
     return {
         "id": f"AL-{tx.number('alert'):06d}",
-        "source": source.id,
-        "key": alert.key,
+        "source": arrival.source.id,
+        "key": arrival.alert.key,
         "status": "table",
         "incident": None,
         "count": 1,
@@ -178,16 +197,16 @@ def _is_counted(known: Mapping[str, Any], alert: ReadAlert) -> bool:
     return GRAVITY[alert.do] <= _WEIGHED.get(known["status"], -1)
 
 
-def _count(house: House, tx: Tx, known: Mapping[str, Any], alert: ReadAlert, row: dict[str, Any]) -> Received:
+def _count(arrival: _Arrival, tx: Tx, known: Mapping[str, Any]) -> Received:
     """Facts only at 2, 10, 100, …: a storm must not fill the record."""
-    count = known["count"] + 1
-    counted = update(ALERT).where(ALERT.c.id == known["id"])
-    tx.connection.execute(counted.values(count=count, last_at=row["last_at"]))
-    if not alert.readable:
+    house, count = arrival.house, known["count"] + 1
+    now = micros(house.desk.clock.now())
+    tx.connection.execute(update(ALERT).where(ALERT.c.id == known["id"]).values(count=count, last_at=now))
+    if not arrival.alert.readable:
         # Unreadable alerts are counted under what is wrong with them, yet each may be another matter.
-        tx.connection.execute(ALERT.insert(), row | {"status": REPEAT})
+        tx.connection.execute(ALERT.insert(), _row(arrival, tx) | {"status": REPEAT})
     outcome = Outcome(stream=INTAKE)
-    if count == 2 or count == 10 ** (len(str(count)) - 1):  # noqa: PLR2004 - the first repeat
+    if count == FIRST_REPEAT or count == 10 ** (len(str(count)) - 1):
         command = CountAlert(actor=Actor.machine(VIA), id=known["id"], count=count)
         outcome = house.desk.handle_in(tx, INTAKE, command)
     return Received(outcome=outcome, alert=known["id"], incident=known["incident"], duplicate=True)

@@ -15,8 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from console.opening import DIRECTORY_VARIABLE, data_directory, secrets_of
-from console.texts import say
-from flows.server import PrefectServer, client_environment, free_port, is_free, prepare
+from console.texts import Texts, texts
+from flows.prepare import prepare_from_template
+from flows.server import PrefectServer, client_environment, free_port, is_free
 from models.clock import monotonic
 from models.supervised import wait
 from playbooks.institution import load
@@ -36,6 +37,7 @@ class Part:
     argv: list[str]
     environment: Mapping[str, str]
     process: asyncio.subprocess.Process | None = None
+    say: Texts
     deaths: int = 0
     heard: Callable[[str], None] = field(default=lambda line: None)
 
@@ -58,7 +60,7 @@ class Part:
                 self.deaths = 0
             pause = RESTART_SECONDS[min(self.deaths, len(RESTART_SECONDS) - 1)]
             self.deaths += 1
-            print(say("up.died", name=self.name, code=code, pause=pause), flush=True)  # noqa: T201
+            print(self.say("up.died", name=self.name, code=code, pause=pause), flush=True)
             await wait(stop, pause)
 
     async def _follow(self, process: asyncio.subprocess.Process) -> None:
@@ -68,7 +70,7 @@ class Part:
             if text.startswith(READY):
                 self.heard(text)
             else:
-                print(text, flush=True)  # noqa: T201 - the console channel's messages
+                print(text, flush=True)
 
     async def end(self) -> None:
         """Ask it to stop, and end its whole process group if it does not."""
@@ -110,6 +112,7 @@ def _secrets_needed(settings: object) -> list[str]:
 
 async def _up(directory: Path, port: int | None, lang: str) -> int:
     institution = load(directory)
+    say = texts(lang)
     data = data_directory(institution)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -124,25 +127,27 @@ async def _up(directory: Path, port: int | None, lang: str) -> int:
         name="pager",
         argv=[sys.executable, "-m", "console.node", *([str(port)] if port is not None else [])],
         environment=own,
-        heard=lambda line: print(say("up.ready", port=line.split()[-1]), flush=True),  # noqa: T201
+        say=say,
+        heard=lambda line: print(say("up.ready", port=line.split()[-1]), flush=True),
     )
     conductor = Part(
         name="conductor",
         argv=[sys.executable, "-m", "flows.conductor"],
         environment=own | client_environment(data / "prefect", api),
+        say=say,
     )
-    print(say("up.starting", directory=directory), flush=True)  # noqa: T201
+    print(say("up.starting", directory=directory), flush=True)
     # The pager first: it must be there at once, whatever Prefect does.
     kept = [asyncio.create_task(node.keep(stop)), asyncio.create_task(conductor.keep(stop))]
     if server is not None:
-        kept.append(asyncio.create_task(_keep_prefect(server, data / "prefect", stop)))
+        kept.append(asyncio.create_task(_keep_prefect(server, data / "prefect", say, stop)))
     await stop.wait()
-    print(say("up.stopping"), flush=True)  # noqa: T201
+    print(say("up.stopping"), flush=True)
     await asyncio.gather(node.end(), conductor.end(), *([server.stop(2.0)] if server else []))
     for task in kept:
         task.cancel()
     await asyncio.gather(*kept, return_exceptions=True)
-    print(say("up.stopped"), flush=True)  # noqa: T201
+    print(say("up.stopped"), flush=True)
     return 0
 
 
@@ -151,14 +156,14 @@ def _prefect_port() -> int:
     return USUAL_PREFECT_PORT if is_free(USUAL_PREFECT_PORT) else free_port()
 
 
-async def _keep_prefect(server: PrefectServer, home: Path, stop: asyncio.Event) -> None:
+async def _keep_prefect(server: PrefectServer, home: Path, say: Texts, stop: asyncio.Event) -> None:
     """Start the embedded Prefect server and start it again when it dies; nothing waits for it."""
-    await asyncio.to_thread(prepare, home)
+    await asyncio.to_thread(prepare_from_template, home)
     deaths = 0
     while not stop.is_set():
         server.start()
         if await server.healthy(60):
-            print(say("up.prefect", url=server.ui_url), flush=True)  # noqa: T201
+            print(say("up.prefect", url=server.ui_url), flush=True)
             deaths = 0
         while not stop.is_set() and server.pid is not None:
             await wait(stop, 1.0)
@@ -166,5 +171,5 @@ async def _keep_prefect(server: PrefectServer, home: Path, stop: asyncio.Event) 
             return
         pause = RESTART_SECONDS[min(deaths, len(RESTART_SECONDS) - 1)]
         deaths += 1
-        print(say("up.died", name="prefect", code="-", pause=pause), flush=True)  # noqa: T201
+        print(say("up.died", name="prefect", code="-", pause=pause), flush=True)
         await wait(stop, pause)

@@ -109,7 +109,7 @@ def server_environment(home: Path, port: int, environ: Mapping[str, str]) -> dic
         "SERVER_API_PORT": str(port),
         "SERVER_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{home}/prefect.db",
         # Laid down by `prepare`, once: at each start it would cost seconds.
-        "SERVER_DATABASE_MIGRATE_ON_START": "false" if _is_prepared(home) else "true",
+        "SERVER_DATABASE_MIGRATE_ON_START": "false" if is_prepared(home) else "true",
         "SERVER_REGISTER_BLOCKS_ON_START": "false",
         "SERVER_LOGGING_LEVEL": "WARNING",
         # One write for many task records: with a write for each, about every second flow met the lock, which
@@ -139,7 +139,8 @@ def _marker(home: Path) -> Path:
         raise HikeshiError("Prefect is not installed; the flows run without it") from missing
 
 
-def _is_prepared(home: Path) -> bool:
+def is_prepared(home: Path) -> bool:
+    """Whether `home` holds a database laid down for the installed version of Prefect."""
     return _marker(home).exists() and (home / "prefect.db").exists()
 
 
@@ -149,7 +150,7 @@ def prepare(home: Path) -> None:
     Saves about ten seconds at the first start. Raises HikeshiError, with the last lines that Prefect wrote.
     """
     home = home.resolve()
-    if _is_prepared(home):
+    if is_prepared(home):
         return
     command = [sys.executable, "-m", "prefect", "server", "database", "upgrade", "-y"]
     try:

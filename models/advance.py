@@ -64,9 +64,13 @@ def _pages(state: StreamState, world: World) -> Iterator[Draft]:
         if (why := _over(state, page, world)) is not None:
             yield Draft(kind="page.stopped", data={"page": page.id, "reason": why.value})
         elif page.state == "open" and _unreached(page):
-            yield Draft(kind="page.hurried", data={"page": page.id, "level": page.level + 1})
+            yield Draft(kind="page.hurried", data=_hurry(page))
         elif page.renew and page.worked_at is None and _worked(state, page):
             yield Draft(kind="page.worked", data={"page": page.id})
+
+
+def _hurry(page: Page) -> dict[str, Any]:
+    return {"page": page.id, "level": page.level + 1, "reason": Reason.DELIVERY_FAILED.value}
 
 
 def _unreached(page: Page) -> bool:
@@ -180,7 +184,7 @@ def _comes_back(state: Incident, planned: PlannedStep, known: StepState) -> list
     """A condition that did not hold may hold later, for example when the severity rises."""
     if known.reason != Reason.CONDITION_FALSE.value or planned.step.when is None:
         return []
-    if not applies(state, planned):
+    if _caller_is_out(state, planned) or applies(state, planned) is not True:
         return []
     return [Draft(kind="step.reset", data={"step": planned.key})]
 
@@ -190,9 +194,12 @@ def _begin(state: Incident, planned: PlannedStep, world: World) -> list[Draft]:
         return [_not_applicable(planned)]
     if waits_for(state, planned) is not Reason.READY:
         return []
-    if not applies(state, planned):
+    holds = applies(state, planned)
+    if holds is False:
         return [_not_applicable(planned)]
     held = closed_gates(state, planned, world)
+    if holds is None:
+        held["condition"] = [f"cannot-evaluate:{planned.key}"]
     if held:
         return _hold(state, planned, held)
     return [*_open_for(state, planned), *_make_ready(state, planned, world)]

@@ -459,7 +459,7 @@ class AttachAlert(Command):
 class RecordRefusal(Command):
     """Somebody was refused; `count` sums up what a rate limit held back."""
 
-    who: str
+    refused: str
     command: str
     reason: str
     detail: str = ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
@@ -13,8 +14,8 @@ from models.page import page_next_due
 from models.reason import Reason
 from models.routing import ask, level_recipients
 from models.rules import decisions, incident, machine, matter, others, pages, playbooks, steps
-from models.rules.common import Decided
-from models.state import House, Incident, Intake, Programme, StreamState
+from models.rules.common import Decided, past
+from models.state import ENDED, House, Incident, Intake, Programme, StreamState
 from models.world import World
 
 Rule = Callable[[Any, Any, World], Decided]
@@ -90,14 +91,26 @@ def decide(state: StreamState, command: commands.Command, world: World) -> Decid
         raise Refused(Reason.NO_SUCH_INCIDENT, {"incident": state.stream})
     if isinstance(state, Incident) and state.seq == 0 and not isinstance(command, commands.Declare):
         raise Refused(Reason.NO_SUCH_INCIDENT, {"incident": state.stream})
+    _check_times(command, world)
     return rule(state, command, world)
+
+
+def _check_times(command: commands.Command, world: World) -> None:
+    """Every time that somebody gives has a zone, and what happened did not happen in the future."""
+    for field in fields(command):
+        value = getattr(command, field.name)
+        if isinstance(value, datetime) and value.tzinfo is None:
+            wrong = f"{field.name}: {value.isoformat()} has no zone; write it with an offset, such as +09:00"
+            raise Refused(Reason.FIELD_WRONG, {"fields": [wrong]})
+    if command.at is not None:
+        past(command.at, "at", world)
 
 
 def due(state: StreamState, world: World) -> list[Draft]:
     """What time alone makes true at `world.now`; the caller advances, then asks again until it is empty."""
     drafts = [draft for page in state.pages.values() for draft in pages.page_due(state, page, world)]
     if isinstance(state, Incident):
-        drafts += _steps_due(state, world)
+        drafts += _steps_due(state, world) if state.status not in ENDED else ()
     elif isinstance(state, Intake):
         drafts += _alerts_due(state, world)
     elif isinstance(state, Programme):
@@ -129,7 +142,7 @@ def _improvements_due(state: Programme, world: World) -> Iterator[Draft]:
         if one.due <= world.now and not one.overdue:
             yield Draft(kind="improvement.overdue", data={"id": one.id})
             yield from ask(world, state, "improvement-overdue", f"improvement:{one.id}")
-        elif not one.reminded and one.remind_at <= world.now:
+        elif not one.reminded and one.remind_at <= world.now < one.due:
             yield Draft(kind="improvement.reminded", data={"id": one.id})
             yield _reminder(state, one.id, one.owner, world)
 
@@ -144,7 +157,7 @@ def next_due(state: StreamState) -> datetime | None:
     """The next instant at which `due` says something; an indexed column, so that a tick costs what is due."""
     instants = [page_next_due(page) for page in state.pages.values()]
     if isinstance(state, Incident):
-        for known in state.steps.values():
+        for known in state.steps.values() if state.status not in ENDED else ():
             if known.status in {"ready", "started"} and not known.overdue:
                 instants.append(known.limit_at)
             if known.status == "started":
@@ -159,4 +172,4 @@ def next_due(state: StreamState) -> datetime | None:
 def _improvement_instants(state: Programme) -> Iterator[datetime]:
     for one in state.improvements.values():
         if one.status == "open" and not one.overdue:
-            yield one.due if one.reminded else one.remind_at
+            yield one.due if one.reminded else min(one.remind_at, one.due)

@@ -7,6 +7,7 @@ channels and database, and in nothing else (design, 10).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -40,7 +41,9 @@ SNAPSHOT_EVERY = 50
 CACHED_STREAMS = 2_000
 CACHED_TEXTS = 200
 TRIES = 5
-HOUSE = "house"
+HOUSE, INTAKE = "house", "intake"
+REFUSALS_KEPT = 1_000
+SOMEBODY = "unknown"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,6 +156,16 @@ class Desk:
         """
         return self._run(tx, stream, command, [])
 
+    @contextmanager
+    def writing(self) -> Iterator[Tx]:
+        """A transaction for `handle_in`: if it fails, what was cached is forgotten."""
+        try:
+            with self.record.begin() as tx:
+                yield tx
+        except BaseException:
+            self.forget()
+            raise
+
     def settled(self, outcome: Outcome) -> None:
         """Tell those who listen what has been stored."""
         for listener in self.after_commit:
@@ -178,13 +191,14 @@ class Desk:
             stream = self._next_incident(tx, now)
         touched.append(stream)
         case = self._load(tx, stream)
-        upcoming = self._upcoming(tx, now)
         following: list[Then] = []
+        upcoming = self._upcoming(tx, now) if stream == INTAKE else ""
         for item in decide(case.state, command, self._world(tx, case.state, now, upcoming)):
             if isinstance(item, Then):
                 following.append(item)
             else:
-                self._apply(case, item, command.actor, command.for_, now)
+                # What a scribe wrote is confirmed once, however many facts it came to.
+                self._apply(case, item, command.actor, None if case.facts else command.for_, now)
         self._advance(tx, case, now)
         queued = self._store(tx, case, now)
         outcome = Outcome(
@@ -206,22 +220,25 @@ class Desk:
     def _refuse(self, stream: str | None, command: Command, no: Refused) -> Outcome:
         """Every refusal is recorded; the same one again within a minute is counted, not written."""
         name = type(command).__name__
-        who = command.who or command.actor.name
+        # Names that nobody here has are chosen by whoever knocks: they share one place.
+        who = command.who if self.directory.person(command.who) else SOMEBODY
         now = self.clock.now()
         key = (who, name, no.reason.value)
-        last, held = self._refusals.get(key, (None, 0))
+        last, held = self._refusals.pop(key, (None, 0))
+        if len(self._refusals) >= REFUSALS_KEPT:
+            del self._refusals[next(iter(self._refusals))]
         if last is not None and now - last < timedelta(minutes=1):
             self._refusals[key] = (last, held + 1)
-        elif not isinstance(command, RecordRefusal):
+        else:
             self._refusals[key] = (now, 0)
             self._once(
                 HOUSE,
                 RecordRefusal(
                     actor=Actor.machine(command.actor.via),
-                    who=who,
+                    refused=who,
                     command=name,
                     reason=no.reason.value,
-                    detail=f"{stream or ''} {no.detail}",
+                    detail=f"{stream or ''} {command.actor.name[:80]} {no.detail}",
                     count=held + 1,
                 ),
             )
@@ -234,6 +251,8 @@ class Desk:
         try:
             with self.record.begin() as tx:
                 now = self.clock.now()
+                if stream != HOUSE:
+                    self._load(tx, HOUSE)  # the outages: what is late says why
                 case = self._load(tx, stream)
                 for _ in range(MAX_PASSES):
                     drafts = due(case.state, self._world(tx, case.state, now))
@@ -336,8 +355,9 @@ class Desk:
         case.facts.append(fact)
 
     def _advance(self, tx: Tx, case: _Case, now: datetime) -> None:
+        world = self._world(tx, case.state, now)
         for _ in range(MAX_PASSES):
-            drafts = advance(case.state, self._world(tx, case.state, now))
+            drafts = advance(case.state, world)
             if not drafts:
                 return
             for draft in drafts:

@@ -83,8 +83,13 @@ def _call(source: str, node: nodes.Call) -> tuple[str, str | None]:
 
 
 def evaluate(source: str, names: Mapping[str, Callable[..., Any]]) -> bool:
-    """Whether the condition holds. Raises BadExpression if it cannot be evaluated."""
+    """Whether the condition holds; comparing with what is not known yet is false.
+
+    Raises BadExpression if it cannot be evaluated.
+    """
     try:
         return bool(_compile(source)(**names))
-    except (UndefinedError, TypeError, ValueError, KeyError) as wrong:
+    except TypeError:
+        return False
+    except (UndefinedError, ValueError, KeyError) as wrong:
         raise BadExpression(f"{source!r}: {wrong}") from wrong

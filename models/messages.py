@@ -97,7 +97,7 @@ def _for_page(fact: Fact, state: StreamState, world: World) -> list[dict[str, An
     template = PAGE_TEMPLATES[page.event]
     level, attempt = str(page.level), page.attempt
     if fact.kind == "page.exhausted":
-        template, level, attempt = "page.exhausted", "last", page.round
+        template, level, attempt = "page.exhausted", "last", page.calls
     elif fact.kind == "page.delegated":
         level, attempt = "delegate", fact.seq
     elif fact.kind == "page.lapsed":

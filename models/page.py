@@ -36,12 +36,14 @@ def escalation_due(page: Page, now: datetime) -> Escalation:
         return Escalation(reason=Reason.STOPPED)
     if page.state == "acknowledged":
         return _lapse_due(page, now)
+    if page.delegated_until is not None and page.delegated_until > now:
+        return Escalation(reason=Reason.DELEGATED, until=page.delegated_until)
     last = len(page.within)
+    if due_at(page, last) <= now:
+        return _exhaustion_due(page, now)
     due = [n for n in range(page.level + 1, last) if due_at(page, n) <= now]
     if due:
         return Escalation(reason=Reason.ACK_OVERDUE, level=due[-1], skipped=tuple(due[:-1]))
-    if page.level >= last - 1 and due_at(page, last) <= now:
-        return _exhaustion_due(page, now)
     return _repeat_due(page, now)
 
 
@@ -60,7 +62,10 @@ def _exhaustion_due(page: Page, now: datetime) -> Escalation:
     first = due_at(page, len(page.within))
     rounds = int((now - first).total_seconds() // page.every) + 1
     if rounds > page.round:
-        return Escalation(reason=Reason.ROUTE_EXHAUSTED, level=len(page.within), round=rounds)
+        skipped = tuple(range(page.level + 1, len(page.within)))
+        return Escalation(
+            reason=Reason.ROUTE_EXHAUSTED, level=len(page.within), skipped=skipped, round=rounds
+        )
     return Escalation(reason=Reason.NOT_DUE, until=first + timedelta(seconds=page.every * rounds))
 
 
@@ -81,14 +86,13 @@ def page_next_due(page: Page) -> datetime | None:
     if page.state == "stopped":
         return None
     if page.state == "acknowledged":
-        if not page.renew or page.acked_at is None or page.worked_at is not None:
-            return None
-        return page.acked_at + timedelta(seconds=page.renew)
+        waits = page.renew and page.acked_at is not None and page.worked_at is None
+        return page.acked_at + timedelta(seconds=page.renew) if waits and page.acked_at else None
+    if page.delegated_until is not None:
+        return page.base
     last = len(page.within)
     if page.round:
         return due_at(page, last) + timedelta(seconds=page.every * page.round)
     following = due_at(page, min(page.level + 1, last))
     every = page.repeat[page.level]
-    if every:
-        return min(following, page.level_at + timedelta(seconds=every * page.attempt))
-    return following
+    return min(following, page.level_at + timedelta(seconds=every * page.attempt)) if every else following

@@ -54,8 +54,13 @@ TABLE: dict[str, tuple[str, ...]] = {
 }
 
 
-def require(command: Command, name: str, state: StreamState | None, world: World) -> frozenset[str]:
-    """The roles of the person whose act it is, if they may do it. Raises Refused otherwise."""
+def require(
+    command: Command, name: str, state: StreamState | None, world: World, owner: str | None = None
+) -> frozenset[str]:
+    """The roles of the person whose act it is, if they may do it. Raises Refused otherwise.
+
+    `owner` is the role that a row's word `owner` stands for: the owner of the system in question.
+    """
     actor = command.actor.person
     if actor == SYSTEM:
         return frozenset({SYSTEM})
@@ -66,6 +71,8 @@ def require(command: Command, name: str, state: StreamState | None, world: World
         _require_scribe(command, incident, world)
     roles = world.roles_of(incident, command.who)
     allowed = world.policy.permissions.get(name, TABLE[name])
+    if owner is not None:
+        allowed = tuple(owner if one == "owner" else one for one in allowed)
     if "*" not in allowed and not roles & set(allowed):
         raise Refused(Reason.ROLE_MISSING, {"who": command.who, "needs": sorted(allowed), "command": name})
     return roles

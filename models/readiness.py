@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from models.errors import BadExpression
 from models.expression import evaluate
 from models.plan import PlannedStep
 from models.policy import PHASES
@@ -84,9 +85,17 @@ def waits_for(state: Incident, planned: PlannedStep) -> Reason:
     return Reason.READY
 
 
-def applies(state: Incident, planned: PlannedStep) -> bool:
-    """Whether the step's own condition holds now."""
-    return planned.step.when is None or evaluate(planned.step.when, names_for(state, planned))
+def applies(state: Incident, planned: PlannedStep) -> bool | None:
+    """Whether the step's own condition holds now; None if it cannot be evaluated: then the step is held.
+
+    A rule that raised here would keep people from acknowledging.
+    """
+    if planned.step.when is None:
+        return True
+    try:
+        return evaluate(planned.step.when, names_for(state, planned))
+    except BadExpression:
+        return None
 
 
 def again(state: Incident, planned: PlannedStep) -> bool:
@@ -95,7 +104,10 @@ def again(state: Incident, planned: PlannedStep) -> bool:
     known = state.steps[planned.key]
     if repeat is None or known.status != "done" or known.round >= repeat.at_most:
         return False
-    return not evaluate(repeat.until, names_for(state, planned))
+    try:
+        return not evaluate(repeat.until, names_for(state, planned))
+    except BadExpression:
+        return False
 
 
 def owed(state: Incident, world: World, phase: str) -> bool:

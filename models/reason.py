@@ -68,5 +68,6 @@ class Reason(StrEnum):
     TOO_LONG = "too long"
     NOT_HELD = "gate is not closed"
     NOT_SKIPPABLE = "a gate needs this step"
+    SAME_PERSON = "the same person on both sides"
     NOT_ASKED_TO_CONFIRM = "nothing to confirm"
     SELF_MERGE = "same incident"

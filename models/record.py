@@ -21,7 +21,7 @@ from sqlalchemy.pool import StaticPool
 from models import migrations
 from models.canonical import GENESIS, chain_hash
 from models.crashpoint import crash_point
-from models.errors import RecordBusy, RecordConflict, RecordDamaged, RecordUnwritable
+from models.errors import HikeshiError, RecordBusy, RecordConflict, RecordDamaged, RecordUnwritable
 from models.fact import Fact, read_fact
 from models.frozen import Document
 from models.tables import METADATA
@@ -101,8 +101,7 @@ class Record:
         """A consistent look that keeps nobody from writing."""
         with _translated():
             connection = self._open()
-            if connection.in_transaction():
-                connection.rollback()
+            _not_nested(connection)
             connection.info["reading"] = True
             try:
                 yield Tx(connection)
@@ -115,8 +114,7 @@ class Record:
         """One transaction: everything in it is stored durably when it ends, or nothing is."""
         with _translated():
             connection = self._open()
-            if connection.in_transaction():
-                connection.rollback()
+            _not_nested(connection)
             try:
                 with connection.begin():
                     yield Tx(connection)
@@ -143,6 +141,14 @@ class Record:
             self._connection.close()
             self._connection = None
         self._engine.dispose()
+
+
+def _not_nested(connection: Connection) -> None:
+    """Transactions do not nest: the inner one would end the outer one half way."""
+    if connection.in_transaction():
+        raise HikeshiError(
+            "a transaction is open on this record; use it, or end it first (a defect of Hikeshi)"
+        )
 
 
 @contextmanager
@@ -203,6 +209,8 @@ _FACTS = (
 _TEXTS = select(TEXT.c.digest, TEXT.c.body).where(
     TEXT.c.stream == bindparam("stream"), TEXT.c.seq > bindparam("after")
 )
+_DERIVE = update(STREAM).where(STREAM.c.id == bindparam("stream"))
+_PEEK = select(COUNTER.c.value).where(COUNTER.c.name == bindparam("counter"))
 _SNAPSHOT = select(STREAM.c.snapshot, STREAM.c.snapshot_seq, STREAM.c.rules, STREAM.c.seq).where(
     STREAM.c.id == bindparam("stream")
 )
@@ -276,7 +284,7 @@ class Tx:
         }
         if derived.snapshot is not None:
             values |= {"snapshot": derived.snapshot, "snapshot_seq": seq, "rules": derived.rules}
-        found = self.connection.execute(update(STREAM).where(STREAM.c.id == stream).values(values))
+        found = self.connection.execute(_DERIVE, values | {"stream": stream})
         if found.rowcount == 0:
             kind = "incident" if stream.startswith("INC-") else "other"
             first = {"id": stream, "kind": kind, "drill": derived.drill, "opened_at": micros(at)}
@@ -312,8 +320,7 @@ class Tx:
 
     def peek(self, name: str) -> int:
         """The last number that a counter gave out; 0 if none."""
-        found = self.connection.execute(select(COUNTER.c.value).where(COUNTER.c.name == name)).scalar()
-        return int(found or 0)
+        return int(self.connection.execute(_PEEK, {"counter": name}).scalar() or 0)
 
     # -- what is due ----------------------------------------------------------------------------------------
 

@@ -29,7 +29,10 @@ class Recipient(msgspec.Struct, kw_only=True):
 
 
 class Page(msgspec.Struct, kw_only=True):
-    """One call for an acknowledgement. `id` is the seq of the fact that asked for it."""
+    """One call for an acknowledgement. `id` is the seq of the fact that asked for it.
+
+    `round` counts calls of the last resort since `base`, `calls` all of them: keys never come twice.
+    """
 
     id: int
     event: str
@@ -47,6 +50,7 @@ class Page(msgspec.Struct, kw_only=True):
     level_at: datetime
     attempt: int = 1
     round: int = 0
+    calls: int = 0
     state: Literal["open", "acknowledged", "stopped"] = "open"
     acks: dict[str, datetime] = {}
     acked_by: str | None = None

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
+
+import msgspec
 
 from models.directory import Directory, Holder
 from models.frozen import FrozenPlaybook
@@ -19,7 +22,10 @@ ADDED = "added"
 
 @dataclass(frozen=True, kw_only=True)
 class World:
-    """`now` is aware, UTC. `plans` are the incident's own, frozen; `library` is what could be added today."""
+    """`now` is aware, UTC. `plans` are the incident's own, frozen; `library` is what could be added today.
+
+    One world serves one transaction on one stream.
+    """
 
     now: datetime
     organisation: Organisation
@@ -32,15 +38,19 @@ class World:
     channels: frozenset[str] = frozenset({"console", "file"})
     drill: bool = False
     next_incident: str = ""
+    _laid_out: dict[int, dict[str, PlannedStep]] = field(default_factory=dict, compare=False, repr=False)
 
     def steps(self, state: Incident) -> dict[str, PlannedStep]:
         """Every step of the incident by key, in the order of its playbooks, then those added by hand."""
+        added = [key for key, known in state.steps.items() if known.added is not None]
+        if len(added) in self._laid_out:
+            return self._laid_out[len(added)]
         found: dict[str, PlannedStep] = {}
         for name in state.playbooks:
             found.update(self.plans[name].steps)
-        for key, step in state.steps.items():
-            if step.added is not None:
-                found[key] = _added(key, step.added)
+        for key in added:
+            found[key] = _added(key, msgspec.json.encode(state.steps[key].added))
+        self._laid_out[len(added)] = found
         return found
 
     def step(self, state: Incident, key: str) -> PlannedStep | None:
@@ -49,7 +59,9 @@ class World:
         if plan is not None and key in plan.steps and plan.playbook.playbook in state.playbooks:
             return plan.steps[key]
         known = state.steps.get(key)
-        return _added(key, known.added) if known is not None and known.added is not None else None
+        if known is None or known.added is None:
+            return None
+        return _added(key, msgspec.json.encode(known.added))
 
     def children(self, key: str) -> tuple[str, ...]:
         """Keys of the steps that a calling step brings in."""
@@ -74,10 +86,12 @@ class World:
         return own | {role for role, holder in state.assigned.items() if holder == person}
 
 
-def _added(key: str, definition: dict[str, object]) -> PlannedStep:
+@lru_cache(maxsize=1_000)
+def _added(key: str, definition: bytes) -> PlannedStep:
+    """A step added by hand; kept, because reading it costs more than all else in a command."""
     return PlannedStep(
         key=key,
-        step=Step.model_validate(definition),
+        step=Step.model_validate_json(definition),
         after=(),
         after_any=(),
         scope=key.rsplit("/", 1)[0],

@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 import orjson
-from sqlalchemy import select, update
+from sqlalchemy import and_, func, select, update
 
 from models.clock import monotonic
 from models.commands import Actor, MarkDelivery
@@ -31,6 +31,7 @@ T = TypeVar("T")
 Run = Callable[[Callable[[], T]], Awaitable[T]]
 log = logging.getLogger("hikeshi.outbox")
 BATCH = 200
+QUEUE = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,18 +166,17 @@ class Outbox:
     def _claim(self) -> dict[str, list[_Item]]:
         """In order within a destination: a message that waits to be tried again holds up those behind it."""
         now = micros(self.desk.clock.now())
-        with self.desk.record.read() as tx:
-            waiting = _items(tx, OUTBOX.c.state == "queued")
-        chosen: dict[str, list[_Item]] = {}
         held: set[str] = set(self._busy)
         held |= {name for name, free in self._free_at.items() if free > monotonic()}
-        for item in waiting:
-            if item.next_try_at > now:
-                held.add(item.destination)
-            elif item.destination not in held:
-                chosen.setdefault(item.destination, []).append(item)
-                if item.envelope.channel in self.pace.interval:
-                    held.add(item.destination)
+        chosen: dict[str, list[_Item]] = {}
+        with self.desk.record.read() as tx:
+            # The oldest of each destination first: a backlog for one must not hide the others.
+            oldest = select(func.min(OUTBOX.c.id)).where(OUTBOX.c.state == "queued")
+            heads = _items(tx, OUTBOX.c.id.in_(oldest.group_by(OUTBOX.c.channel, _WHO)))
+            free = [item for item in heads if item.next_try_at <= now and item.destination not in held]
+            for item in free:
+                paced = item.envelope.channel in self.pace.interval
+                chosen[item.destination] = [item] if paced else _queue(tx, item, now)
         taken = [item.id for queue in chosen.values() for item in queue]
         if taken:
             with self.desk.record.begin() as tx:
@@ -294,7 +294,7 @@ class Outbox:
 
     def _mark_sent(self, item: _Item, sent: Sent) -> None:
         now = self.desk.clock.now()
-        with self.desk.record.begin() as tx:
+        with self.desk.writing() as tx:
             _set(tx, item.id, state="sent", sent_at=micros(now), receipt=sent.receipt[:200])
             outcome = self.desk.handle_in(
                 tx, item.envelope.stream, self._mark(item, "sent", sent.rendering_failed)
@@ -324,7 +324,7 @@ class Outbox:
         pause = max(pause, answer.retry_after or 0)
         again_at = self.desk.clock.now() + timedelta(seconds=pause)
         self._last_error[item.envelope.channel] = answer.error
-        with self.desk.record.begin() as tx:
+        with self.desk.writing() as tx:
             _set(tx, item.id, state="queued", next_try_at=micros(again_at), error=answer.error[:200])
             if item.envelope.tries > 1:
                 return
@@ -337,7 +337,7 @@ class Outbox:
         rest = [one for one in dict.fromkeys(rest) if one != item.envelope.channel]
         person = item.envelope.person
         self._last_error[item.envelope.channel] = error
-        with self.desk.record.begin() as tx:
+        with self.desk.writing() as tx:
             _set(tx, item.id, state="given_up", error=error[:200])
             if rest and person:
                 tx.enqueue([self._on_next_channel(tx, item, rest)])
@@ -391,8 +391,26 @@ def _still_asked(state: StreamState, envelope: Envelope) -> bool:
     return page is None or page.state == "open"
 
 
-def _items(tx: Tx, condition: Any) -> list[_Item]:
-    rows = tx.connection.execute(select(OUTBOX).where(condition).order_by(OUTBOX.c.id).limit(BATCH))
+_WHO = func.coalesce(OUTBOX.c.person, OUTBOX.c.address)
+
+
+def _queue(tx: Tx, head: _Item, now: int) -> list[_Item]:
+    """What waits for one destination, in order, up to the first that has to wait longer."""
+    same = (
+        OUTBOX.c.state == "queued",
+        OUTBOX.c.channel == head.envelope.channel,
+        (head.envelope.person or head.address) == _WHO,
+    )
+    found = []
+    for item in _items(tx, and_(*same), QUEUE):
+        if item.next_try_at > now:
+            break
+        found.append(item)
+    return found
+
+
+def _items(tx: Tx, condition: Any, most: int = BATCH) -> list[_Item]:
+    rows = tx.connection.execute(select(OUTBOX).where(condition).order_by(OUTBOX.c.id).limit(most))
     return [
         _Item(
             id=row["id"],

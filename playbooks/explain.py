@@ -17,6 +17,7 @@ from playbooks.document import Document, KeyPath
 MAX_DEFECTS_OF_A_FILE = 200
 _GOT = re.compile(r"(?:Value error, )?expected (?P<expected>.+), got (?P<got>.+)", re.DOTALL)
 _FIELD = re.compile(r"(?:Value error, )?(?P<field>[a-z_]+): (?P<words>.+)", re.DOTALL)
+_SHOULD = re.compile(r"^\w+ should (be|have) ")
 _NAMED = re.compile(r"`(?P<field>[a-z_]+)` belongs to")
 _EXPECTED = {
     "timezone_aware": "an offset, for example 2026-11-23T03:00:00+09:00",
@@ -101,10 +102,9 @@ def _form(pattern: str) -> str:
 
 
 def _plain(message: str) -> str:
-    for start in ("Input should be ", "Input should have "):
-        if message.startswith(start):
-            return message.removeprefix(start)
-    return message[:1].lower() + message[1:]
+    """`at least 1 item` out of "Tuple should have at least 1 item after validation, not 0"."""
+    words = _SHOULD.sub("", message).split(" after validation", 1)[0]
+    return words[:1].lower() + words[1:]
 
 
 def _path(document: Document, loc: tuple[int | str, ...]) -> KeyPath:

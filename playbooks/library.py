@@ -37,6 +37,12 @@ def read_library(directory: Path, folder: Path = FOLDER) -> tuple[Mapping[str, E
     return entries, [*defects, *more]
 
 
+def parts(entries: Mapping[str, Entry]) -> frozenset[str]:
+    """Playbooks that are parts of others. A shipped part stays one when its caller has been overridden."""
+    playbooks = [entry.playbook for entry in (*entries.values(), *_shipped(FOLDER)[0].values())]
+    return frozenset(step.call for playbook in playbooks for step in playbook.steps if step.call)
+
+
 @cache
 def _shipped(folder: Path) -> tuple[Mapping[str, Entry], tuple[Defect, ...]]:
     """Read once: the package's files do not change while a process runs."""

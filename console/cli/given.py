@@ -4,32 +4,18 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated, Any
+from dataclasses import replace
+from typing import Annotated, Any
 
 import typer
 
-if TYPE_CHECKING:
-    from console.cli.session import Session
-    from models.clock import Clock
+from console.cli.session import Given, Session
 
 Dir = Annotated[str | None, typer.Option("--dir", metavar="DIR", show_default=False)]
 Lang = Annotated[str | None, typer.Option("--lang", metavar="ja|en", show_default=False)]
 Json = Annotated[bool, typer.Option("--json")]
 For = Annotated[str | None, typer.Option("--for", metavar="PERSON", show_default=False)]
 PageNow = Annotated[bool, typer.Option("--page-now")]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Given:
-    """What was given besides the command's own arguments. `clock` is for drills and tests."""
-
-    directory: str | None = None
-    lang: str = "ja"
-    json: bool = False
-    for_: str | None = None
-    page_now: bool = False
-    clock: Clock | None = None
 
 
 _COMMON = (("dir_", Dir, None), ("lang_", Lang, None), ("json_", Json, False))
@@ -68,23 +54,12 @@ def _adder(
 def _signature(function: Function, common: tuple[tuple[str, Any, Any], ...]) -> inspect.Signature:
     kind = inspect.Parameter.KEYWORD_ONLY
     context = inspect.Parameter("context", kind, annotation=typer.Context)
-    hints = function.__globals__
-    own = [
-        parameter.replace(annotation=_evaluated(parameter.annotation, hints), kind=kind)
-        for parameter in list(inspect.signature(function).parameters.values())[1:]
-    ]
+    own = list(inspect.signature(function, eval_str=True).parameters.values())[1:]
     shared = [inspect.Parameter(key, kind, default=default, annotation=hint) for key, hint, default in common]
-    return inspect.Signature([context, *own, *shared])
-
-
-def _evaluated(annotation: Any, names: dict[str, Any]) -> Any:
-    """An annotation that `from __future__ import annotations` left as text, as the object it names."""
-    return eval(annotation, names) if isinstance(annotation, str) else annotation  # noqa: S307 - our own source
+    return inspect.Signature([context, *(one.replace(kind=kind) for one in own), *shared])
 
 
 def _session(context: typer.Context, common: dict[str, Any]) -> Session:
-    from console.cli.session import Session  # noqa: PLC0415 - `--help` must not wait for the desk
-
     base = context.obj if isinstance(context.obj, Given) else Given()
     return Session(
         replace(

@@ -60,14 +60,14 @@ def _playbook_added(state: Incident, fact: Fact) -> None:
 
 
 def _playbook_dropped(state: Incident, fact: Fact) -> None:
+    """What is not done is forgotten, with its limits and leases; added again, it begins anew."""
     name = fact.data["playbook"]
     state.playbooks.pop(name)
     state.dropped.append(name)
     for key in [key for key in state.steps if key.split("/", 1)[0] == name]:
-        step = state.steps[key]
-        if step.status not in {"done", "started"}:
-            step.status = "not-applicable"
-            step.limit_at = None
+        if state.steps[key].status != "done":
+            del state.steps[key]
+            state.gates_held.pop(key, None)
 
 
 def _phase(status: Any) -> Callable[[Incident, Fact], None]:

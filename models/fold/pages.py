@@ -57,7 +57,7 @@ def _escalated(state: StreamState, fact: Fact) -> None:
     page.level = fact.data["level"]
     page.level_at = fact.at
     page.attempt = 1
-    page.delegated_to = None
+    page.delegated_to = page.delegated_until = None
     page.delayed_by = fact.data.get("delayed_by", [])
     page.reached[str(page.level)] = recipients(fact.data["recipients"])
     for skipped in fact.data.get("skipped", []):
@@ -81,6 +81,11 @@ def _repeated(state: StreamState, fact: Fact) -> None:
 def _exhausted(state: StreamState, fact: Fact) -> None:
     page = state.pages[fact.data["page"]]
     page.round = fact.data["round"]
+    page.calls += 1
+    page.delegated_to = page.delegated_until = None
+    page.level = len(page.within) - 1
+    for skipped in fact.data.get("skipped", []):
+        page.reached[str(skipped["level"])] = recipients(skipped["recipients"])
     page.delayed_by = fact.data.get("delayed_by", [])
     page.reached["last"] = recipients(fact.data["recipients"])
 
@@ -89,7 +94,7 @@ def _lapsed(state: StreamState, fact: Fact) -> None:
     page = state.pages[fact.data["page"]]
     page.state = "open"
     page.acks = {}
-    page.acked_by = page.acked_at = None
+    page.acked_by = page.acked_at = page.delegated_to = page.delegated_until = None
     page.base = page.level_at = fact.at
     page.base_level = page.level
     page.round = 0

@@ -44,6 +44,7 @@ from models.state import Incident
 from models.world import World
 
 DEFAULT_PLAYBOOK = "unknown"
+RELATIONS = ("related", "causes", "caused-by", "follows")
 INSTANTS = (
     "occurred", "detected", "recognised", "identified", "determined", "classified", "compromised",
     "threshold-reached", "materiality-determined", "contained", "cause-identified", "cause-addressed",
@@ -155,6 +156,8 @@ def link(state: Incident, command: Link, world: World) -> Decided:
     require(command, "link", state, world)
     if command.to == state.stream:
         raise Refused(Reason.SELF_MERGE, {"incident": state.stream})
+    if command.relation not in RELATIONS:
+        raise Refused(Reason.NO_SUCH_ITEM, {"item": command.relation, "known": list(RELATIONS)})
     if state.links.get(command.to) == command.relation:
         raise Refused(Reason.ALREADY, {"what": command.to})
     return [Draft(kind="incident.linked", data={"to": command.to, "relation": command.relation})]

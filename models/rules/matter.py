@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from models.clock import iso
@@ -22,6 +23,7 @@ from models.rules.common import (
     Decided,
     Then,
     find_service,
+    find_step,
     must_not_have_ended,
     past,
     text,
@@ -37,39 +39,52 @@ def service_fact(state: Incident, command: ServiceFact, world: World) -> Decided
     """What is known of a service; each instant is given, none is inferred."""
     service = find_service(world, command.service)
     owner = world.directory.service(service)
-    roles = require(command, "note", state, world)
+    owner_role = owner.owner if owner else ""
+    roles = require(command, "service", state, world, owner_role)
     must_not_have_ended(state)
-    _service_right(command, roles, owner.owner if owner else "", world)
     data: dict[str, Any] = {"service": service}
     instant = past(command.instant or world.now, "instant", world)
     if command.what == "impacted":
-        data |= {"since": iso(instant), "level": command.level, "by": "person"}
-        return [Draft(kind="service.impacted", data=data)]
+        data |= {"since": iso(instant), "by": "person"}
+        return [Draft(kind="service.impacted", data=data, texts=_level(command))]
     if command.what == "restored":
         known = state.services.get(service)
         if known is None or known.since is None:
             raise Refused(Reason.NO_SUCH_SERVICE, {"service": service, "known": sorted(state.services)})
         if instant < known.since:
             raise Refused(Reason.BEFORE_START, {"field": "instant", "instant": instant.isoformat()})
-        return [Draft(kind="service.restored", data=data | {"instant": iso(instant), "level": command.level})]
+        data |= {"instant": iso(instant)}
+        return [Draft(kind="service.restored", data=data, texts=_level(command))]
     if command.what in {"works", "fails"}:
         return [Draft(kind="service.checked", data=data | {"works": command.what == "works"})]
     side = command.what.removeprefix("confirmed-by-")
+    _must_be_a_side(state, command, side, roles, owner_role)
     return [Draft(kind="service.confirmed", data=data | {"side": side})]
 
 
-def _service_right(command: ServiceFact, roles: frozenset[str], owner: str, world: World) -> None:
+def _level(command: ServiceFact) -> dict[str, str]:
+    return {"level": text(command.level, "level", MAX_TITLE)} if command.level.strip() else {}
+
+
+def _must_be_a_side(
+    state: Incident, command: ServiceFact, side: str, roles: frozenset[str], owner: str
+) -> None:
     """Each side confirms for itself; two confirmations by one person are none (FSA-2.5.2.6-B5)."""
-    if command.what == "confirmed-by-owner":
-        needs = {owner}
-    elif command.what == "confirmed-by-csirt":
-        needs = set(_CSIRT_SIDE)
-    else:
-        needs = {*_CSIRT_SIDE, "scribe", owner}
+    needs = {owner} if side == "owner" else set(_CSIRT_SIDE)
     if not roles & needs:
         raise Refused(
             Reason.ROLE_MISSING, {"who": command.who, "needs": sorted(needs), "command": command.what}
         )
+    known = state.services.get(command.service)
+    others = {who for name, who in known.confirmed.items() if name != side} if known else set()
+    if command.who in others:
+        raise Refused(Reason.SAME_PERSON, {"who": command.who, "service": command.service})
+
+
+def _digest(value: str) -> str:
+    if not re.fullmatch(r"sha256:[0-9a-f]{64}", value):
+        raise Refused(Reason.FIELD_WRONG, {"fields": ["digest: expected sha256: and 64 hexadecimal digits"]})
+    return value
 
 
 def add_evidence(state: Incident, command: AddEvidence, world: World) -> Decided:
@@ -80,15 +95,15 @@ def add_evidence(state: Incident, command: AddEvidence, world: World) -> Decided
         "source": text(command.source, "source", 64),
         "size": str(command.size),
         "partial": command.partial,
-        "stored": command.stored,
+        "stored": command.stored[:MAX_TITLE],
     }
     if command.digest:
-        data["digest"] = command.digest
+        data["digest"] = _digest(command.digest)
     if command.step:
-        data["step"] = command.step
+        data["step"] = find_step(state, world, command.step)[0].key
     texts = {"description": text(command.description, "description")}
     if command.name:
-        texts["name"] = command.name
+        texts["name"] = text(command.name, "name", MAX_TITLE)
     return [Draft(kind="evidence.added", data=data, texts=texts, at=command.at)]
 
 
@@ -111,9 +126,10 @@ def scope_fact(state: Incident, command: ScopeFact, world: World) -> Decided:
 
 def set_recovery_point(state: Incident, command: SetRecoveryPoint, world: World) -> Decided:
     """A backup and what its check found."""
-    require(command, "note", state, world)
-    must_not_have_ended(state)
     service = find_service(world, command.service)
+    owner = world.directory.service(service)
+    require(command, "recovery-point", state, world, owner.owner if owner else "")
+    must_not_have_ended(state)
     data = {
         "id": text(command.id, "id", 64),
         "service": service,

@@ -122,7 +122,7 @@ def settle(state: Intake, command: SettleAlert, world: World) -> Decided:
 
 def refuse(state: House, command: RecordRefusal, world: World) -> Decided:
     """Somebody was refused; who, what and why stay on record."""
-    data = {"who": command.who[:80], "command": command.command, "reason": command.reason}
+    data = {"who": command.refused[:80], "command": command.command, "reason": command.reason}
     texts = {"detail": command.detail[:500]} if command.detail else {}
     return [Draft(kind="refused", data=data | {"count": command.count}, texts=texts)]
 

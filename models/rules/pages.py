@@ -108,18 +108,34 @@ def page_due(state: StreamState, page: Page, world: World) -> list[Draft]:
     data: dict[str, Any] = {"page": page.id, "level": found.level, "reason": found.reason.value}
     if found.reason is Reason.ROUTE_EXHAUSTED:
         to = route.exhausted.to if route else ()
-        data |= {"round": found.round, "recipients": level_recipients(world, state, to, (), page.subject)}
+        people = level_recipients(world, state, to, (), page.subject)
+        data |= {"round": found.round, "recipients": people}
+        data |= _skipped(state, page, route, found, people, world)
         return [Draft(kind="page.exhausted", data=data | _delay(page, found, world))]
     data["recipients"] = _of_level(state, page, route, found.level, world)
     if found.reason in {Reason.REPEAT_DUE, Reason.ACK_LAPSED}:
         kind = "page.repeated" if found.reason is Reason.REPEAT_DUE else "page.lapsed"
         return [Draft(kind=kind, data=data | {"attempt": found.attempt})]
-    if found.skipped:
-        data["skipped"] = [
-            {"level": level, "recipients": _of_level(state, page, route, level, world)}
-            for level in found.skipped
-        ]
+    data |= _skipped(state, page, route, found, data["recipients"], world)
     return [Draft(kind="page.escalated", data=data | _delay(page, found, world))]
+
+
+def _skipped(
+    state: StreamState,
+    page: Page,
+    route: Route | None,
+    found: Escalation,
+    asked: list[dict[str, Any]],
+    world: World,
+) -> dict[str, Any]:
+    """The people of the levels that nobody could page in time: each once, and not if asked anyway."""
+    told = {one["person"] for one in asked}
+    levels = []
+    for level in found.skipped:
+        people = [one for one in _of_level(state, page, route, level, world) if one["person"] not in told]
+        told |= {one["person"] for one in people}
+        levels.append({"level": level, "recipients": people})
+    return {"skipped": levels} if levels else {}
 
 
 def _of_level(
@@ -156,7 +172,8 @@ def mark_delivery(state: StreamState, command: MarkDelivery, world: World) -> De
     if page is None or page.state != "open" or command.further:
         return drafts
     if page.level == command.level and page.base_level <= page.level and _all_failed(page, command.key):
-        drafts.append(Draft(kind="page.hurried", data={"page": page.id, "level": page.level + 1}))
+        hurry = {"page": page.id, "level": page.level + 1, "reason": Reason.DELIVERY_FAILED.value}
+        drafts.append(Draft(kind="page.hurried", data=hurry))
     return drafts
 
 

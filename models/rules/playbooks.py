@@ -11,7 +11,7 @@ from models.frozen import FrozenPlaybook
 from models.permission import require
 from models.reason import Reason
 from models.rules.common import Decided, must_be_open, text
-from models.state import Incident
+from models.state import SETTLED, Incident
 from models.world import World
 
 
@@ -52,7 +52,12 @@ def use_playbook(state: Incident, command: UsePlaybook, world: World) -> Decided
         raise Refused(Reason.NO_SUCH_PLAYBOOK, {"playbook": name, "known": sorted(state.playbooks)})
     if used.digest == frozen.document.digest:
         raise Refused(Reason.ALREADY, {"what": f"{name} {used.version}"})
-    return [playbook_added(frozen, "playbook.moved", reason)]
+    gone = [
+        Draft(kind="step.not_applicable", data={"step": key, "reason": f"not in {frozen.version}"})
+        for key, known in state.steps.items()
+        if key.split("/", 1)[0] == name and key not in frozen.plan.steps and known.status not in SETTLED
+    ]
+    return [playbook_added(frozen, "playbook.moved", reason), *gone]
 
 
 def _drop(state: Incident, name: str, reason: str) -> Decided:

@@ -240,7 +240,7 @@ def add_step(state: Incident, command: AddStep, world: World) -> Decided:
         "id": command.step,
         "phase": command.phase,
         "kind": "manual",
-        "title": text(command.title, "title", MAX_TITLE),
+        "title": "-",
         "owner": command.owner,
     }
     if command.within:
@@ -249,7 +249,10 @@ def add_step(state: Incident, command: AddStep, world: World) -> Decided:
         Draft(
             kind="step.added",
             data={"step": key, "definition": definition},
-            texts={"reason": text(command.reason, "reason")},
+            texts={
+                "reason": text(command.reason, "reason"),
+                "definition.title": text(command.title, "title", MAX_TITLE),
+            },
         )
     ]
 

@@ -22,9 +22,8 @@ class Order:
     def missing(self) -> Iterator[Defect]:
         """References to steps that do not exist."""
         for planned in self.steps.values():
-            own = {
-                key.removeprefix(f"{planned.scope}/") for key in self.steps if key.startswith(planned.scope)
-            }
+            inside = f"{planned.scope}/"
+            own = {key.removeprefix(inside) for key in self.steps if key.startswith(inside)}
             for key in ("after", "after_any"):
                 for place, ref in enumerate(getattr(planned.step, key) or ()):
                     if planned.resolve(ref) not in self.steps:
@@ -50,34 +49,36 @@ class Order:
             )
 
     def before(self, key: str) -> frozenset[str]:
-        """The steps that are settled, or have had their turn, when `key` becomes ready."""
+        """The steps that have had their turn when `key` becomes ready, optional ones of ended phases too."""
         found: set[str] = set()
         todo = [key]
         while todo:
-            for earlier in self._waits(todo.pop()):
+            for earlier in self._waits(todo.pop(), optional=True):
                 if earlier not in found:
                     found.add(earlier)
                     todo.append(earlier)
         return frozenset(found - {key})
 
-    def _waits(self, key: str) -> list[str]:
+    def _waits(self, key: str, *, optional: bool = False) -> list[str]:
         """What must be done before the step is ready, and all that lies in it."""
         planned = self.steps[key]
-        direct = [*self._needs(planned), *(ref for ref in planned.after_any if ref in self.steps)]
+        direct = [
+            *self._needs(planned, optional=optional),
+            *(ref for ref in planned.after_any if ref in self.steps),
+        ]
         inside = [child for ref in direct for child in self.view.plan.children.get(ref, ())]
-        return [*direct, *inside, *(self._waits(planned.caller) if planned.caller else ())]
+        above = self._waits(planned.caller, optional=optional) if planned.caller else []
+        return [*direct, *inside, *above]
 
-    def _needs(self, planned: PlannedStep) -> list[str]:
+    def _needs(self, planned: PlannedStep, *, optional: bool = False) -> list[str]:
+        """What the step waits for; with `optional`, also what a phase before it does not wait for."""
         if planned.after is not None:
             return [ref for ref in planned.after if ref in self.steps]
         if planned.step.phase in FREE_PHASES:
             return []
         earlier = PHASES[: PHASES.index(planned.step.phase)]
-        return [
-            key
-            for key, other in self.steps.items()
-            if other.step.phase in earlier and not other.step.optional
-        ]
+        steps = [(key, other.step) for key, other in self.steps.items() if other.step.phase in earlier]
+        return [key for key, step in steps if optional or not step.optional]
 
     @cached_property
     def _ready(self) -> frozenset[str]:

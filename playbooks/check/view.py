@@ -17,7 +17,7 @@ from models.playbook import Playbook
 from playbooks.defect import Defect, one_of, quoted
 from playbooks.document import Document, KeyPath
 from playbooks.institution import Contents
-from playbooks.library import FOLDER, OWN_FOLDER, Entry
+from playbooks.library import FOLDER, OWN_FOLDER, Entry, parts
 
 
 @dataclass(frozen=True)
@@ -144,9 +144,9 @@ class View:
 
     @cached_property
     def plans(self) -> list[PlanView]:
-        """Every playbook that no other one calls, laid out with what it calls."""
+        """Every playbook that is no part of another one, laid out with what it calls."""
         entries = self.contents.entries
-        called = {step.call for entry in entries.values() for step in entry.playbook.steps if step.call}
+        called = parts(entries)
         found = []
         for name, entry in entries.items():
             if name not in called:

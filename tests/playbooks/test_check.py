@@ -299,7 +299,8 @@ def test_steps_that_cannot_work(bank: Path, sentence: str, extra: str, says: str
     [
         '    when: phase_ended("communication") and severity() >= 1 and round() == 1\n',
         '    when: var("host") != "" and affected("internet-banking") and evidence("logon-sessions")\n',
-        '    repeat: {until: \'output("extra", "left") == 0\', at_most: 3}\n    record: [{id: left, title: L}]\n',
+        "    repeat: {until: round() >= 2, at_most: 3}\n    record: [{id: left, title: L, type: number}]\n",
+        '    repeat: {until: done("extra"), at_most: 3}\n',
         "    after: [what-first, cut-off]\n    stops: [affected-services]\n    decided_by: cut-off\n",
         '    after_any: [what-first, cut-off]\n    when: skipped("cut-off") or done("cut-off")\n',
         '    when: output("name-pc", "host") in ["a", "b"] or output("list-sessions", "anything")\n',
@@ -447,3 +448,60 @@ BACKWARDS = 'since: "2026-12-02T00:00:00Z", until: "2026-12-01T00:00:00Z"'
 def test_small_slips_in_the_organisation(bank: Path, old: str, new: str, says: str) -> None:
     edit(bank, "organisation.yaml", old, new)
     assert any(says in line for line in errors(bank))
+
+
+def test_an_optional_step_of_an_ended_phase_may_be_asked_about(bank: Path) -> None:
+    edit(
+        bank,
+        "playbooks/pc-malware.yaml",
+        "    owner: csirt-duty\n",
+        "    owner: csirt-duty\n    optional: true\n",
+    )
+    path = bank / "playbooks/pc-malware.yaml"
+    path.write_text(path.read_text() + STEP + '    when: done("name-pc")\n')
+    assert errors(bank) == []
+
+
+def test_a_step_that_waits_for_any_of_two_is_reached_by_either(bank: Path) -> None:
+    path = bank / "playbooks/pc-malware.yaml"
+    path.write_text(path.read_text() + STEP + "    after_any: [extra, name-pc]\n")
+    assert errors(bank) == []
+    edit(bank, "playbooks/pc-malware.yaml", "after_any: [extra, name-pc]", "after_any: [extra]")
+    assert ["waits for itself: pc-malware/extra > pc-malware/extra" in line for line in errors(bank)] == [
+        True
+    ]
+
+
+def test_parts_of_an_overridden_playbook_are_not_looked_at_as_if_they_stood_alone(bank: Path) -> None:
+    text = (bank / "playbooks/pc-malware.yaml").read_text()
+    for name in ("ransomware", "unknown"):
+        (bank / f"playbooks/{name}.yaml").write_text(
+            text.replace("playbook: pc-malware", f"playbook: {name}")
+        )
+    assert errors(bank) == []
+
+
+def test_a_severity_that_is_none_and_a_route_twice(bank: Path) -> None:
+    edit(bank, "routes.yaml", "  - id: main\n", "  - id: house\n    applies: {severity_at_least: highest}\n")
+    assert [line.split(": ", 1)[1] for line in errors(bank) if "high" in line or "twice" in line] == [
+        "routes[house].id: the id 'house' is there twice; expected another one: see line 2",
+        "routes[house].applies.severity_at_least: 'highest' is no severity; "
+        "expected a known one (did you mean `high`?)",
+    ]
+
+
+def test_an_item_of_the_plan_that_no_playbook_covers_is_warned_of(bank: Path) -> None:
+    (bank / "catalogue.yaml").write_text(
+        "items: [{id: OWN-PLAN-1, edition: 2026-04-01, origin: own, level: basic, section: '7',"
+        " summary: x, source: S1, confidence: C1, scope: plan}]"
+    )
+    assert any("no playbook covers" in line and "OWN-PLAN-1" in line for line in warnings(bank))
+
+
+def test_an_expert_who_is_not_listed_and_roles_that_are_unknown_to_permissions(bank: Path) -> None:
+    edit(bank, "playbooks/pc-malware.yaml", "priority: 3", "priority: 3\nexperts: [forensic]")
+    edit(bank, "routes.yaml", "routes:\n", "permissions: {close: [cisso]}\nroutes:\n")
+    assert [line.split(": ", 1)[1].split(";")[0] for line in errors(bank)] == [
+        "experts[0]: 'forensic' is no third party",
+        "permissions.close[0]: 'cisso' is no role",
+    ]

@@ -11,7 +11,7 @@ import pytest
 
 from models.errors import BadConfiguration
 from models.installation import Settings, Targets
-from models.organisation import Organisation
+from models.organisation import Organisation, ThirdParty
 from models.values import Frozen
 from playbooks.document import MAX_BYTES, MAX_BYTES_SLOW, MAX_NODES, MAX_NODES_SLOW, Document
 from playbooks.reading import Defect, Defects, read_document, read_yaml
@@ -185,7 +185,7 @@ def test_all_defects_of_a_file_are_told_at_once_each_with_its_place(tmp_path: Pa
         "organisation.yaml:5:12 people[Aoki].phone",
         "organisation.yaml:6:5 people[Aoki].chanels",
         "organisation.yaml:7:24 people[Aoki].absences[0].since",
-        "organisation.yaml:7:51 people[Aoki].absences[0].until",
+        "organisation.yaml:7:52 people[Aoki].absences[0].until",
         "organisation.yaml:8:8 roles",
         "organisation.yaml:10:5 services[ib]",
         "organisation.yaml:10:43 services[ib].tier",
@@ -257,3 +257,34 @@ def test_a_place_is_that_of_the_nearest_thing_around(tmp_path: Path) -> None:
     assert document.place(("a", 0, "b", "gone")) == (2, 8)
     assert document.place(("gone", 7)) == (1, 1)
     assert document.get(("a", 7, "b")) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("phone: 5", "expected text: put it in quotes"),
+        ("access: 5", "access: got 5; expected keys with values"),
+        ("alternative_tested: soon", "got 'soon'; expected a date, for example 2026-11-23"),
+        ("contract: {number: x, hours: x, call_out: -1h}", "contract.call_out: got '-1h'; expected a time"),
+        ("criticality: hihg", "got 'hihg'; expected a known one (did you mean `high`?)"),
+        ("contract: {number: x, hours: x, call_out: 1h, notification_within: soon}", "got 'soon'"),
+        ("access: {ja: x}", "access: `en` is missing; expected a line `en: …` here"),
+        ("name: ''", "name: got ''; expected at least 1 character"),
+    ],
+)
+def test_values_that_do_not_fit_say_what_would(tmp_path: Path, text: str, says: str) -> None:
+    path = tmp_path / "party.yaml"
+    name = "" if text.startswith("name") else "name: x\n"
+    path.write_text(f"{name}id: x\nkind: vendor\nprovides: x\nhours: x\n{text}\n")
+    _, defects = read_yaml(path, ThirdParty)
+    assert any(says in str(defect) for defect in defects), [str(defect) for defect in defects]
+
+
+def test_a_list_that_is_too_short_is_told_once(tmp_path: Path) -> None:
+    path = tmp_path / "organisation.yaml"
+    path.write_text("name: x\npeople: []\nroles: [{id: a, title: A, rota: B!}]\n")
+    _, defects = read_yaml(path, Organisation)
+    assert [(defect.path, defect.expected) for defect in sorted(defects)] == [
+        ("people", "at least 1 item"),
+        ("roles[a].rota", "an id of small letters, digits and hyphens, for example csirt-duty"),
+    ]

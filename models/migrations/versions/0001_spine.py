@@ -55,6 +55,8 @@ def upgrade() -> None:
     )
     op.create_table(
         "outbox",
+        sa.CheckConstraint("kind in ('page','notice')"),
+        sa.CheckConstraint("state in ('queued','sending','sent','given_up','withdrawn')"),
         sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
         sa.Column("key", sa.Text(), nullable=False),
         sa.Column("stream", sa.Text(), nullable=False),
@@ -86,6 +88,7 @@ def upgrade() -> None:
     op.create_index("outbox_page", "outbox", ["stream", "page"], unique=False)
     op.create_table(
         "stream",
+        sa.CheckConstraint("kind in ('incident','other')"),
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("status", sa.Text(), nullable=False),

@@ -1,0 +1,62 @@
+# Hikeshi. `make demo` plays the main job, `make test` runs the tests; each sets itself up first.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+JOBS ?= auto
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export DO_NOT_TRACK := 1
+export PREFECT_SERVER_ANALYTICS_ENABLED := false
+
+.PHONY: help setup demo test test-full check bench lock clean
+
+help:
+	@echo "make demo    set up, then play one incident from the alert to its lessons"
+	@echo "make test    set up, then run the tests (up to 15 minutes on two cores)"
+	@echo "make check   ruff, mypy strict and the size budget"
+	@echo "make bench   measure; figures go to build/bench.json"
+	@echo "make lock    renew the hash-locked requirements (needs uv)"
+
+setup: $(READY)
+
+$(READY): requirements/dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("Hikeshi needs Python 3.11 or newer, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
+	@echo "[1/4] making $(VENV) with $$($(PYTHON) --version)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "[2/4] installing $$(grep -c '==' requirements/dev.txt) locked packages (a few minutes the first time)"
+	@$(BIN)/python -m pip install --progress-bar off --require-hashes -r requirements/dev.txt > $(VENV)/setup.log 2>&1 & \
+	  pid=$$!; while kill -0 $$pid 2>/dev/null; do sleep 5; \
+	  printf '      %s packages ready to install\r' "$$(grep -cE '^(Collecting|Requirement already)' $(VENV)/setup.log)"; done; \
+	  wait $$pid || { echo; tail -n 20 $(VENV)/setup.log; echo "the packages could not be installed; see $(VENV)/setup.log"; exit 1; }; echo
+	@echo "[3/4] installing the command hikeshi into $(VENV)"
+	@$(BIN)/python -m pip install -q --no-deps --no-build-isolation -e . >> $(VENV)/setup.log 2>&1 \
+	  || { tail -n 20 $(VENV)/setup.log; exit 1; }
+	@echo "[4/4] laying down Prefect's database (saves ten seconds at each first start)"
+	@$(BIN)/python -m flows.prepare $(VENV)/prefect-template
+	@touch $(READY)
+	@echo "ready"
+
+demo: setup
+	@$(BIN)/python -m console.demo
+
+test: setup
+	$(BIN)/python -m pytest -n $(JOBS) -m "not slow"
+
+test-full: setup
+	$(BIN)/python -m pytest -n $(JOBS)
+
+check: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest tests/test_budget.py
+
+bench: setup
+	$(BIN)/python -m benchmarks
+
+lock:
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header -q requirements/dev.in -o requirements/dev.txt
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header -q -c requirements/dev.txt requirements/run.in -o requirements/run.txt
+
+clean:
+	rm -rf $(VENV) build demo-out

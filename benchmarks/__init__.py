@@ -1,0 +1,1 @@
+"""What Hikeshi costs, measured: `python -m benchmarks [names…]`. Real files, real sockets, nothing mocked."""

@@ -1,0 +1,77 @@
+"""`python -m benchmarks [names…] [--full]`: a table of figures, and all of it in build/bench.json."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import orjson
+
+from benchmarks.ack import ack
+from benchmarks.alert import alert
+from benchmarks.commands import commands
+from benchmarks.figure import Figure, conditions
+from benchmarks.fold import fold
+from benchmarks.ground import BUILD, Benchmark, Ground, ground, settle
+
+RESULT = BUILD / "bench.json"
+BENCHMARKS: dict[str, Benchmark] = {
+    "commands": commands,
+    "fold": fold,
+    "ack": ack,
+    "alert": alert,
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run what is named, or all of it; 1 if a target was missed, 2 for a name that is none."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", help=f"of: {', '.join(BENCHMARKS)}; all if none is given")
+    parser.add_argument("--full", action="store_true", help="the long forms: timers for 10 minutes")
+    given = parser.parse_args(arguments)
+    unknown = [name for name in given.names if name not in BENCHMARKS]
+    if unknown:
+        parser.error(f"no benchmark {', '.join(unknown)}; there are: {', '.join(BENCHMARKS)}")
+    here = conditions()
+    with ground(full=given.full) as place:
+        runs = [_run(name, place) for name in given.names or BENCHMARKS]
+    _write(RESULT, here, runs)
+    missed = [figure.name for run in runs for figure in run["figures"] if figure.met is False]
+    print(f"\n{RESULT}; {len(missed)} missed" + "".join(f"\n  {name}" for name in missed))
+    return 1 if missed else 0
+
+
+def _run(name: str, place: Ground) -> dict[str, Any]:
+    print(f"\n{name}", flush=True)
+    settle()
+    start = perf_counter()
+    figures = []
+    for figure in BENCHMARKS[name](place):
+        figures.append(figure)
+        _show([figure])
+    took = perf_counter() - start
+    print(f"  ({took:.1f} s)", flush=True)
+    return {"name": name, "seconds": round(took, 1), "load": round(os.getloadavg()[0], 2), "figures": figures}
+
+
+def _show(figures: Iterable[Figure]) -> None:
+    for figure in figures:
+        name, value, target, met = figure.as_row()
+        print(f"  {name:<74} {value:>14}  {target:>14}  {met}", flush=True)
+        if figure.note:
+            print(f"      {figure.note}", flush=True)
+
+
+def _write(path: Path, here: dict[str, Any], runs: Sequence[dict[str, Any]]) -> None:
+    shown = [run | {"figures": [figure.as_json() for figure in run["figures"]]} for run in runs]
+    content = {"conditions": here, "runs": shown}
+    path.write_bytes(orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

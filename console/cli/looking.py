@@ -1,0 +1,180 @@
+"""list, show, log, clocks: looking at incidents. Nothing here changes a record."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from console.cli.arguments import All, Incident
+from console.cli.given import reads
+from console.cli.session import Session
+
+if TYPE_CHECKING:
+    from console.views.naming import Naming
+    from models.fact import Fact
+    from models.record import Record
+    from models.state import Incident as IncidentState
+
+MAX_LISTED = 200
+FOLLOW_SECONDS = 0.5
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    for name, function in (("list", list_), ("show", show), ("log", log), ("clocks", clocks)):
+        reads(app, name)(function)
+
+
+def incident_ids(record: Record, statuses: tuple[str, ...] = ()) -> list[str]:
+    """Ids of incidents, the latest first; all of them if no status is named."""
+    from sqlalchemy import select  # noqa: PLC0415
+
+    from models.record import STREAM  # noqa: PLC0415
+
+    wanted = select(STREAM.c.id).where(STREAM.c.kind == "incident").order_by(STREAM.c.id.desc())
+    if statuses:
+        wanted = wanted.where(STREAM.c.status.in_(statuses))
+    with record.read() as tx:
+        return [row[0] for row in tx.connection.execute(wanted.limit(MAX_LISTED))]
+
+
+def list_(session: Session, everything: All = False) -> None:
+    """Incidents, the latest first."""
+    from console.cli import output  # noqa: PLC0415
+    from console.views import listing  # noqa: PLC0415
+
+    ids = incident_ids(session.house.record, () if everything else ("open", "resolved"))
+    rows = [(state, session.naming(state)) for state in (session.desk.incident(one) for one in ids)]
+    if session.given.json:
+        output.json([listing.as_json(state, naming) for state, naming in rows])
+    elif not rows:
+        session.say(session.texts("words.no_incidents"), "good")
+    else:
+        output.show([listing.section(rows)])
+
+
+def show(
+    session: Session,
+    incident: Incident,
+    as_known_at: Annotated[str | None, typer.Option("--as-known-at", metavar="TIME", show_default=False)] = None,
+) -> None:
+    """One incident on one screen, what is open first."""
+    from console.cli import output  # noqa: PLC0415
+    from console.views import incident as view  # noqa: PLC0415
+
+    state, naming = _as_known(session, incident, as_known_at)
+    if session.given.json:
+        output.json(view.as_json(state, naming))
+        return
+    if as_known_at is not None:
+        session.say(session.texts("words.as_known_at", at=naming.times.at(naming.now)), "warn")
+    output.show(view.sections(state, naming))
+
+
+def _as_known(session: Session, reference: str, at: str | None) -> tuple[IncidentState, Naming]:
+    """The incident as of now, or folded from nothing but what had been recorded by `at`."""
+    from models.errors import NotFound  # noqa: PLC0415
+    from models.fold import empty, fold  # noqa: PLC0415
+    from models.state import Incident as State  # noqa: PLC0415
+
+    stream = session.stream(reference)
+    present = session.desk.incident(stream)
+    instant = session.instant(at, "--as-known-at")
+    if instant is None:
+        return present, session.naming(present)
+    with session.house.record.read() as tx:
+        facts = [fact for fact in tx.facts(stream) if fact.recorded_at <= instant]
+    state = fold(empty(stream), facts)
+    if not isinstance(state, State) or not facts:
+        raise NotFound(f"{stream}: nothing had been recorded by {at}")
+    naming = session.naming(state)
+    return state, replace(naming, world=replace(naming.world, now=instant))
+
+
+def log(
+    session: Session,
+    incident: Incident,
+    follow: Annotated[bool, typer.Option("--follow", "-f")] = False,
+) -> None:
+    """Every fact of a record, one a line; also of intake, house and programme."""
+    stream = session.stream(incident)
+    if session.desk.state(stream).seq == 0:
+        session.desk.incident(stream)
+    last = _print_facts(session, stream, 0)
+    if not follow:
+        return
+    session.say(session.texts("words.follow_hint"), "dim", stderr=True)
+    try:
+        for _ in _changes(session.house.record):
+            last = _print_facts(session, stream, last)
+    except KeyboardInterrupt:
+        return
+
+
+def _changes(record: Record) -> Iterator[int]:
+    """A number each time that another process has written."""
+    seen = record.data_version()
+    while True:
+        time.sleep(FOLLOW_SECONDS)
+        version = record.data_version()
+        # PostgreSQL has no such number: there every look may find something.
+        if version != seen or version == 0:
+            seen = version
+            yield version
+
+
+def _print_facts(session: Session, stream: str, after: int) -> int:
+    """Print the facts after `after`; returns the seq of the last one."""
+    with session.house.record.read() as tx:
+        facts = tx.facts(stream, after)
+    if not facts:
+        return after
+    naming = session.naming(session.desk.state(stream))
+    _print(session, facts, naming)
+    return facts[-1].seq
+
+
+def _print(session: Session, facts: list[Fact], naming: Naming) -> None:
+    from console.cli import output  # noqa: PLC0415
+    from console.views import facts as view  # noqa: PLC0415
+    from console.views.sheet import Line  # noqa: PLC0415
+
+    if session.given.json:
+        output.json([_fact_json(fact, naming) for fact in facts])
+    else:
+        output.show([Line(text=view.line(fact, naming), style=view.style(fact)) for fact in facts])
+
+
+def _fact_json(fact: Fact, naming: Naming) -> dict[str, Any]:
+    import orjson  # noqa: PLC0415
+
+    from console.views import facts as view  # noqa: PLC0415
+
+    stored: dict[str, Any] = orjson.loads(fact.body())
+    return stored | {"text": view.sentence(fact, naming)}
+
+
+def clocks(
+    session: Session,
+    incident: Annotated[str | None, typer.Argument(metavar="INC", show_default=False)] = None,
+) -> None:
+    """What breaks next: limits of steps, levels of pages, recovery times."""
+    from console.cli import output  # noqa: PLC0415
+    from console.views import clocks as view  # noqa: PLC0415
+
+    streams = [session.incident(incident).stream] if incident else _with_clocks(session)
+    namings = [session.naming(session.desk.state(stream)) for stream in streams]
+    found = view.ordered([clock for naming in namings for clock in view.clocks(naming)])
+    if session.given.json:
+        output.json(found)
+        return
+    output.show([view.section(found, namings[0])])
+
+
+def _with_clocks(session: Session) -> list[str]:
+    others = ["intake", "house", "programme"]
+    return [*incident_ids(session.house.record, ("open", "resolved")), *others]

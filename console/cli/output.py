@@ -1,0 +1,80 @@
+"""What people see: lines, tables and sections on a terminal, or JSON for other programs."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from console.views.sheet import Line, Section, Table
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+STYLES = {"plain": "", "strong": "bold", "bad": "bold red", "warn": "yellow", "good": "green", "dim": "dim"}
+WIDTH_ELSEWHERE = 140
+"""Columns when nobody looks at a terminal: a pipe or a file."""
+
+
+def console(*, stderr: bool = False) -> Console:
+    """A console that takes nothing in a text for mark-up, and colours only a terminal."""
+    from rich.console import Console  # noqa: PLC0415
+
+    stream = sys.stderr if stderr else sys.stdout
+    width = shutil.get_terminal_size((WIDTH_ELSEWHERE, 40)).columns
+    return Console(
+        file=stream, markup=False, highlight=False, emoji=False, width=width, soft_wrap=not stream.isatty()
+    )
+
+
+def show(sections: Iterable[Section | Line], *, stderr: bool = False) -> None:
+    """Print sections and lines."""
+    out = console(stderr=stderr)
+    for one in sections:
+        if isinstance(one, Line):
+            _line(out, one)
+            continue
+        out.print()
+        out.print(f"■ {one.title}", style="bold")
+        for part in one.parts:
+            if isinstance(part, Table):
+                _table(out, part)
+            else:
+                _line(out, part)
+
+
+def _line(out: Console, line: Line) -> None:
+    from rich.padding import Padding  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    text = Text(line.text, style=STYLES[line.style])
+    out.print(Padding(text, (0, 0, 0, 2 * line.indent)) if out.is_terminal else " " * 2 * line.indent + line.text)
+
+
+def _table(out: Console, table: Table) -> None:
+    from rich.table import Table as Grid  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    grid = Grid(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=bool(table.headers))
+    for number, header in enumerate(table.headers or table.rows[0].cells):
+        grid.add_column(header if table.headers else "", no_wrap=number in table.whole, header_style="dim")
+    for row in table.rows:
+        grid.add_row(*(Text(cell, style=STYLES[row.style]) for cell in row.cells))
+    out.print(grid)
+
+
+def json(value: Any) -> None:
+    """Print one JSON document."""
+    import orjson  # noqa: PLC0415
+
+    body = orjson.dumps(value, default=_plain, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS)
+    sys.stdout.write(body.decode() + "\n")
+
+
+def _plain(value: Any) -> Any:
+    import msgspec  # noqa: PLC0415
+
+    if isinstance(value, (tuple, set, frozenset)):
+        return list(value)
+    return msgspec.to_builtins(value)

@@ -1,0 +1,131 @@
+"""How a command is answered: what was recorded, what follows from it, who is paged; or why not, and what to do."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any, NoReturn
+
+import orjson
+import typer
+from sqlalchemy import select
+
+from console.cli import output
+from console.cli.session import NOBODY_PAGED, REFUSED, Session
+from console.views import facts as fact_view
+from console.views.refusals import advice, what
+from console.views.sheet import Line
+from models.desk import Outcome
+from models.fact import SYSTEM, Fact
+from models.reason import Reason
+from models.record import NODE, micros
+
+ALIVE = timedelta(seconds=10)
+FOLLOWING = frozenset(
+    {
+        "phase.opened", "phase.ended", "phase.reopened", "step.ready", "gate.held", "gate.passed",
+        "page.asked", "page.unanswerable", "incident.declared", "alert.declared", "step.repeated",
+    }
+)  # fmt: skip
+"""What the rules did that a person wants to know at once."""
+MAX_FOLLOWING = 12
+
+
+def pager_is_running(session: Session) -> bool:
+    """Whether a pager has shown itself within the last ten seconds."""
+    with session.house.record.read() as tx:
+        rows = tx.connection.execute(select(NODE.c.id, NODE.c.beat_at)).all()
+    least = micros(session.now - ALIVE)
+    return any(row[0].startswith("pager") and row[1] >= least for row in rows)
+
+
+def recorded(session: Session, outcome: Outcome) -> None:
+    """Show what was recorded; exit 3 if somebody has to be paged and nobody has been."""
+    asked = any(fact.kind == "page.asked" for fact in outcome.facts)
+    paged = _paged(session) if asked else None
+    if session.given.json:
+        output.json(_as_json(session, outcome, paged))
+    else:
+        output.show(_lines(session, outcome))
+        _say_whether_paged(session, paged)
+    if paged is False:
+        raise typer.Exit(NOBODY_PAGED)
+
+
+def _paged(session: Session) -> bool:
+    """Whether the pages that were asked for are on their way: a node runs, or they were delivered now."""
+    if pager_is_running(session):
+        return True
+    if not session.given.page_now:
+        return False
+    from notifiers.outbox import deliver_once  # noqa: PLC0415 - only this option needs the channels
+
+    return asyncio.run(deliver_once(session.house)).sent > 0
+
+
+def _say_whether_paged(session: Session, paged: bool | None) -> None:
+    if paged is False:
+        session.say(session.texts("words.nobody_paged"), "bad")
+        key = "words.page_now_failed" if session.given.page_now else "words.nobody_paged_do"
+        session.say(session.texts(key), "bad")
+    elif paged:
+        session.say(session.texts("words.paged"), "good")
+
+
+def _lines(session: Session, outcome: Outcome) -> list[Line]:
+    own = [fact for fact in outcome.facts if fact.actor != SYSTEM or fact.for_]
+    lines = [_line(session, fact, "words.recorded", "good") for fact in own if fact.kind != "alert.attached"]
+    lines = lines or [Line(text=session.texts("words.nothing_new"), style="dim")]
+    follow = [fact for fact in outcome.facts if fact.actor == SYSTEM and fact.kind in FOLLOWING]
+    for fact in follow[:MAX_FOLLOWING]:
+        style = "bad" if fact.kind == "page.unanswerable" else "plain"
+        lines.append(_line(session, fact, "words.follows", style))
+    if len(follow) > MAX_FOLLOWING:
+        lines.append(Line(text=session.texts("words.more", n=len(follow) - MAX_FOLLOWING), indent=1, style="dim"))
+    return lines
+
+
+def _line(session: Session, fact: Fact, key: str, style: Any) -> Line:
+    text = fact_view.sentence(fact, _naming(session, fact.stream))
+    indent = 1 if key == "words.follows" else 0
+    return Line(
+        text=session.texts(key, stream=fact.stream, seq=fact.seq, text=text), style=style, indent=indent
+    )
+
+
+def _naming(session: Session, stream: str) -> Any:
+    """One look at the record per stream and answer is enough."""
+    kept: dict[str, Any] = session.__dict__.setdefault("_namings", {})
+    if stream not in kept:
+        kept[stream] = session.naming(session.desk.state(stream))
+    return kept[stream]
+
+
+def _as_json(session: Session, outcome: Outcome, paged: bool | None) -> dict[str, Any]:
+    return {
+        "accepted": True,
+        "stream": outcome.stream,
+        "opened": outcome.opened,
+        "paged": paged,
+        "queued": outcome.queued,
+        "facts": [
+            orjson.loads(fact.body()) | {"text": fact_view.sentence(fact, _naming(session, fact.stream))}
+            for fact in outcome.facts
+        ],
+    }
+
+
+def refused(
+    session: Session, stream: str | None, reason: Reason, detail: Mapping[str, object]
+) -> NoReturn:
+    """Why not, and what to do next; exit 1."""
+    naming = session.naming(session.desk.state(stream or "house"))
+    said, do = what(naming, reason, detail), advice(naming, reason, detail)
+    if session.given.json:
+        answer = {"accepted": False, "reason": reason.value, "detail": dict(detail), "message": said, "do": do}
+        output.json(answer)
+    else:
+        lines = [Line(text=session.texts("words.refused", text=said), style="bad")]
+        output.show([*lines, Line(text=session.texts("words.do", text=do))], stderr=True)
+    raise typer.Exit(REFUSED)

@@ -1,0 +1,200 @@
+"""One call of the command line: whose it is, in which directory, in which language, and how it is answered.
+
+Nothing heavy is imported before a command asks for the house: `--help` must not wait for the desk.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NoReturn
+from zoneinfo import ZoneInfo
+
+import typer
+
+from console.texts import Texts, texts
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from console.opening import House
+    from console.views.naming import Naming
+    from models.clock import Clock
+    from models.commands import Actor, Command
+    from models.desk import Desk, Outcome
+    from models.state import Incident, StreamState
+
+ACCOUNT_VARIABLE = "HIKESHI_ACCOUNT"
+REFUSED = 1
+WRONG_USAGE = 2
+NOBODY_PAGED = 3
+OTHER_STREAMS = ("intake", "house", "programme")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Given:
+    """What was given besides the command's own arguments. `clock` is for drills and tests."""
+
+    directory: str | None = None
+    lang: str = "ja"
+    json: bool = False
+    for_: str | None = None
+    page_now: bool = False
+    clock: Clock | None = None
+
+
+class Session:
+    """What a command works with."""
+
+    def __init__(self, given: Given) -> None:
+        self.given = given
+
+    @cached_property
+    def texts(self) -> Texts:
+        """The interface's words."""
+        return texts(self.given.lang)
+
+    @cached_property
+    def house(self) -> House:
+        """The institution's directory, opened. Raises HikeshiError."""
+        from console.opening import find_directory, open_house  # noqa: PLC0415
+
+        return open_house(find_directory(self.given.directory), self.given.clock)
+
+    @property
+    def desk(self) -> Desk:
+        """The desk."""
+        return self.house.desk
+
+    @property
+    def now(self) -> datetime:
+        """The instant, aware, UTC."""
+        if self.given.clock is not None:
+            return self.given.clock.now()
+        from models.clock import SystemClock  # noqa: PLC0415
+
+        return SystemClock().now()
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The institution's zone."""
+        return ZoneInfo(self.house.institution.organisation.zone)
+
+    # -- who ------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def account(self) -> str:
+        """The operating system's account.
+
+        HIKESHI_ACCOUNT counts only for the owner of the data directory, who could write the record anyway.
+        """
+        import pwd  # noqa: PLC0415
+
+        named = os.environ.get(ACCOUNT_VARIABLE)
+        if named and self.house.data.exists() and self.house.data.stat().st_uid == os.geteuid():
+            return named
+        # Not getpass.getuser: it believes LOGNAME and USER, which anybody can set.
+        try:
+            return pwd.getpwuid(os.getuid()).pw_name
+        except KeyError:
+            return f"uid-{os.getuid()}"
+
+    @property
+    def actor(self) -> Actor:
+        """The person behind the account; None of the directory is an unknown person, whom the desk refuses."""
+        from models.commands import Actor  # noqa: PLC0415
+
+        person = self.desk.directory.by_account(self.account)
+        return Actor(person=person.id if person else None, name=self.account, via="cli")
+
+    def person(self, name: str) -> str:
+        """A person's id, given as id or account; left as it is if the directory has neither."""
+        directory = self.desk.directory
+        if directory.person(name) is None and (found := directory.by_account(name)) is not None:
+            return found.id
+        return name
+
+    # -- what -----------------------------------------------------------------------------------------------
+
+    def stream(self, reference: str) -> str:
+        """The stream of `INC-2026-0001`, in any case, or of its number alone if only one has it."""
+        if reference in OTHER_STREAMS:
+            return reference
+        if reference.isascii() and reference.isdigit():
+            from console.cli.looking import incident_ids  # noqa: PLC0415
+
+            ends = [one for one in incident_ids(self.house.record) if one.endswith(f"-{int(reference):04d}")]
+            if len(ends) == 1:
+                return ends[0]
+        return reference.upper()
+
+    def incident(self, reference: str) -> Incident:
+        """The incident. Raises NotFound."""
+        return self.desk.incident(self.stream(reference))
+
+    def naming(self, state: StreamState) -> Naming:
+        """What it takes to say something about this stream."""
+        from console.views.naming import Naming  # noqa: PLC0415
+
+        return Naming(
+            texts=self.texts,
+            world=self.desk.world(state),
+            state=state,
+            beside=self.desk.texts(state.stream),
+        )
+
+    def instant(self, text: str | None, option: str, *, whole_day: bool = False) -> datetime | None:
+        """An instant given on the command line, in UTC; exit 2 with advice if it cannot be read."""
+        from console.views.times import read_instant  # noqa: PLC0415
+        from models.errors import NaiveInstant  # noqa: PLC0415
+
+        if text is None:
+            return None
+        try:
+            return read_instant(text, self.zone, whole_day=whole_day)
+        except NaiveInstant:
+            self.wrong(self.texts("words.usage.naive", option=option, value=text))
+        except ValueError:
+            self.wrong(self.texts("words.usage.instant", option=option, value=text))
+
+    def pairs(self, many: list[str], option: str) -> dict[str, str]:
+        """`name=value …` as a mapping; exit 2 with advice if one has no `=`."""
+        found = {}
+        for one in many:
+            name, equals, value = one.partition("=")
+            if not equals or not name.strip():
+                self.wrong(self.texts("words.usage.pair", option=option, value=one))
+            found[name.strip()] = value
+        return found
+
+    # -- the answer -----------------------------------------------------------------------------------------
+
+    def ask(self, stream: str | None, kind: Callable[..., Command], **fields: Any) -> Outcome:
+        """Put a command to the desk as this person. A refusal is shown with what to do, and ends the call."""
+        from console.cli import report  # noqa: PLC0415
+
+        for_ = self.person(self.given.for_) if self.given.for_ else None
+        outcome = self.desk.handle(stream, kind(actor=self.actor, for_=for_, **fields))
+        if outcome.refused is not None:
+            report.refused(self, stream, outcome.refused, outcome.detail)
+        return outcome
+
+    def write(self, stream: str | None, kind: Callable[..., Command], **fields: Any) -> None:
+        """As `ask`, then show what was recorded and what follows; exit 3 if nobody has been paged."""
+        from console.cli import report  # noqa: PLC0415
+
+        report.recorded(self, self.ask(stream, kind, **fields))
+
+    def wrong(self, message: str) -> NoReturn:
+        """Wrong usage: say what is wrong, exit 2."""
+        self.say(message, "bad", stderr=True)
+        raise typer.Exit(WRONG_USAGE)
+
+    def say(self, text: str, style: Any = "plain", *, stderr: bool = False) -> None:
+        """One line."""
+        from console.cli import output  # noqa: PLC0415
+        from console.views.sheet import Line  # noqa: PLC0415
+
+        output.show([Line(text=text, style=style)], stderr=stderr)

@@ -1,0 +1,49 @@
+"""Why a gate is closed, and what is missing, in words."""
+
+from __future__ import annotations
+
+from console.views.naming import Naming
+from console.views.sheet import harmless
+
+_SERVICE = frozenset(
+    {
+        "no-checked-backup",
+        "backup-after-compromise",
+        "not-working",
+        "not-confirmed-by-csirt",
+        "not-confirmed-by-owner",
+    }
+)
+KINDS = (
+    *sorted(_SERVICE), "not-preserved", "nobody-holds", "not-decided", "not-chosen", "no-fix", "no-service",
+    "no-instant", "not-resolved", "watch-period", "no-review", "phase-open", "no-improvement", "unconfirmed",
+)  # fmt: skip
+"""Every cause that a rule names before the colon."""
+
+
+def cause(naming: Naming, text: str) -> str:
+    """A cause `kind:what` as a sentence that says what is missing and how to supply it."""
+    kind, _, what = text.partition(":")
+    key = f"words.cause.{kind}"
+    if not naming.texts.has(key):
+        return harmless(text, 200)
+    return naming.texts(key, what=_named(naming, kind, what), id=what, incident=naming.state.stream)
+
+
+def _named(naming: Naming, kind: str, what: str) -> str:
+    if kind in _SERVICE:
+        return naming.service(what)
+    if kind in {"nobody-holds", "unconfirmed"}:
+        return naming.who(what)
+    if kind == "not-decided":
+        return naming.step(what)
+    if kind == "phase-open":
+        return naming.phase(what)
+    if kind == "no-instant":
+        return naming.texts.word("words.instant", what)
+    return harmless(what, 120)
+
+
+def gate(naming: Naming, name: str) -> str:
+    """A gate in words."""
+    return naming.texts.word("words.gate", name)

@@ -1,0 +1,129 @@
+"""Every kind of fact as one sentence in Japanese and in English."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+from console.views.causes import cause, gate
+from console.views.naming import Naming
+from console.views.sheet import Style, harmless
+from models.fact import Fact
+from models.reason import Reason
+
+MAX_VALUE = 200
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
+_REASONS = {reason.value: reason.name for reason in Reason}
+
+_VARIANTS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
+    "page.acknowledged": lambda data: "" if data.get("complete") else ".partly",
+    "service.checked": lambda data: "" if data.get("works") else ".fails",
+    "alert.received": lambda data: "" if data.get("readable", True) else ".unreadable",
+    "service.confirmed": lambda data: f".{data.get('side')}",
+}
+"""Kinds that say one of several things, by what they hold."""
+
+
+def variants() -> tuple[str, ...]:
+    """The texts that stand beside those of the kinds themselves."""
+    return (
+        "page.acknowledged.partly",
+        "service.checked.fails",
+        "alert.received.unreadable",
+        "service.confirmed.csirt",
+        "service.confirmed.owner",
+    )
+
+
+def line(fact: Fact, naming: Naming) -> str:
+    """When, which, who, what: one line of the log."""
+    who = naming.who(fact.for_ or fact.actor)
+    if fact.for_:
+        who = naming.texts("words.recorded_by", name=who, scribe=naming.who(fact.actor))
+    return f"{naming.times.at(fact.at, seconds=True)}  #{fact.seq}  {who}: {sentence(fact, naming)}"
+
+
+def sentence(fact: Fact, naming: Naming) -> str:
+    """What the fact says."""
+    suffix = _VARIANTS[fact.kind](fact.data) if fact.kind in _VARIANTS else ""
+    key = f"facts.{fact.kind}{suffix}"
+    values = {name: _value(naming, name, value) for name, value in fact.data.items()}
+    if not naming.texts.has(key):
+        return fact.kind
+    said = naming.texts(key, **values)
+    extra = [values[name] for name in ("outputs", "factors", "note") if values.get(name)]
+    if fact.kind != "note.added" and extra:
+        said += naming.texts("words.brackets", text=naming.texts("words.comma").join(extra))
+    return said
+
+
+def _value(naming: Naming, name: str, value: Any) -> str:
+    if isinstance(value, bool):
+        return naming.texts("words.yes" if value else "words.no")
+    if isinstance(value, Mapping):
+        return _mapping(naming, name, value)
+    if isinstance(value, (list, tuple)):
+        return naming.texts("words.comma").join(_value(naming, name.removesuffix("s"), one) for one in value)
+    if not isinstance(value, str):
+        return str(value)
+    return _text(naming, name, value)
+
+
+def _mapping(naming: Naming, name: str, value: Mapping[str, Any]) -> str:
+    if name in {"recipient", "recipients"}:
+        return naming.who(str(value.get("person", "")))
+    if name == "authority":
+        return naming.who(str(value.get("role", "")))
+    parts = (f"{key}={_value(naming, key, inner)}" for key, inner in value.items())
+    return naming.texts("words.comma").join(parts)
+
+
+_NAMED: Mapping[str, Callable[[Naming, str], str]] = {
+    "step": Naming.step,
+    "service": Naming.service,
+    "severity": Naming.severity,
+    "playbook": Naming.playbook,
+    "phase": Naming.phase,
+    "subject": Naming.subject,
+    "gate": gate,
+    "why": cause,
+    "cause": cause,
+    "event": lambda naming, value: naming.texts.word("words.event", value),
+    "choice": lambda naming, value: value,
+    "name": lambda naming, value: naming.texts.word("words.instant", value),
+    "level": lambda naming, value: value,
+}
+_PEOPLE = frozenset({"person", "by", "to", "owner", "who", "role"})
+
+
+def _text(naming: Naming, name: str, value: str) -> str:
+    if value.startswith("t:"):
+        return naming.text(value, MAX_VALUE)
+    if _INSTANT.fullmatch(value):
+        return naming.times.at(datetime.fromisoformat(value))
+    if name == "reason" and value in _REASONS:
+        return naming.texts(f"refused.{_REASONS[value]}.what")
+    if name in _NAMED:
+        return _NAMED[name](naming, value)
+    if name in _PEOPLE:
+        return naming.who(value)
+    return harmless(value, MAX_VALUE)
+
+
+_BAD = frozenset(
+    {
+        "page.exhausted", "page.unanswerable", "message.given_up", "step.failed", "step.unknown", "step.overdue",
+        "gate.overridden", "machine.impaired", "alert.overdue", "quarantine.entered", "improvement.overdue",
+    }
+)  # fmt: skip
+_STRONG = frozenset({"incident.declared", "decision.made", "incident.resolved", "incident.closed"})
+_DIM = frozenset({"message.requested", "message.sent", "step.not_applicable"})
+
+
+def style(fact: Fact) -> Style:
+    """How a fact stands out in the log."""
+    if fact.kind in _BAD:
+        return "bad"
+    return "strong" if fact.kind in _STRONG else "dim" if fact.kind in _DIM else "plain"

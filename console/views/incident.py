@@ -1,0 +1,262 @@
+"""`hikeshi show`: an incident on one screen, what is open first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from console.views import pages
+from console.views.causes import cause, gate
+from console.views.naming import Naming
+from console.views.sheet import Line, Section
+from console.views.steps import ready_by_owner
+from models.clock import iso
+from models.plan import PlannedStep
+from models.policy import PHASES
+from models.state import Incident, StepState
+
+OWN_SECTIONS = ("decisions", "ready", "held", "pages", "services", "evidence", "scope", "unconfirmed", "review")
+
+
+def sections(state: Incident, naming: Naming) -> list[Section | Line]:
+    """The whole screen; parts that have nothing to say are left out."""
+    texts = naming.texts
+    parts = {
+        "decisions": list(_decisions(state, naming)),
+        "ready": list(ready_by_owner(state, naming)),
+        "held": list(_held(state, naming)),
+        "pages": [line for page in _live(state) for line in pages.lines(page, naming)],
+        "services": list(_services(state, naming)),
+        "evidence": list(_evidence(state, naming)),
+        "scope": list(_scope(state, naming)),
+        "unconfirmed": list(_unconfirmed(state, naming)),
+        "review": list(_review(state, naming)),
+    }
+    found: list[Section | Line] = list(_head(state, naming))
+    for name in OWN_SECTIONS:
+        if parts[name]:
+            found.append(Section(title=texts(f"words.title.{name}"), parts=tuple(parts[name])))
+    return found
+
+
+def _live(state: Incident) -> list[pages.Page]:
+    return [page for page in state.pages.values() if page.state != "stopped"]
+
+
+def _head(state: Incident, naming: Naming) -> Iterator[Line]:
+    texts = naming.texts
+    drill = texts("words.drill") if state.drill else ""
+    yield Line(text=f"{drill}{state.stream}  {naming.text(state.title)}", style="strong")
+    grave = state.severity_rank >= len(naming.world.policy.severity.severities) - 2
+    yield Line(
+        text=texts(
+            "words.head.severity",
+            severity=severity_with_scales(state, naming),
+            status=texts.word("words.status", state.status),
+        ),
+        style="bad" if grave else "warn",
+    )
+    yield Line(text=texts("words.head.declared", at=naming.at(state.declared_at), who=naming.who(state.declared_by)))
+    playbooks = texts("words.comma").join(
+        f"{naming.playbook(use.name)} {use.version}" for use in state.playbooks.values()
+    )
+    yield Line(text=texts("words.head.playbooks", playbooks=playbooks))
+    yield Line(text=texts("words.head.phases", phases=phases(state, naming)))
+    roles = [f"{naming.who(role)}: {naming.who(person)}" for role, person in state.assigned.items()]
+    if roles:
+        yield Line(text=texts("words.comma").join(roles))
+    for other, relation in state.links.items():
+        yield Line(text=texts("words.head.link", other=other, relation=texts.word("words.relation", relation)))
+    for what, detail in state.impaired.items():
+        yield Line(text=texts("words.head.impaired", what=what, detail=naming.text(detail)), style="bad")
+
+
+def severity_with_scales(state: Incident, naming: Naming) -> str:
+    """The severity with the NISC level and the FIRE scale beside it."""
+    found = next((one for one in naming.world.policy.severity.severities if one.id == state.severity), None)
+    if found is None:
+        return state.severity or naming.texts("words.none")
+    return f"{found.title.lang(naming.lang)} (NISC {found.nisc} / FIRE {found.fire})"
+
+
+def phases(state: Incident, naming: Naming) -> str:
+    """Every phase with its status, in words and with a sign."""
+    signs = {"open": "▶", "ended": "✓", "waiting": "…"}
+    shown = []
+    for name in (*PHASES, "communication"):
+        known = state.phases.get(name)
+        status = known.status if known else "waiting"
+        shown.append(f"{signs[status]}{naming.phase(name)}({naming.texts.word('words.phase_status', status)})")
+    return " ".join(shown)
+
+
+def open_decisions(state: Incident, naming: Naming) -> list[tuple[StepState, PlannedStep]]:
+    """Decisions that somebody has to make now."""
+    found = [(known, naming.planned(known.key)) for known in state.steps.values()]
+    return [
+        (known, planned)
+        for known, planned in found
+        if planned is not None and planned.step.kind == "decision" and known.status in {"ready", "started"}
+    ]
+
+
+def _decisions(state: Incident, naming: Naming) -> Iterator[Line]:
+    texts, lang = naming.texts, naming.lang
+    for known, planned in open_decisions(state, naming):
+        step = planned.step
+        yield Line(text=naming.step(known.key), style="strong")
+        limit = naming.times.left(known.limit_at, naming.now) if known.limit_at else texts("words.no_limit")
+        yield Line(
+            text=texts("words.decision.authority", who=naming.holders(step.authority), limit=limit),
+            style="bad" if known.overdue else "warn",
+            indent=1,
+        )
+        for option in step.options:
+            mark = texts("words.decision.recommended") if option.id == step.recommend else ""
+            price = f" – {option.price.lang(lang)}" if option.price else ""
+            yield Line(text=f"・{option.id}: {option.title.lang(lang)}{price}{mark}", indent=2)
+        if step.otherwise:
+            yield Line(text=texts("words.decision.otherwise", text=step.otherwise.lang(lang)), indent=1)
+        do = f"hikeshi decide {state.stream} {known.key} OPTION --reason …"
+        yield Line(text=texts("words.decision.how", command=do), indent=1, style="dim")
+
+
+def _held(state: Incident, naming: Naming) -> Iterator[Line]:
+    for key, causes in state.gates_held.items():
+        known = state.steps.get(key)
+        gates = naming.texts("words.comma").join(
+            f"{gate(naming, name)} ({name})" for name in (known.held if known else [])
+        )
+        yield Line(text=naming.step(key), style="warn")
+        yield Line(text=naming.texts("words.held_by", gates=gates), indent=1)
+        for one in causes:
+            yield Line(text=f"・{cause(naming, one)}", indent=2)
+    for override in state.overrides:
+        name, _, key = override.partition("@")
+        yield Line(
+            text=naming.texts("words.overridden", gate=gate(naming, name), step=naming.step(key)), style="bad"
+        )
+
+
+def _services(state: Incident, naming: Naming) -> Iterator[Line]:
+    texts = naming.texts
+    for name, known in state.services.items():
+        service = naming.world.directory.service(name)
+        parts = []
+        for key in ("since", "stopped_at", "restored_at", "works_at", "resumed_at"):
+            instant = getattr(known, key)
+            if instant is not None:
+                parts.append(texts(f"words.service.{key}", at=naming.at(instant)))
+        parts += [
+            texts(f"words.service.confirmed_{side}", who=naming.who(who)) for side, who in known.confirmed.items()
+        ]
+        if service is not None:
+            parts.append(f"RTO {naming.times.span(service.rto)} / RPO {naming.times.span(service.rpo)}")
+        done = known.restored_at is not None or known.resumed_at is not None
+        yield Line(
+            text=f"{naming.service(name)} [{name}]: " + texts("words.semicolon").join(parts),
+            style="good" if done else "warn",
+        )
+    for point in state.recovery_points.values():
+        yield Line(text=recovery_point(point.id, state, naming), indent=1)
+
+
+def recovery_point(number: str, state: Incident, naming: Naming) -> str:
+    """A backup and what its check found."""
+    point = state.recovery_points[number]
+    return naming.texts(
+        "words.recovery_point",
+        id=point.id,
+        service=naming.service(point.service),
+        at=naming.times.at(point.at),
+        tamper=naming.texts.word("words.check", point.tamper),
+        malware=naming.texts.word("words.check", point.malware),
+    )
+
+
+def _evidence(state: Incident, naming: Naming) -> Iterator[Line]:
+    for item in state.evidence.values():
+        partial = naming.texts("words.partial") if item.partial else ""
+        digest = item.digest or naming.texts("words.no_digest")
+        text = f"{item.id}  {item.source}  {naming.text(item.name, 120)}  {digest[:23]}  {naming.who(item.by)}"
+        yield Line(text=f"{text}  {naming.times.at(item.at)}{partial}", style="warn" if item.partial else "plain")
+
+
+def _scope(state: Incident, naming: Naming) -> Iterator[Line]:
+    texts = naming.texts
+    for item in state.scope.values():
+        kind = texts.word("words.scope", item.kind)
+        if item.fix:
+            rest = texts("words.scope_fixed", text=naming.text(item.fix, 200))
+        elif item.accepted:
+            rest = texts("words.scope_accepted", text=naming.text(item.accepted, 200))
+        else:
+            rest = texts("words.scope_open")
+        style = "plain" if item.fix or item.accepted else "warn"
+        yield Line(text=f"{item.id}  {kind}  {naming.text(item.name, 200)}: {rest}", style=style)  # type: ignore[arg-type]
+
+
+def _unconfirmed(state: Incident, naming: Naming) -> Iterator[Line]:
+    for one in (*state.confirmations.values(), *state.unasked):
+        yield Line(
+            text=naming.texts(
+                "words.unconfirmed",
+                seq=one.seq,
+                person=naming.who(one.person),
+                by=naming.who(one.by),
+                incident=state.stream,
+            ),
+            style="warn",
+        )
+
+
+def _review(state: Incident, naming: Naming) -> Iterator[Line]:
+    for name, value in state.review.items():
+        yield Line(text=f"{naming.texts.word('words.review', name)}: {naming.text(value)}")
+    if state.watch_until is not None and state.status == "resolved":
+        yield Line(text=naming.texts("words.watch_until", at=naming.at(state.watch_until)))
+    if state.improvements:
+        yield Line(text=naming.texts("words.improvements", ids=naming.texts("words.comma").join(state.improvements)))
+
+
+def as_json(state: Incident, naming: Naming) -> dict[str, object]:
+    """The same for programs: the state with its texts, and what is open."""
+    return {
+        "incident": state.stream,
+        "title": naming.text(state.title),
+        "status": state.status,
+        "severity": state.severity,
+        "drill": state.drill,
+        "declared_at": iso(state.declared_at) if state.declared_at else None,
+        "playbooks": {use.name: use.version for use in state.playbooks.values()},
+        "phases": {name: phase.status for name, phase in state.phases.items()},
+        "decisions": [
+            {
+                "step": known.key,
+                "authority": planned.step.authority,
+                "options": [option.id for option in planned.step.options],
+                "recommend": planned.step.recommend,
+                "limit_at": iso(known.limit_at) if known.limit_at else None,
+            }
+            for known, planned in open_decisions(state, naming)
+        ],
+        "steps": {key: step.status for key, step in state.steps.items()},
+        "held": state.gates_held,
+        "pages": [
+            {
+                "page": page.id,
+                "event": page.event,
+                "subject": page.subject,
+                "state": page.state,
+                "level": page.level + 1,
+                "acknowledged_by": page.acked_by,
+            }
+            for page in _live(state)
+        ],
+        "services": state.services,
+        "evidence": list(state.evidence.values()),
+        "scope": [
+            {"id": one.id, "kind": one.kind, "name": naming.text(one.name), "open": not (one.fix or one.accepted)}
+            for one in state.scope.values()
+        ],
+        "unconfirmed": [{"fact": one.seq, "person": one.person} for one in state.confirmations.values()],
+    }

@@ -1,0 +1,135 @@
+"""Names instead of ids: people, roles, services, steps, and the texts that lie beside the record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from console.texts import Texts
+from console.views.sheet import harmless
+from console.views.times import Times
+from models.fact import SYSTEM
+from models.plan import PlannedStep
+from models.state import Incident, Recipient, StreamState
+from models.world import World
+
+
+@dataclass(frozen=True, kw_only=True)
+class Naming:
+    """Everything that is needed to say something about one stream in one language.
+
+    `beside` are the texts beside the stream's facts by digest, None for what was disposed of.
+    """
+
+    texts: Texts
+    world: World
+    state: StreamState
+    beside: Mapping[str, str | None]
+
+    @property
+    def lang(self) -> str:
+        """`ja` or `en`."""
+        return self.texts.lang
+
+    @property
+    def now(self) -> datetime:
+        """The instant for which it is said."""
+        return self.world.now
+
+    @property
+    def times(self) -> Times:
+        """Instants in the institution's zone."""
+        return Times(texts=self.texts, zone=ZoneInfo(self.world.organisation.zone))
+
+    def text(self, value: str | None, limit: int = 8_000) -> str:
+        """A text by its digest; anything else is itself. What was disposed of says so."""
+        if value is None:
+            return ""
+        if value.startswith("t:") and value in self.beside:
+            found = self.beside[value]
+            return self.texts("words.disposed") if found is None else harmless(found, limit)
+        return harmless(value, limit)
+
+    def who(self, name: str | None) -> str:
+        """A person's name, else a role's or a third party's title, else the id."""
+        if not name:
+            return self.texts("words.nobody")
+        if name == SYSTEM:
+            return self.texts("words.system")
+        directory = self.world.directory
+        if (person := directory.person(name)) is not None:
+            return person.name.lang(self.lang)
+        if (role := directory.role(name)) is not None:
+            return role.title.lang(self.lang)
+        party = directory.third_party(name)
+        return party.name.lang(self.lang) if party is not None else harmless(name, 80)
+
+    def holders(self, role: str | None) -> str:
+        """A role with who holds it now: `CISO (Hiroshi Kato)`."""
+        if not role:
+            return self.texts("words.nobody")
+        incident = self.state if isinstance(self.state, Incident) else None
+        people = [one.person.name.lang(self.lang) for one in self.world.holders(incident, role)]
+        title = self.who(role)
+        if not people:
+            return f"{title} ({self.texts('words.nobody_now')})"
+        names = self.texts("words.comma").join(people)
+        return title if names == title else f"{title} ({names})"
+
+    def recipient(self, one: Recipient) -> str:
+        """Somebody who was paged, and whom they stand in for."""
+        name = self.who(one.person)
+        return self.texts("words.deputy", name=name, other=self.who(one.deputy_for)) if one.deputy_for else name
+
+    def people(self, many: list[Recipient]) -> str:
+        """Those who were paged, in order."""
+        return self.texts("words.comma").join(self.recipient(one) for one in many) or self.texts("words.nobody")
+
+    def service(self, name: str) -> str:
+        """A service's name."""
+        found = self.world.directory.service(name)
+        return found.name.lang(self.lang) if found is not None else harmless(name, 80)
+
+    def services(self, names: tuple[str, ...]) -> str:
+        """Services' names in a row."""
+        return self.texts("words.comma").join(self.service(name) for name in names)
+
+    def planned(self, key: str) -> PlannedStep | None:
+        """The step of this key as its playbook has it."""
+        return self.world.step(self.state, key) if isinstance(self.state, Incident) else None
+
+    def step(self, key: str) -> str:
+        """A step's title with its key; only the key if the incident no longer carries it."""
+        planned = self.planned(key)
+        return harmless(key, 200) if planned is None else f"{planned.step.title.lang(self.lang)} [{key}]"
+
+    def severity(self, name: str) -> str:
+        """A severity's title."""
+        found = next((one for one in self.world.policy.severity.severities if one.id == name), None)
+        return found.title.lang(self.lang) if found is not None else name
+
+    def playbook(self, name: str) -> str:
+        """A playbook's title with its name."""
+        plan = self.world.plans.get(name)
+        return f"{plan.playbook.title.lang(self.lang)} ({name})" if plan is not None else name
+
+    def phase(self, name: str) -> str:
+        """A phase's name."""
+        return self.texts.word("words.phase", name)
+
+    def subject(self, subject: str) -> str:
+        """What a page is about."""
+        kind, _, name = subject.partition(":")
+        if kind == "step":
+            return self.step(name)
+        return self.texts("words.subject." + kind, name=harmless(name, 80)) if name else self.texts(
+            "words.subject.incident"
+        )
+
+    def at(self, instant: datetime | None) -> str:
+        """An instant with how far away it is."""
+        if instant is None:
+            return "–"
+        return f"{self.times.at(instant)} ({self.times.relative(instant, self.now)})"

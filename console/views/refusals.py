@@ -1,0 +1,52 @@
+"""Why a rule said no, and what to do about it, in words. There is a text for every Reason."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from console.views.causes import cause, gate
+from console.views.naming import Naming
+from console.views.sheet import harmless
+from models.reason import Reason
+
+MAX_NAMED = 12
+
+
+def what(naming: Naming, reason: Reason, detail: Mapping[str, object]) -> str:
+    """The reason as a sentence."""
+    return naming.texts(f"refused.{reason.name}.what", **_values(naming, detail))
+
+
+def advice(naming: Naming, reason: Reason, detail: Mapping[str, object]) -> str:
+    """What to do next."""
+    return naming.texts(f"refused.{reason.name}.do", **_values(naming, detail))
+
+
+def _values(naming: Naming, detail: Mapping[str, object]) -> dict[str, str]:
+    values = {name: _value(naming, name, value) for name, value in detail.items()}
+    values["id"] = str(detail.get("step", ""))
+    return {"incident": naming.state.stream, **values}
+
+
+def _value(naming: Naming, name: str, value: Any) -> str:
+    if isinstance(value, (list, tuple, set, frozenset)):
+        kinds = {"steps": "id", "after": "step", "gates": "gate", "causes": "cause", "needs": "who"}
+        shown = [_one(naming, kinds.get(name, "id"), str(one)) for one in list(value)[:MAX_NAMED]]
+        more = ["…"] if len(value) > MAX_NAMED else []
+        return naming.texts("words.comma").join([*shown, *more]) or naming.texts("words.none")
+    return _one(naming, name, "" if value is None else str(value))
+
+
+def _one(naming: Naming, kind: str, value: str) -> str:
+    if kind == "who":
+        return naming.who(value)
+    if kind == "step":
+        return naming.step(value)
+    if kind == "gate":
+        return gate(naming, value)
+    if kind == "cause":
+        return cause(naming, value)
+    if kind == "status":
+        return naming.texts.word("words.status", value)
+    return harmless(value, 300)

@@ -1,0 +1,169 @@
+"""The web application of a node. It never writes by itself: all work on the record is handed to `run`."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import parse_qs
+
+from fastapi import FastAPI
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from console.opening import House
+from console.web.alerts import AlertDoor
+from console.web.board import board, measures
+from console.web.health import health
+from console.web.links import Link, form_token, read, signing_key
+from console.web.pages import acknowledge, sheet, shown
+from console.web.rendering import STYLE, page, words
+from console.web.running import Run
+from console.web.security import (
+    HEADERS,
+    Guard,
+    TooLarge,
+    TooSlow,
+    is_local,
+    known_hosts,
+    read_body,
+    same_origin,
+)
+from models.clock import monotonic as system_monotonic
+from models.errors import NotFound, RecordError
+
+MAX_FORM = 4_096
+FORM_WITHIN_SECONDS = 10.0
+RETRY_SECONDS = "5"
+
+
+def create_app(
+    house: House,
+    wake: Callable[[], None],
+    run: Run,
+    status: Callable[[], Mapping[str, Any]],
+    monotonic: Callable[[], float] = system_monotonic,
+) -> FastAPI:
+    """The application of an opened house.
+
+    `run` executes a function in the thread that writes, `wake` tells the outbox that there is something,
+    `status` says how the node is. Raises BadConfiguration if the key of the links cannot be used.
+    """
+    door = AlertDoor(house, run, wake, monotonic)
+    pages = _Pages(house, run, wake, signing_key(house))
+    board_door = _Board(house, run, status, door.closed)
+    app = FastAPI(
+        routes=[
+            Route("/api/alerts/{source}", door.post, methods=["POST"]),
+            Route("/p/{token}", pages.show, methods=["GET"]),
+            Route("/p/{token}/ack", pages.ack, methods=["POST"]),
+            Route("/", board_door.show, methods=["GET"]),
+            Route("/health", board_door.health, methods=["GET"]),
+            Route("/static/hikeshi.css", _style, methods=["GET"]),
+        ],
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+    )
+    app.add_middleware(Guard, hosts=known_hosts(house.institution.settings))
+    app.add_exception_handler(RecordError, _record_failed)
+    app.add_exception_handler(Exception, _failed)
+    return app
+
+
+class _Pages:
+    """Signed pages: reading shows, only the form acts."""
+
+    def __init__(self, house: House, run: Run, wake: Callable[[], None], key: bytes) -> None:
+        self._house, self._run, self._wake, self._key = house, run, wake, key
+        self._hosts = known_hosts(house.institution.settings)
+
+    def _link(self, request: Request) -> Link:
+        return read(self._key, request.path_params["token"], self._house.desk.clock.now())
+
+    async def show(self, request: Request) -> Response:
+        """The page, as it stands now."""
+        token = request.path_params["token"]
+        try:
+            link = self._link(request)
+            lang, values = await self._run(lambda: self._values(link))
+        except NotFound:
+            return _said("gone", 404)
+        return page("matter.html", lang, token=token, form=form_token(self._key, token), **values)
+
+    def _values(self, link: Link) -> tuple[str, dict[str, Any]]:
+        found = sheet(self._house, link)
+        return found.lang, shown(self._house, found)
+
+    async def ack(self, request: Request) -> Response:
+        """The button: recorded as the person in the link, then back to the page."""
+        token = request.path_params["token"]
+        try:
+            link = self._link(request)
+            if not await self._is_from_the_page(request, token):
+                return _said("refused", 403, back=f"/p/{token}")
+            queued = await self._run(lambda: acknowledge(self._house, link))
+        except NotFound:
+            return _said("gone", 404)
+        if queued:
+            self._wake()
+        return RedirectResponse(f"/p/{token}", 303)
+
+    async def _is_from_the_page(self, request: Request, token: str) -> bool:
+        try:
+            body = await read_body(request, MAX_FORM, FORM_WITHIN_SECONDS)
+            fields = parse_qs(body.decode("ascii"), max_num_fields=10)
+        except (TooLarge, TooSlow, ValueError):
+            return False
+        given = fields.get("form", [""])[0]
+        return same_origin(request, self._hosts) and hmac.compare_digest(
+            given.encode(), form_token(self._key, token).encode()
+        )
+
+
+class _Board:
+    """The board and the health of this node."""
+
+    def __init__(
+        self, house: House, run: Run, status: Callable[[], Mapping[str, Any]], closed: Mapping[str, str]
+    ) -> None:
+        self._house, self._run, self._status, self._closed = house, run, status, closed
+
+    async def show(self, request: Request) -> Response:
+        """Only for this machine: it shows incidents to whoever looks."""
+        if not is_local(request):
+            return JSONResponse({"error": "not found"}, 404)
+        lang = request.query_params.get("lang", self._house.institution.settings.lang)
+        lang = lang if lang in {"ja", "en"} else "ja"
+        values = await self._run(lambda: board(self._house, lang))
+        _, state = health(self._status(), self._closed)
+        return page("board.html", lang, health=state, measures=measures(state, lang), **values)
+
+    async def health(self, request: Request) -> Response:
+        """For monitoring: 200 or 503."""
+        code, body = health(self._status(), self._closed)
+        return JSONResponse(body, code)
+
+
+async def _style(request: Request) -> Response:
+    return Response(STYLE, media_type="text/css")
+
+
+def _said(key: str, status: int, back: str = "") -> HTMLResponse:
+    """A short answer in both languages: it may not be known who reads it."""
+    both = [(lang, words(lang)[key]) for lang in ("ja", "en")]
+    return page("said.html", "ja", status, key=key, both=both, back=back)
+
+
+async def _record_failed(request: Request, failed: Exception) -> Response:
+    """The record could not be written: the sender keeps what it has and tries again."""
+    if not request.url.path.startswith("/api/"):
+        return _said("busy", 503)
+    body = {"error": "the record cannot be written now; nothing was stored, send it again"}
+    return JSONResponse(body, 503, {"Retry-After": RETRY_SECONDS})
+
+
+async def _failed(request: Request, failed: Exception) -> Response:
+    """Anything else: no word of it to the client. The server's log has it."""
+    return JSONResponse({"error": "internal error; see the node's log"}, 500, HEADERS)

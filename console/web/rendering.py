@@ -1,0 +1,82 @@
+"""From what is known to HTML. Everything printed is cleaned and escaped; no text of outsiders is markup."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Undefined
+from markupsafe import Markup, escape
+from starlette.responses import HTMLResponse
+
+from notifiers.briefing import at
+from notifiers.rendering import clean, cut, language, one_line, safe_url
+
+HERE = Path(__file__).parent
+STYLE = (HERE / "static" / "hikeshi.css").read_bytes()
+VALUE_LIMIT = 2_000
+
+
+@cache
+def words(lang: str) -> Mapping[str, Any]:
+    """The words of one language; `ja` for a language there is none of."""
+    return tomllib.loads((HERE / "words" / f"{language(lang)}.toml").read_text(encoding="utf-8"))
+
+
+def page(template: str, lang: str, status: int = 200, **values: Any) -> HTMLResponse:
+    """A template of ours, filled in."""
+    content = _environment().get_template(template).render(t=words(lang), lang=language(lang), **values)
+    return HTMLResponse(content, status)
+
+
+@cache
+def _environment() -> Environment:
+    return Environment(
+        loader=FileSystemLoader(HERE / "templates"),
+        undefined=StrictUndefined,
+        autoescape=True,
+        finalize=_cleaned,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+
+
+def _cleaned(value: Any) -> Any:
+    """Hidden characters, live links and our own marks 【】 do not get through; Jinja2 escapes after."""
+    if isinstance(value, (Markup, Undefined)) or not isinstance(value, str):
+        return value
+    return cut(clean(value), VALUE_LIMIT)
+
+
+def ours(text: str) -> Markup:
+    """A text of the institution's own, with the addresses in it alive: a meeting has to be one touch away."""
+    parts = (_linked(part) for part in one_line(text).split(" "))
+    return Markup(" ").join(parts)
+
+
+def _linked(part: str) -> Markup:
+    url = safe_url(part)
+    return Markup('<a href="{0}" rel="noreferrer">{0}</a>').format(url) if url else escape(part)
+
+
+_SPANS = (("days", 86_400, 172_800), ("hours", 3_600, 7_200), ("minutes", 60, 0))
+"""Unit, its seconds, and from how many seconds on it is used."""
+
+
+def span(until: datetime, now: datetime, lang: str) -> str:
+    """How long until then, or how long past, in words."""
+    t = words(lang)
+    seconds = abs(int((until - now).total_seconds()))
+    unit, size = next((unit, size) for unit, size, least in _SPANS if seconds >= least)
+    said = t["units"][unit].format(count=seconds // size)
+    return str(t["until-left" if until >= now else "until-over"]).format(span=said)
+
+
+def when(instant: datetime, zone: str, lang: str) -> str:
+    """An instant in the institution's zone, with its offset."""
+    return at(instant, zone, lang)

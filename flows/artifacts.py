@@ -1,0 +1,64 @@
+"""The pictures that Prefect shows beside a run: the steps of a phase with who has them and until when.
+
+Prefect's pages have no rights per person, so a row holds what the playbook says and what the machine knows:
+no title of the incident, no text that somebody wrote, no name of a person.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flows.drafts import plain
+from flows.engine import publish_table
+from flows.place import Place
+from models.plan import PlannedStep
+from models.state import Incident, StepState
+from models.world import ADDED, World
+
+MAX_ROWS = 200
+_HEADS = {
+    "ja": ("手順", "内容", "状態", "担当", "期限", "超過"),
+    "en": ("step", "what", "status", "owner", "limit", "overdue"),
+}
+_LIMITS = {"ja": "手順と期限", "en": "steps and limits"}
+
+
+def step_rows(place: Place, state: Incident, world: World, phase: str) -> list[dict[str, Any]]:
+    """One row a step of the phase, in the playbook's order."""
+    heads = _HEADS[place.lang]
+    rows = []
+    for planned in world.steps(state).values():
+        if planned.step.phase == phase:
+            known = state.steps.get(planned.key) or StepState(key=planned.key)
+            rows.append(dict(zip(heads, _cells(place, world, planned, known), strict=True)))
+    return rows[:MAX_ROWS]
+
+
+def _cells(place: Place, world: World, planned: PlannedStep, known: StepState) -> tuple[str, ...]:
+    # A step added by hand has a title that somebody wrote during the incident.
+    title = "" if planned.key.startswith(f"{ADDED}/") else plain(planned.step.title.lang(place.lang))
+    return (
+        planned.key,
+        title,
+        known.status,
+        role_of(world, planned, place.lang),
+        place.local(known.limit_at) if known.limit_at else "",
+        "!" if known.overdue else "",
+    )
+
+
+def role_of(world: World, planned: PlannedStep, lang: str) -> str:
+    """The title of the role that the playbook names for the step; never a person's name."""
+    if planned.step.kind == "action":
+        return "hikeshi"
+    named = planned.step.authority or planned.step.owner or ""
+    role = world.directory.role(named)
+    return role.title.lang(lang) if role else ("" if world.directory.person(named) else named)
+
+
+async def publish_steps(place: Place, state: Incident, world: World, phase: str) -> bool:
+    """Show the steps of a phase beside its run. Whether it was published."""
+    rows = step_rows(place, state, world, phase)
+    if not rows:
+        return False
+    return await publish_table(f"{state.stream.lower()}-{phase}", rows, f"{phase}: {_LIMITS[place.lang]}")

@@ -1,0 +1,327 @@
+"""The conductor: starts an incident's flow when the record wants it, in child processes of its own.
+
+It never imports Prefect itself, so that nothing Prefect does can stop it. It remembers nothing either: what
+is wanted, served and in hand is in the record, and a conductor that is started again goes on from there.
+
+Which way it fails: if Prefect does not answer, or a child goes silent or dies, the same functions run without
+Prefect, and the record says so. A step that was in hand is first taken back under a new epoch, so that
+whatever the old child might still say is refused.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from functools import partial
+
+from console.opening import House, find_directory, open_house
+from flows.children import Answer, Children
+from flows.server import probe
+from flows.wanted import in_hand, mark_served, note_in_hand, wanted_runs
+from models.clock import Clock, SystemClock, iso, monotonic
+from models.commands import Actor, Impair, Reclaim
+from models.desk import HOUSE, Outcome
+from models.errors import HikeshiError
+from models.node import beat, register
+from models.state import House as HouseState
+from models.supervised import attempt_async, forever, wait
+
+log = logging.getLogger("hikeshi.conductor")
+NODE = "conductor"
+ACTOR = Actor.machine(NODE)
+PREFECT, FLOWS = "prefect", "flows"
+LOOK_SECONDS = 0.2
+FULL_LOOK_SECONDS = 5.0
+BEAT_SECONDS = 2.0
+PATIENCE_SECONDS = 60.0
+"""How long a child may be silent beyond what its actions may take."""
+DISTRUST_SECONDS = 300.0
+"""How long Prefect is left alone after a run with it went wrong although it answered."""
+BACKOFF_SECONDS = (1.0, 5.0, 15.0, 60.0)
+FAILURES_UNTIL_SAID = 3
+
+
+class RunFailed(HikeshiError):
+    """A run failed with Prefect and without; the message says how, `flows.log` in the data folder why."""
+
+
+class Conductor:
+    """Decides when an incident's flow runs. Use from one event loop, by `run` or by `settle`."""
+
+    def __init__(
+        self,
+        house: House,
+        clock: Clock,
+        prefect_url: str | None,
+        children: int = 2,
+        *,
+        patience_seconds: float = PATIENCE_SECONDS,
+        environ: Mapping[str, str] | None = None,
+    ) -> None:
+        """`prefect_url` is Prefect's API (…/api), None to do without; `environ` is what children inherit."""
+        self.house = house
+        self.clock = clock
+        self.prefect_url = prefect_url or None
+        self.most = children
+        self.patience_seconds = patience_seconds
+        self.epoch = 0
+        self.runs = 0
+        self.children = Children(
+            house.institution.directory, house.data, self.prefect_url, children, environ or os.environ
+        )
+        self._running: dict[str, asyncio.Task[None]] = {}
+        self._failures: dict[str, int] = {}
+        self._not_before: dict[str, float] = {}
+        self._trusted_at = 0.0
+        self._said_in: set[str] = set()
+        self._wake = asyncio.Event()
+        self._version = -1
+        self._full_look_at = 0.0
+        self._jobs = 0
+
+    # -- running --------------------------------------------------------------------------------------------
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Conduct until `stop` is set; children are killed then, and nothing is lost."""
+        beating = asyncio.create_task(forever("beat", stop, partial(self._beat, stop)))
+        try:
+            await forever("conductor", stop, self._turn)
+        finally:
+            beating.cancel()
+            await asyncio.gather(beating, return_exceptions=True)
+            await self.close()
+
+    async def settle(self, limit_seconds: float = 300.0) -> int:
+        """Run until nothing is wanted, and return how many runs that took.
+
+        For the demo, drills and tests. Raises RunFailed if that is not so after `limit_seconds`.
+        """
+        before, until = self.runs, monotonic() + limit_seconds
+        self._register()
+        while self._start_wanted() or self._running:
+            if monotonic() > until:
+                raise RunFailed(f"not settled after {limit_seconds:g} s: {self._failures or 'still running'}")
+            if self._running:
+                await asyncio.wait(
+                    self._running.values(), timeout=BEAT_SECONDS, return_when=asyncio.FIRST_COMPLETED
+                )
+            else:
+                await asyncio.sleep(LOOK_SECONDS)
+            self._beat_once()
+        return self.runs - before
+
+    async def close(self) -> None:
+        """Stop what runs and kill the children. What was in hand is taken back at the next start."""
+        running = list(self._running.values())
+        for task in running:
+            task.cancel()
+        await asyncio.gather(self.children.close(), *running, return_exceptions=True)
+        if self._woken in self.house.desk.after_commit:
+            self.house.desk.after_commit.remove(self._woken)
+
+    async def _turn(self) -> None:
+        self._register()
+        if self._something_changed():
+            self._start_wanted()
+        await wait(self._wake, LOOK_SECONDS)
+
+    def _something_changed(self) -> bool:
+        """Whether to look: an idle look costs one pragma and no transaction."""
+        version = self.house.record.data_version()
+        due = self._wake.is_set() or version != self._version or monotonic() >= self._full_look_at
+        if due:
+            self._wake.clear()
+            self._version = version
+            self._full_look_at = monotonic() + FULL_LOOK_SECONDS
+        return due
+
+    def _start_wanted(self) -> bool:
+        """Start what is wanted as far as there is room; whether anything is wanted."""
+        now = monotonic()
+        resting = {incident for incident, until in self._not_before.items() if until > now}
+        with self.house.record.read() as tx:
+            found = wanted_runs(tx, self.most, (*self._running, *resting))
+        for incident, wanted in found[: self.most - len(self._running)]:
+            self._running[incident] = asyncio.create_task(self._supervise(incident, wanted))
+        return bool(found or resting)
+
+    def _woken(self, _: Outcome) -> None:
+        """Something was written through this process's own desk, which `data_version` does not tell."""
+        self._wake.set()
+
+    # -- one incident ---------------------------------------------------------------------------------------
+
+    async def _supervise(self, incident: str, wanted: int) -> None:
+        """One run of one incident; whatever goes wrong with it delays this incident only (design, 15)."""
+        tried = await attempt_async(incident, partial(self._serve, incident, wanted))
+        if tried.error is None:
+            self.runs += 1
+            await attempt_async(incident, partial(self._went_well, incident))
+        else:
+            await attempt_async(incident, partial(self._went_wrong, incident, tried.error))
+        self._running.pop(incident, None)
+        self._wake.set()
+
+    async def _serve(self, incident: str, wanted: int) -> None:
+        """Run the flow; if that goes wrong with Prefect, once more without. Raises RunFailed."""
+        if incident in self._failures:
+            # The last run may have ended before its steps could be taken back.
+            self._take_back(incident)
+        engine = await self._prefect_answers(incident)
+        answer = await self._job(incident, engine=engine)
+        if not answer.ok:
+            self._take_back(incident)
+            if engine:
+                self._distrust(incident, answer)
+                answer = await self._job(incident, engine=False)
+                if not answer.ok:
+                    self._take_back(incident)
+        elif engine and answer.engine != PREFECT:
+            self._say_impaired(incident, answer.engine)
+        if not answer.ok:
+            raise RunFailed(f"{answer.state} {answer.message}".strip())
+        with self.house.record.begin() as tx:
+            mark_served(tx, incident, wanted)
+
+    async def _job(self, incident: str, *, engine: bool) -> Answer:
+        """One job in one child. What is in hand is noted before it begins and after it has ended."""
+        self._note_in_hand()
+        self._jobs += 1
+        job = {
+            "job": str(self._jobs),
+            "incident": incident,
+            "node": NODE,
+            "epoch": self.epoch,
+            "now": None if isinstance(self.clock, SystemClock) else iso(self.clock.now()),
+        }
+        child = await self.children.take(engine=engine)
+        try:
+            return await child.run(job, self.patience_seconds)
+        finally:
+            self.children.give_back(child)
+
+    def _note_in_hand(self) -> None:
+        with self.house.record.begin() as tx:
+            note_in_hand(tx, NODE, tuple(sorted(self._running)))
+
+    async def _went_well(self, incident: str) -> None:
+        self._not_before.pop(incident, None)
+        if self._failures.pop(incident, 0) >= FAILURES_UNTIL_SAID:
+            self._impair(incident, FLOWS, mended=True)
+            if not any(count >= FAILURES_UNTIL_SAID for count in self._failures.values()):
+                self._impair(HOUSE, FLOWS, mended=True)
+
+    async def _went_wrong(self, incident: str, error: Exception) -> None:
+        """Try again later, and say so when it keeps failing."""
+        count = self._failures[incident] = self._failures.get(incident, 0) + 1
+        pause = BACKOFF_SECONDS[min(count, len(BACKOFF_SECONDS)) - 1]
+        self._not_before[incident] = monotonic() + pause
+        if count == FAILURES_UNTIL_SAID:
+            for stream in (incident, HOUSE):
+                self._impair(stream, FLOWS, f"{incident}: {error}")
+
+    # -- Prefect --------------------------------------------------------------------------------------------
+
+    async def _prefect_answers(self, incident: str) -> bool:
+        """Whether the run may use Prefect: it is set up, answers now, and has not just failed."""
+        if self.prefect_url is None or monotonic() < self._trusted_at:
+            return False
+        if await probe(self.prefect_url):
+            self._say_mended(incident)
+            return True
+        self._say_impaired(incident, "it does not answer")
+        return False
+
+    def _distrust(self, incident: str, answer: Answer) -> None:
+        """A run with Prefect went wrong. A child that was killed says nothing about Prefect itself."""
+        if answer.state != "Died":
+            self._trusted_at = monotonic() + DISTRUST_SECONDS
+            self._say_impaired(incident, f"a run with it failed: {answer.state} {answer.message}".strip())
+
+    def _say_impaired(self, incident: str, detail: str) -> None:
+        self._said_in.add(incident)
+        for stream in (incident, HOUSE):
+            self._impair(stream, PREFECT, detail)
+
+    def _say_mended(self, incident: str) -> None:
+        """Prefect works again. An incident of an earlier life of this process learns it at its next run."""
+        said, self._said_in = self._said_in | {incident}, set()
+        for stream in (*sorted(said), HOUSE):
+            self._impair(stream, PREFECT, mended=True)
+
+    def _impair(self, stream: str, what: str, detail: str = "", *, mended: bool = False) -> None:
+        """Say it once: a transaction only if the record says otherwise."""
+        state = self.house.desk.state(stream)
+        known = getattr(state, "impaired", {})
+        if (what in known) is mended:
+            self.house.desk.handle(stream, Impair(actor=ACTOR, what=what, detail=detail, mended=mended))
+
+    # -- life -----------------------------------------------------------------------------------------------
+
+    def _register(self) -> None:
+        """Take up the work, once: a new epoch, and what an earlier life had in hand is taken back."""
+        if self.epoch:
+            return
+        with self.house.record.begin() as tx:
+            left = in_hand(tx, NODE)
+            epoch = register(tx, NODE, self.clock.now(), " ".join(left))
+        for incident in left:
+            self.house.desk.handle(incident, Reclaim(actor=ACTOR, node=NODE, epoch=epoch))
+        self.epoch = epoch
+        self.house.desk.after_commit.append(self._woken)
+
+    def _take_back(self, incident: str) -> None:
+        """The child is gone: a new epoch refuses whatever it might still say, and its steps are free."""
+        with self.house.record.begin() as tx:
+            self.epoch = register(tx, NODE, self.clock.now(), " ".join(sorted(self._running)))
+        self.house.desk.handle(incident, Reclaim(actor=ACTOR, node=NODE, epoch=self.epoch))
+
+    async def _beat(self, stop: asyncio.Event) -> None:
+        self._beat_once()
+        await self._look_whether_mended()
+        await wait(stop, BEAT_SECONDS)
+
+    def _beat_once(self) -> None:
+        if self.epoch:
+            with self.house.record.begin() as tx:
+                beat(tx, NODE, self.clock.now())
+
+    async def _look_whether_mended(self) -> None:
+        """While Prefect is said to be impaired somebody looks, even if no incident wants a run."""
+        state = self.house.desk.state(HOUSE)
+        if self.prefect_url is None or not isinstance(state, HouseState) or PREFECT not in state.impaired:
+            return
+        if monotonic() >= self._trusted_at and await probe(self.prefect_url):
+            self._say_mended(HOUSE)
+
+
+async def conduct() -> None:
+    """Conduct the directory that HIKESHI_DIR names until SIGINT or SIGTERM."""
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    clock = SystemClock()
+    house = open_house(find_directory(None), clock)
+    try:
+        await Conductor(house, clock, os.environ.get("PREFECT_API_URL")).run(stop)
+    finally:
+        house.record.close()
+
+
+def main() -> int:
+    """Entry of the process: `python -m flows.conductor`."""
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(message)s")
+    try:
+        asyncio.run(conduct())
+    except (HikeshiError, OSError) as failed:
+        print(f"hikeshi: {failed}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,91 @@
+"""`respond`: the flow of an incident. Looks what a machine can do now, phase by phase, and ends.
+
+It is started when a phase opens or ends or a machine's step becomes ready, and may be started at any time:
+what it does is claimed in the record first, so two that overlap do not do a thing twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from flows.analysis import analysis
+from flows.communication import communication
+from flows.containment import containment
+from flows.engine import Ended, Runnable, completed, flow, with_tags
+from flows.eradication import eradication
+from flows.lessons import lessons
+from flows.phase import ROUNDS, has_machine_work, tags_of, waiting
+from flows.place import Place, here
+from flows.preservation import preservation
+from flows.recovery import recovery
+from flows.triage import triage
+from flows.wanted import mark_served, served
+from models.state import Incident
+from models.world import World
+
+PhaseFlow = Runnable[[str, str, int], Ended]
+PHASE_FLOWS: Mapping[str, PhaseFlow] = MappingProxyType(
+    {
+        "triage": triage,
+        "preservation": preservation,
+        "analysis": analysis,
+        "containment": containment,
+        "eradication": eradication,
+        "recovery": recovery,
+        "lessons": lessons,
+        "communication": communication,
+    }
+)
+_TURNS = frozenset({"phase.opened", "phase.reopened", "phase.ended"})
+
+
+@flow(name="respond", run_name="{incident}")
+async def respond(incident: str, node: str, epoch: int) -> Ended:
+    """Do what a machine can do for the incident now, and return with what is awaited.
+
+    `node` and `epoch` say on whose behalf steps are claimed. Raises NotFound if there is no such incident,
+    RecordError if the record cannot be read or written.
+    """
+    place = here()
+    with place.house.record.read() as tx:
+        looked = dict.fromkeys(PHASE_FLOWS, served(tx, incident))
+    with with_tags(*tags_of(place.desk.incident(incident))):
+        for _ in range(ROUNDS):
+            state = place.desk.incident(incident)
+            names = due_phases(place, state, place.desk.world(state), looked)
+            if not names:
+                break
+            seen = state.seq
+            for name in PHASE_FLOWS:
+                if name in names:
+                    await PHASE_FLOWS[name](incident, node, epoch)
+                    looked[name] = place.desk.incident(incident).seq
+                else:
+                    looked[name] = seen
+    state = place.desk.incident(incident)
+    world = place.desk.world(state)
+    # Only what this run has looked at: work that came up since still wants a run of its own.
+    if not due_phases(place, state, world, looked):
+        with place.house.record.begin() as tx:
+            mark_served(tx, incident, state.wanted)
+    return completed(*_ended(state, world, place.lang))
+
+
+def due_phases(place: Place, state: Incident, world: World, looked: Mapping[str, int]) -> frozenset[str]:
+    """The phases that have machine work, or have opened or ended since fact `looked[phase]`."""
+    with place.house.record.read() as tx:
+        facts = tx.facts(state.stream, min(looked.values()))
+    turned = {
+        fact.data["phase"]
+        for fact in facts
+        if fact.kind in _TURNS and fact.seq > looked.get(fact.data["phase"], fact.seq)
+    }
+    working = {name for name in PHASE_FLOWS if has_machine_work(place, state, world, name)}
+    return frozenset(turned | working)
+
+
+def _ended(state: Incident, world: World, lang: str) -> tuple[str, str]:
+    if state.status not in {"open", "resolved"}:
+        return "IncidentClosed", state.status
+    return waiting(state, world, list(world.steps(state).values()), lang)
