@@ -18,6 +18,7 @@ from benchmarks.commands import commands
 from benchmarks.figure import Figure, conditions
 from benchmarks.fold import fold
 from benchmarks.ground import BUILD, Benchmark, Ground, ground, settle
+from benchmarks.timers import timers
 
 RESULT = BUILD / "bench.json"
 BENCHMARKS: dict[str, Benchmark] = {
@@ -25,6 +26,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "fold": fold,
     "ack": ack,
     "alert": alert,
+    "timers": timers,
 }
 
 

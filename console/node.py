@@ -78,6 +78,7 @@ class Node:
         self._base_url = (settings.public_url or "").rstrip("/")
         self._key = b""
         self._heartbeat_error = ""
+        self._started_at = house.desk.clock.now()
 
     async def run_in_writer(self, call: Callable[[], T]) -> T:
         """Run `call` in the one thread that touches the record."""
@@ -153,7 +154,8 @@ class Node:
             return
         if outcome.queued:
             self._loop.call_soon_threadsafe(self.outbox.wake)
-        self._loop.call_soon_threadsafe(self.watch.wake)
+        # A due time is never closer than seconds: the page leaves first.
+        self._loop.call_soon_threadsafe(self._loop.call_later, 0.05, self.watch.wake)
 
     # -- the server -----------------------------------------------------------------------------------------
 
@@ -210,7 +212,8 @@ class Node:
             self._impaired["record"] = str(failed)
             raise
         self._impaired.pop("record", None)
-        silent = conductor is None or now - conductor > CONDUCTOR_SILENT
+        # A conductor that has just been started with us is given its time.
+        silent = now - max(conductor or self._started_at, self._started_at) > CONDUCTOR_SILENT
         self._conductor(silent=silent, waiting=waiting is not None)
 
     def _conductor(self, *, silent: bool, waiting: bool) -> None:

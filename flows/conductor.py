@@ -28,7 +28,7 @@ from models.desk import HOUSE, Outcome
 from models.errors import HikeshiError
 from models.node import beat, register
 from models.state import House as HouseState
-from models.supervised import attempt_async, forever, wait
+from models.supervised import attempt, attempt_async, forever, wait
 
 log = logging.getLogger("hikeshi.conductor")
 NODE = "conductor"
@@ -221,7 +221,7 @@ class Conductor:
         pause = BACKOFF_SECONDS[min(count, len(BACKOFF_SECONDS)) - 1]
         self._not_before[incident] = monotonic() + pause
         if count == FAILURES_UNTIL_SAID:
-            for stream in (incident, HOUSE):
+            for stream in (HOUSE, incident):
                 self._impair(stream, FLOWS, f"{incident}: {error}")
 
     # -- Prefect --------------------------------------------------------------------------------------------
@@ -254,10 +254,13 @@ class Conductor:
             self._impair(stream, PREFECT, mended=True)
 
     def _impair(self, stream: str, what: str, detail: str = "", *, mended: bool = False) -> None:
-        """Say it once: a transaction only if the record says otherwise."""
-        state = self.house.desk.state(stream)
-        known = getattr(state, "impaired", {})
+        """Say it, once. That it cannot be said of one incident must not stop the others."""
+        attempt(stream, partial(self._impair_once, stream, what, detail, mended))
+
+    def _impair_once(self, stream: str, what: str, detail: str, mended: bool) -> None:
+        known = getattr(self.house.desk.state(stream), "impaired", {})
         if (what in known) is mended:
+            # Only if the record says otherwise: this is asked before every run.
             self.house.desk.handle(stream, Impair(actor=ACTOR, what=what, detail=detail, mended=mended))
 
     # -- life -----------------------------------------------------------------------------------------------

@@ -75,6 +75,8 @@ def _hurry(page: Page) -> dict[str, Any]:
 
 def _unreached(page: Page) -> bool:
     """Nobody answers for this level now: waiting out its time would help nobody."""
+    if page.round:
+        return False
     reached = page.reached.get(str(page.level), [])
     return not any(one.channels for one in reached) and page.base_level <= page.level
 

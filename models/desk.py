@@ -124,6 +124,7 @@ class Desk:
         self._plans: dict[str, Plan] = {}
         self._states: dict[str, StreamState] = {}
         self._snapshots: dict[str, int] = {}
+        self._stored: set[str] = set()
         self._texts: dict[str, tuple[int, dict[str, str | None]]] = {}
         self._refusals: dict[tuple[str, str, str], tuple[datetime, int]] = {}
         self._decoders: dict[type[StreamState], msgspec.json.Decoder[StreamState]] = {}
@@ -180,6 +181,7 @@ class Desk:
             # The cached states may hold facts that were not stored.
             for name in touched:
                 self._states.pop(name, None)
+            self._stored.clear()
             raise
         return outcome
 
@@ -305,6 +307,7 @@ class Desk:
         self._states.clear()
         self._snapshots.clear()
         self._texts.clear()
+        self._stored.clear()
 
     # -- inside a transaction -------------------------------------------------------------------------------
 
@@ -402,9 +405,14 @@ class Desk:
         """Store the documents that the new facts name by digest."""
         for fact in case.facts:
             if fact.kind == "incident.declared":
-                tx.keep(self._policy_now)
+                self._keep_once(tx, self._policy_now)
             elif fact.kind in {"playbook.added", "playbook.moved"}:
-                tx.keep(self.library[fact.data["playbook"]].document)
+                self._keep_once(tx, self.library[fact.data["playbook"]].document)
+
+    def _keep_once(self, tx: Tx, document: Document) -> None:
+        if document.digest not in self._stored:
+            tx.keep(document)
+            self._stored.add(document.digest)
 
     def _withdraw(self, tx: Tx, case: _Case) -> None:
         """A page that is answered or over needs no further message."""

@@ -52,7 +52,7 @@ def closed_gates(state: Incident, planned: PlannedStep, world: World) -> dict[st
 def _not_preserved(state: Incident, planned: PlannedStep, world: World) -> Iterator[str]:
     if planned.step.phase != "analysis":
         return
-    secured = {item.source for item in state.evidence.values()}
+    secured = {source for item in state.evidence.values() for source in item.sources}
     for source in planned.step.sources:
         if source not in secured:
             yield f"not-preserved:{source}"

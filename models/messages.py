@@ -94,14 +94,8 @@ class _Sheet:
 
 def _for_page(fact: Fact, state: StreamState, world: World) -> list[dict[str, Any]]:
     page = state.pages[fact.seq if fact.kind == "page.asked" else fact.data["page"]]
-    template = PAGE_TEMPLATES[page.event]
-    level, attempt = str(page.level), page.attempt
-    if fact.kind == "page.exhausted":
-        template, level, attempt = "page.exhausted", "last", page.calls
-    elif fact.kind == "page.delegated":
-        level, attempt = "delegate", fact.seq
-    elif fact.kind == "page.lapsed":
-        level = f"{page.level}-again"
+    template = "page.exhausted" if fact.kind == "page.exhausted" else PAGE_TEMPLATES[page.event]
+    level, attempt = _place(fact)
     sheet = _Sheet(
         fact=fact,
         page=page.id,
@@ -113,8 +107,23 @@ def _for_page(fact: Fact, state: StreamState, world: World) -> list[dict[str, An
     )
     rows = sheet.to(fact.data["recipients"])
     for skipped in fact.data.get("skipped", []):
-        rows += replace(sheet, level=str(skipped["level"]), attempt=1).to(skipped["recipients"])
+        told = [one for one in skipped["recipients"] if one.get("told", True)]
+        rows += replace(sheet, level=str(skipped["level"]), attempt=1).to(told)
     return rows + _for_duty_channel(sheet, world)
+
+
+def _place(fact: Fact) -> tuple[str, int]:
+    """Level and attempt for the key: from the fact alone, since the state may have gone on."""
+    data = fact.data
+    places: dict[str, tuple[str, int]] = {
+        "page.asked": ("0", 1),
+        "page.escalated": (str(data.get("level")), 1),
+        "page.repeated": (str(data.get("level")), data.get("attempt", 1)),
+        "page.lapsed": (f"{data.get('level')}-again", data.get("attempt", 1)),
+        "page.exhausted": ("last", data.get("call", 1)),
+        "page.delegated": ("delegate", fact.seq),
+    }
+    return places[fact.kind]
 
 
 def _for_duty_channel(sheet: _Sheet, world: World) -> list[dict[str, Any]]:

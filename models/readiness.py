@@ -47,7 +47,7 @@ def names_for(state: Incident, planned: PlannedStep) -> Mapping[str, Callable[..
             (known := state.services.get(service)) is not None and known.since is not None
         ),
         "phase_ended": lambda name: (phase := state.phases.get(name)) is not None and phase.status == "ended",
-        "evidence": lambda source: any(item.source == source for item in state.evidence.values()),
+        "evidence": lambda source: any(source in item.sources for item in state.evidence.values()),
         "round": lambda: state.steps[planned.key].round if planned.key in state.steps else 1,
     }
 

@@ -198,8 +198,21 @@ def _engine(url: str) -> Engine:
 
 _ADD_FACT = FACT.insert()
 _ADD_TEXT = TEXT.insert()
-_ADD_OUTBOX_SQLITE = sqlite.insert(OUTBOX).on_conflict_do_nothing(index_elements=["key"])
-_ADD_OUTBOX_POSTGRES = postgresql.insert(OUTBOX).on_conflict_do_nothing(index_elements=["key"])
+_INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+# By dialect, and made once: building a statement costs more than running it.
+_ENQUEUE = {
+    name: make(OUTBOX).on_conflict_do_nothing(index_elements=["key"]) for name, make in _INSERT.items()
+}
+_KEEP = {
+    name: make(DOCUMENT).on_conflict_do_nothing(index_elements=["digest"]) for name, make in _INSERT.items()
+}
+_COUNT = {
+    name: make(COUNTER)
+    .on_conflict_do_update(index_elements=["name"], set_={"value": COUNTER.c.value + 1})
+    .returning(COUNTER.c.value)
+    for name, make in _INSERT.items()
+}
+_DOCUMENT = select(DOCUMENT.c.body).where(DOCUMENT.c.digest == bindparam("digest"))
 _HEAD = select(STREAM.c.seq, STREAM.c.hash).where(STREAM.c.id == bindparam("stream"))
 _FACTS = (
     select(FACT.c.body)
@@ -294,29 +307,18 @@ class Tx:
 
     def keep(self, document: Document, media: str = "application/json") -> None:
         """Store a document once."""
-        known = self.connection.execute(
-            select(DOCUMENT.c.digest).where(DOCUMENT.c.digest == document.digest)
-        ).first()
-        if known is None:
-            row = {"digest": document.digest, "media": media, "body": document.body}
-            self.connection.execute(DOCUMENT.insert(), row)
+        row = {"digest": document.digest, "media": media, "body": document.body}
+        self.connection.execute(_KEEP[self.connection.dialect.name], row)
 
     def document(self, digest: str) -> bytes | None:
         """The document's bytes, or None."""
-        found = self.connection.execute(select(DOCUMENT.c.body).where(DOCUMENT.c.digest == digest)).scalar()
+        found = self.connection.execute(_DOCUMENT, {"digest": digest}).scalar()
         return bytes(found) if found is not None else None
 
     def number(self, name: str) -> int:
         """The next number of a counter, from 1."""
-        found = self.connection.execute(
-            update(COUNTER).where(COUNTER.c.name == name).values(value=COUNTER.c.value + 1)
-        )
-        if found.rowcount == 0:
-            self.connection.execute(COUNTER.insert().values(name=name, value=1))
-            return 1
-        return int(
-            self.connection.execute(select(COUNTER.c.value).where(COUNTER.c.name == name)).scalar_one()
-        )
+        statement = _COUNT[self.connection.dialect.name]
+        return int(self.connection.execute(statement, {"name": name, "value": 1}).scalar_one())
 
     def peek(self, name: str) -> int:
         """The last number that a counter gave out; 0 if none."""
@@ -352,6 +354,5 @@ class Tx:
         """Put messages into the outbox; one that is there already stays as it is."""
         if not rows:
             return
-        insert = _ADD_OUTBOX_SQLITE if self.connection.dialect.name == "sqlite" else _ADD_OUTBOX_POSTGRES
-        self.connection.execute(insert, list(rows))
+        self.connection.execute(_ENQUEUE[self.connection.dialect.name], list(rows))
         crash_point("outbox-written")

@@ -135,7 +135,8 @@ class Evidence(msgspec.Struct, kw_only=True):
 
     id: str
     source: str
-    digest: str | None
+    sources: list[str] = []
+    digest: str | None = None
     at: datetime
     by: str
     size: int = 0

@@ -67,7 +67,7 @@ def brief(envelope: Envelope, matter: Matter, lang: str) -> dict[str, Any]:
     if isinstance(state, Incident):
         context |= _incident(state, matter, lang)
     else:
-        context |= {"incident": state.stream}
+        context |= {"incident": "Hikeshi", "severity_title": PHRASES[lang].get(f"stream.{state.stream}", "")}
     page = state.pages.get(envelope.page) or _page_of(state, envelope.subject)
     if page is not None:
         context |= _page(page, envelope, matter, lang)
@@ -87,6 +87,11 @@ def _name(world: World, person: str | None, lang: str) -> str:
 
 def _text(matter: Matter, digest: str | None) -> str:
     return (matter.texts.get(digest) or "") if digest else ""
+
+
+def _said(matter: Matter, text: str) -> str:
+    """The text itself; of a step added by hand, the one that lies beside its fact."""
+    return _text(matter, text) if text.startswith("t:") else text
 
 
 def at(instant: datetime, zone: str, lang: str) -> str:
@@ -191,8 +196,14 @@ def _subject(subject: str, matter: Matter, lang: str) -> dict[str, Any]:
         "alert": _alert,
         "improvement": _improvement,
         "confirm": _confirm,
-        "quarantine": lambda name, matter, lang: {"extra": {"part": name}, "what": name},
-        "impaired": lambda name, matter, lang: {"extra": {"part": name}, "what": name},
+        "quarantine": lambda name, matter, lang: {
+            "extra": {"part": name},
+            "what": PHRASES[lang]["quarantine"].format(stream=name),
+        },
+        "impaired": lambda name, matter, lang: {
+            "extra": {"part": name},
+            "what": PHRASES[lang].get(f"part.{name}", name),
+        },
     }
     return about[kind](name, matter, lang) if kind in about else {}
 
@@ -204,7 +215,7 @@ def _step(key: str, matter: Matter, lang: str) -> dict[str, Any]:
         return {"step_title": key}
     step, known = planned.step, state.steps.get(key)
     found: dict[str, Any] = {
-        "step_title": step.title.lang(lang),
+        "step_title": _said(matter, step.title.lang(lang)),
         "step_text": step.text.lang(lang) if step.text else "",
         "otherwise": step.otherwise.lang(lang) if step.otherwise else "",
         "options": [

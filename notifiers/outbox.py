@@ -396,13 +396,12 @@ _WHO = func.coalesce(OUTBOX.c.person, OUTBOX.c.address)
 
 def _queue(tx: Tx, head: _Item, now: int) -> list[_Item]:
     """What waits for one destination, in order, up to the first that has to wait longer."""
-    same = (
-        OUTBOX.c.state == "queued",
-        OUTBOX.c.channel == head.envelope.channel,
-        (head.envelope.person or head.address) == _WHO,
+    who = head.envelope.person or head.address or ""
+    same = and_(
+        OUTBOX.c.state == "queued", OUTBOX.c.channel == head.envelope.channel, _WHO.is_not_distinct_from(who)
     )
     found = []
-    for item in _items(tx, and_(*same), QUEUE):
+    for item in _items(tx, same, QUEUE):
         if item.next_try_at > now:
             break
         found.append(item)

@@ -59,7 +59,7 @@ def _paged(session: Session) -> bool:
         return True
     if not session.given.page_now:
         return False
-    from notifiers.outbox import deliver_once  # noqa: PLC0415 - only this option needs the channels
+    from console.delivery import deliver_once  # noqa: PLC0415 - only this option needs the channels
 
     return asyncio.run(deliver_once(session.house)).sent > 0
 

@@ -6,9 +6,11 @@ Nothing heavy is imported before a command asks for the house: `--help` must not
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 from zoneinfo import ZoneInfo
 
@@ -30,6 +32,7 @@ ACCOUNT_VARIABLE = "HIKESHI_ACCOUNT"
 REFUSED = 1
 WRONG_USAGE = 2
 NOBODY_PAGED = 3
+MAX_FILE_BYTES = 16 * 1024 * 1024
 OTHER_STREAMS = ("intake", "house", "programme")
 
 
@@ -109,6 +112,20 @@ class Session:
         person = self.desk.directory.by_account(self.account)
         return Actor(person=person.id if person else None, name=self.account, via="cli")
 
+    def known_actor(self) -> None:
+        """Refuse, on record, an account that belongs to nobody before anything else is done for it."""
+        from console.cli import report  # noqa: PLC0415
+        from models.commands import RecordRefusal  # noqa: PLC0415
+        from models.reason import Reason  # noqa: PLC0415
+
+        if self.actor.person is None:
+            why = Reason.UNKNOWN_PERSON
+            self.desk.handle(
+                "house",
+                RecordRefusal(actor=self.actor, who=self.account, command="cli", reason=why.value),
+            )
+            report.refused(self, None, why, {"who": self.account})
+
     def person(self, name: str) -> str:
         """A person's id, given as id or account; left as it is if the directory has neither."""
         directory = self.desk.directory
@@ -168,6 +185,44 @@ class Session:
                 self.wrong(self.texts("words.usage.pair", option=option, value=one))
             found[name.strip()] = value
         return found
+
+    def seconds(self, text: str | None, option: str) -> int | None:
+        """A span such as 30m or 4h in seconds; exit 2 with advice if it cannot be read."""
+        from models.values import parse_duration  # noqa: PLC0415
+
+        if text is None:
+            return None
+        try:
+            return int(parse_duration(text).total_seconds())
+        except ValueError:
+            self.wrong(self.texts("words.usage.choice", option=option, value=text, known="30m, 4h, 3d"))
+
+    def one_of(self, value: str, known: tuple[str, ...], option: str) -> None:
+        """Exit 2 with advice unless `value` is one of `known`."""
+        if value not in known:
+            names = ", ".join(known)
+            self.wrong(self.texts("words.usage.choice", option=option, value=value, known=names))
+
+    def read(self, path: Path, option: str) -> bytes:
+        """The bytes of a file, or of standard input for `-`; exit 2 with advice if it cannot be read."""
+        try:
+            if str(path) == "-":
+                return sys.stdin.buffer.read(MAX_FILE_BYTES)
+            with path.open("rb") as file:
+                return file.read(MAX_FILE_BYTES)
+        except OSError as wrong:
+            self.wrong(self.texts("words.usage.file", option=option, path=path, why=wrong.strerror))
+
+    def part(self, reference: str, name: str) -> None:
+        """One part of what `show` says."""
+        from console.cli import output  # noqa: PLC0415
+        from console.views import incident as view  # noqa: PLC0415
+
+        state = self.incident(reference)
+        if self.given.json:
+            output.json(view.part_json(name, state, self.naming(state)))
+        else:
+            output.show([view.part(name, state, self.naming(state))])
 
     # -- the answer -----------------------------------------------------------------------------------------
 

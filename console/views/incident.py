@@ -16,6 +16,8 @@ from models.state import Incident, StepState
 
 OWN_SECTIONS = ("decisions", "ready", "held", "pages", "services", "evidence", "scope", "unconfirmed", "review")
 
+SHORT_DIGEST = 23
+
 
 def sections(state: Incident, naming: Naming) -> list[Section | Line]:
     """The whole screen; parts that have nothing to say are left out."""
@@ -173,11 +175,12 @@ def recovery_point(number: str, state: Incident, naming: Naming) -> str:
     )
 
 
-def _evidence(state: Incident, naming: Naming) -> Iterator[Line]:
+def _evidence(state: Incident, naming: Naming, *, whole: bool = False) -> Iterator[Line]:
     for item in state.evidence.values():
         partial = naming.texts("words.partial") if item.partial else ""
         digest = item.digest or naming.texts("words.no_digest")
-        text = f"{item.id}  {item.source}  {naming.text(item.name, 120)}  {digest[:23]}  {naming.who(item.by)}"
+        shown = digest if whole else digest[:SHORT_DIGEST]
+        text = f"{item.id}  {item.source}  {naming.text(item.name, 120)}  {shown}  {naming.who(item.by)}"
         yield Line(text=f"{text}  {naming.times.at(item.at)}{partial}", style="warn" if item.partial else "plain")
 
 
@@ -216,6 +219,28 @@ def _review(state: Incident, naming: Naming) -> Iterator[Line]:
         yield Line(text=naming.texts("words.watch_until", at=naming.at(state.watch_until)))
     if state.improvements:
         yield Line(text=naming.texts("words.improvements", ids=naming.texts("words.comma").join(state.improvements)))
+
+
+def part(name: str, state: Incident, naming: Naming) -> Section:
+    """One part by itself: scope, evidence or backups."""
+    found = {
+        "scope": lambda: list(_scope(state, naming)),
+        "evidence": lambda: list(_evidence(state, naming, whole=True)),
+        "backups": lambda: [
+            Line(text=recovery_point(number, state, naming)) for number in state.recovery_points
+        ],
+    }[name]()
+    return Section(
+        title=naming.texts(f"words.title.{name}"),
+        parts=tuple(found or [Line(text=naming.texts("words.none"))]),
+    )
+
+
+def part_json(name: str, state: Incident, naming: Naming) -> object:
+    """The same for programs."""
+    if name == "scope":
+        return as_json(state, naming)["scope"]
+    return list(state.evidence.values() if name == "evidence" else state.recovery_points.values())
 
 
 def as_json(state: Incident, naming: Naming) -> dict[str, object]:

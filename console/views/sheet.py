@@ -52,3 +52,9 @@ def harmless(text: str, limit: int = MAX_CHARACTERS) -> str:
     )
     clean = " ".join(seen.split())
     return clean if len(clean) <= limit else clean[: limit - 1].rstrip() + "…"
+
+
+def printable(text: str, limit: int = MAX_CHARACTERS) -> list[str]:
+    """Text from outside, its lines kept, each of them harmless in a terminal."""
+    whole = text if len(text) <= limit else text[:limit] + "…"
+    return [harmless(line, limit) for line in whole.splitlines()]

@@ -171,7 +171,7 @@ class AlertDoor:
         try:
             await self._run(lambda: self._house.desk.handle("house", command))
         except RecordError as failed:
-            _log.error("a refusal of %s was not recorded: %s", command.who, failed)
+            _log.error("a refusal of %s was not recorded: %s", command.refused, failed)
 
 
 def _lock(source: Source, resolve: Callable[[str], str]) -> Lock:

@@ -50,6 +50,7 @@ def _evidence(state: Incident, fact: Fact) -> None:
     state.evidence[data["id"]] = Evidence(
         id=data["id"],
         source=data["source"],
+        sources=data.get("sources", [data["source"]]),
         digest=data.get("digest"),
         at=fact.at,
         by=fact.for_ or fact.actor,

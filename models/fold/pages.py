@@ -81,7 +81,7 @@ def _repeated(state: StreamState, fact: Fact) -> None:
 def _exhausted(state: StreamState, fact: Fact) -> None:
     page = state.pages[fact.data["page"]]
     page.round = fact.data["round"]
-    page.calls += 1
+    page.calls = fact.data["call"]
     page.delegated_to = page.delegated_until = None
     page.level = len(page.within) - 1
     for skipped in fact.data.get("skipped", []):

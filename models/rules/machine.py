@@ -13,7 +13,7 @@ from models.plan import PlannedStep
 from models.reason import Reason
 from models.routing import ask
 from models.rules.common import MAX_TEXT, Decided, find_step, must_not_have_ended
-from models.rules.steps import consequences, read_fields
+from models.rules.steps import consequences, is_token, read_fields
 from models.state import Incident, StepState
 from models.world import World
 
@@ -71,8 +71,11 @@ def _outputs(planned: PlannedStep, command: FinishStep) -> tuple[dict[str, Any],
         for name, value in command.outputs.items()
         if name not in typed and value.strip()
     }
-    fields = tuple(field.model_copy(update={"required": False}) for field in typed.values())
     plain: dict[str, Any] = {}
+    for name in set(planned.step.sets.values()) & set(texts):
+        if is_token(texts[name].strip()):
+            plain[name] = texts.pop(name).strip()
+    fields = tuple(field.model_copy(update={"required": False}) for field in typed.values())
     for name, value in command.outputs.items():
         if name in typed:
             try:
@@ -83,12 +86,13 @@ def _outputs(planned: PlannedStep, command: FinishStep) -> tuple[dict[str, Any],
 
 
 def _evidence(state: Incident, planned: PlannedStep, command: FinishStep) -> list[Draft]:
-    source = planned.step.preserves[0] if planned.step.preserves else planned.step.id
+    sources = list(planned.step.preserves) or [planned.step.id]
     drafts = []
     for number, item in enumerate(command.evidence, start=len(state.evidence) + 1):
         data = {
             "id": f"EV-{number:04d}",
-            "source": source,
+            "source": sources[0],
+            "sources": sources,
             "step": planned.key,
             "digest": item["digest"],
             "size": str(item["size"]),

@@ -109,7 +109,7 @@ def page_due(state: StreamState, page: Page, world: World) -> list[Draft]:
     if found.reason is Reason.ROUTE_EXHAUSTED:
         to = route.exhausted.to if route else ()
         people = level_recipients(world, state, to, (), page.subject)
-        data |= {"round": found.round, "recipients": people}
+        data |= {"round": found.round, "call": page.calls + 1, "recipients": people}
         data |= _skipped(state, page, route, found, people, world)
         return [Draft(kind="page.exhausted", data=data | _delay(page, found, world))]
     data["recipients"] = _of_level(state, page, route, found.level, world)
@@ -128,11 +128,14 @@ def _skipped(
     asked: list[dict[str, Any]],
     world: World,
 ) -> dict[str, Any]:
-    """The people of the levels that nobody could page in time: each once, and not if asked anyway."""
+    """The people of the levels that nobody could page in time: each is told once, and not if asked anyway."""
     told = {one["person"] for one in asked}
     levels = []
     for level in found.skipped:
-        people = [one for one in _of_level(state, page, route, level, world) if one["person"] not in told]
+        people = [
+            one | ({"told": False} if one["person"] in told else {})
+            for one in _of_level(state, page, route, level, world)
+        ]
         told |= {one["person"] for one in people}
         levels.append({"level": level, "recipients": people})
     return {"skipped": levels} if levels else {}

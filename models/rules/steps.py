@@ -147,8 +147,13 @@ def read_fields(
     return plain, texts
 
 
+def is_token(value: str) -> bool:
+    """Whether a text is short and plain enough to be kept in a fact, where a machine reads it."""
+    return len(value) <= MAX_TOKEN and value.isprintable()
+
+
 def _token(name: str, value: str, plain: dict[str, Any], wrong: list[str]) -> None:
-    if len(value) > MAX_TOKEN or not value.isprintable():
+    if not is_token(value):
         wrong.append(f"{name}: expected one line of at most {MAX_TOKEN} characters")
     else:
         plain[name] = value
@@ -201,7 +206,7 @@ def _evidence_used(state: Incident, planned: PlannedStep) -> dict[str, Any]:
     used = [
         {"id": item.id, "digest": item.digest or ""}
         for item in state.evidence.values()
-        if item.source in planned.step.sources
+        if set(item.sources) & set(planned.step.sources)
     ]
     return {"analysed": used} if used else {}
 

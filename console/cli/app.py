@@ -1,0 +1,58 @@
+"""The whole command line: the nouns put together, and the words that people read laid over them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import typer
+
+from console.cli import (
+    alerts,
+    deciding,
+    declaring,
+    ending,
+    evidence,
+    house,
+    looking,
+    matter,
+    pages,
+    steps,
+)
+from console.cli.given import Dir, Json, Lang
+from console.cli.session import Given
+from console.texts import Texts
+from models.clock import Clock
+
+MODULES = (declaring, looking, pages, steps, deciding, matter, evidence, ending, alerts, house)
+
+
+def build(texts: Texts, clock: Clock | None = None) -> Any:
+    """The command tree in one language; `clock` is for drills and tests."""
+    app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None)
+    for module in MODULES:
+        module.register(app)
+
+    @app.callback()
+    def hikeshi(context: typer.Context, dir_: Dir = None, lang_: Lang = None, json_: Json = False) -> None:
+        context.obj = Given(directory=dir_, lang=lang_ or texts.lang, json=json_, clock=clock)
+
+    command = typer.main.get_command(app)
+    _speak(command, (), texts)
+    return command
+
+
+def _speak(command: Any, path: tuple[str, ...], texts: Texts) -> None:
+    """Lay the help texts over a command and all below it; the tests find those that are missing."""
+    key = ".".join(("help", "command", *path)) if path else "help.command.hikeshi"
+    command.help = texts.get(key, "")
+    command.short_help = texts.get(key, "")
+    example = texts.get(".".join(("help", "example", *path)) if path else "help.example.hikeshi", "")
+    if example:
+        command.epilog = texts("help.words.example", example=example)
+    for parameter in command.params:
+        parameter.help = texts.get(
+            ".".join(("help", "option", *path, parameter.name)),
+            texts.get(f"help.option.{parameter.name}", ""),
+        )
+    for name, child in getattr(command, "commands", {}).items():
+        _speak(child, (*path, name), texts)

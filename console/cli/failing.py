@@ -1,0 +1,68 @@
+"""Errors in the words of the person at the keyboard: what is wrong, what to do, and the exit code."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+from typer._click import exceptions as usage
+
+from console.cli.session import REFUSED, WRONG_USAGE
+from console.texts import Texts
+from models.errors import HikeshiError
+
+
+FORESEEN = (typer.Abort, usage.ClickException, HikeshiError)
+INTERRUPTED = 130
+
+
+def explain(error: BaseException, words: Texts, as_json: bool) -> int:
+    """Print an error of FORESEEN and return its exit code."""
+    if isinstance(error, usage.ClickException):
+        return _usage(error, words)
+    if isinstance(error, HikeshiError):
+        return _ours(error, words, as_json)
+    return INTERRUPTED
+
+
+def _usage(error: usage.ClickException, words: Texts) -> int:
+    if isinstance(error, usage.NoArgsIsHelpError):
+        _say(error.format_message())
+        return WRONG_USAGE
+    if isinstance(error, usage.MissingParameter):
+        name = error.param.make_metavar(error.ctx) if error.param and error.ctx else error.param_hint
+        option = error.param.opts[0] if error.param and error.param.opts[0].startswith("-") else name
+        said = words("words.usage.missing", name=option)
+    elif isinstance(error, usage.NoSuchOption):
+        said = words("words.usage.option", name=error.option_name)
+    elif isinstance(error, usage.BadParameter):
+        name = error.param.opts[0] if error.param else error.param_hint
+        said = words("words.usage.value", name=name, text=error.message)
+    else:
+        said = words("words.usage.other", text=error.format_message())
+    _say(said)
+    context = getattr(error, "ctx", None)
+    path = context.command_path.removeprefix("hikeshi").strip() if context is not None else ""
+    _say(words("words.usage.help", path=path).replace("  ", " "))
+    return WRONG_USAGE
+
+
+def _ours(error: HikeshiError, words: Texts, as_json: bool) -> int:
+    from console.views.sheet import harmless  # noqa: PLC0415
+
+    key = next(
+        (f"words.error.{kind.__name__}" for kind in type(error).__mro__ if words.has(f"words.error.{kind.__name__}")),
+        "words.error.other",
+    )
+    if as_json:
+        from console.cli import output  # noqa: PLC0415
+
+        output.json({"accepted": False, "error": type(error).__name__, "message": str(error), "do": words(key)})
+        return REFUSED
+    _say(words(key))
+    _say(harmless(str(error)))
+    return REFUSED
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(text + "\n")

@@ -1,0 +1,151 @@
+"""The installation: check, init, verify, export, health, up."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from console.cli.arguments import Incident
+from console.cli.given import reads
+from console.cli.session import REFUSED, Session
+
+if TYPE_CHECKING:
+    from playbooks.defect import Defect
+
+Opt = typer.Option
+FORMATS = ("md", "json")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    for name, function in (
+        ("check", check),
+        ("init", init),
+        ("verify", verify),
+        ("export", export),
+        ("health", health),
+        ("up", up),
+    ):
+        reads(app, name)(function)
+
+
+def check(
+    session: Session,
+    directory: Annotated[str | None, typer.Argument(metavar="DIR", show_default=False)] = None,
+    schemas: Annotated[bool, Opt("--schemas")] = False,
+) -> None:
+    """Every defect of an institution's directory at once."""
+    from console.cli import output  # noqa: PLC0415
+    from console.opening import find_directory  # noqa: PLC0415
+    from playbooks import check as checks  # noqa: PLC0415
+    from playbooks import schemas as schema_files  # noqa: PLC0415
+    from playbooks.defect import errors_of  # noqa: PLC0415
+
+    folder = Path(directory) if directory else find_directory(session.given.directory)
+    written = schema_files.write(folder) if schemas else []
+    found = checks.check(folder, session.now)
+    errors = errors_of(found)
+    if session.given.json:
+        output.json({"ok": not errors, "defects": [_defect_json(one) for one in found]})
+    else:
+        _show_defects(session, found, len(errors))
+        if written:
+            session.say(session.texts("words.schemas_written", n=len(written), folder=written[0].parent))
+    if errors:
+        raise typer.Exit(REFUSED)
+
+
+def _show_defects(session: Session, found: list[Defect], errors: int) -> None:
+    for one in found:
+        session.say(str(one), "bad" if one.severity == "error" else "warn")
+    warnings = len(found) - errors
+    key, style = ("words.check_bad", "bad") if errors else ("words.check_ok", "good")
+    session.say(session.texts(key, errors=errors, warnings=warnings), style)
+
+
+def _defect_json(one: Defect) -> dict[str, object]:
+    return {name: getattr(one, name) for name in one.__slots__}
+
+
+def init(session: Session, directory: Annotated[str, typer.Argument(metavar="DIR")]) -> None:
+    """Write a commented, working example to make one's own."""
+    from console.cli import output  # noqa: PLC0415
+    from playbooks import starter  # noqa: PLC0415
+
+    folder = Path(directory)
+    written = starter.write(folder, session.given.lang)
+    if session.given.json:
+        output.json({"directory": str(folder), "files": [str(one) for one in written]})
+    else:
+        session.say(session.texts("words.init_done", directory=folder, n=len(written)), "good")
+
+
+def verify(session: Session) -> None:
+    """Recompute the chain of every record from the stored bytes."""
+    from console.cli import output  # noqa: PLC0415
+    from console.verify import verify as verify_all  # noqa: PLC0415
+
+    with session.house.record.read() as tx:
+        found = verify_all(lambda sql: iter(tx.connection.exec_driver_sql(sql)))
+    if session.given.json:
+        output.json(found.as_json())
+    elif found.ok:
+        session.say(session.texts("words.verify_ok", **found.counts()), "good")
+    else:
+        for one in found.problems:
+            session.say(one, "bad")
+        session.say(session.texts("words.verify_bad"), "bad")
+    if not found.ok:
+        raise typer.Exit(REFUSED)
+
+
+def export(
+    session: Session,
+    incident: Incident,
+    format_: Annotated[str, Opt("--format", metavar="md|json")] = "md",
+    out: Annotated[str | None, Opt("--out", metavar="FILE", show_default=False)] = None,
+) -> None:
+    """The incident as a report to read, or as data."""
+    from console import export as exports  # noqa: PLC0415
+
+    session.one_of(format_, FORMATS, "--format")
+    stream = session.incident(incident).stream
+    if format_ == "json" or session.given.json:
+        text = exports.as_json(session.desk, stream, session.given.lang)
+    else:
+        text = exports.markdown(session.desk, stream, session.given.lang)
+    if out is None:
+        typer.echo(text)
+        return
+    try:
+        Path(out).write_text(text, encoding="utf-8")
+    except OSError as wrong:
+        session.wrong(session.texts("words.usage.file", option="--out", path=out, why=wrong.strerror))
+    session.say(session.texts("words.written", path=out), "good", stderr=True)
+
+
+def health(session: Session) -> None:
+    """Whether everything runs: pager, conductor, messages, timers."""
+    from console.cli import output  # noqa: PLC0415
+    from console.views import health as view  # noqa: PLC0415
+
+    found = view.look(session.house.record, session.desk.state("house"), session.now)
+    if session.given.json:
+        output.json(found.as_json())
+    else:
+        output.show(view.lines(found, session.naming(session.desk.state("house"))))
+    if not found.ok:
+        raise typer.Exit(REFUSED)
+
+
+def up(
+    session: Session,
+    port: Annotated[int | None, Opt("--port", metavar="N", min=0, max=65535, show_default=False)] = None,
+) -> None:
+    """Start everything for one machine: pager, conductor, Prefect server."""
+    from console.opening import find_directory  # noqa: PLC0415
+    from console.up import up as start  # noqa: PLC0415
+
+    raise typer.Exit(start(find_directory(session.given.directory), port, session.given.lang))
