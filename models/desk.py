@@ -24,13 +24,13 @@ from models.directory import Directory
 from models.errors import HikeshiError, NotFound, RecordConflict, Refused
 from models.fact import SYSTEM, Draft, Fact
 from models.fold import RULES_VERSION, empty, fold
-from models.frozen import Document, FrozenPlaybook, freeze_playbook, freeze_policy, thaw_plan, thaw_policy
+from models.frozen import Document, FrozenPlaybook, freeze_policy, thaw_plan, thaw_policy
 from models.messages import messages
-from models.organisation import Organisation
 from models.plan import Plan
-from models.playbook import Playbook
 from models.policy import Policy
-from models.reason import Reason
+from models.premises import Library
+from models.premises import Outcome as Outcome
+from models.premises import Premises as Premises
 from models.record import OUTBOX, Derived, Record, StoredText, Tx, micros
 from models.rules.common import Then
 from models.state import House, Incident, StreamState
@@ -46,38 +46,6 @@ REFUSALS_KEPT = 1_000
 SOMEBODY = "unknown"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Premises:
-    """What the institution's directory says, as the desk needs it. `channels` are those that are set up."""
-
-    organisation: Organisation
-    policy: Policy
-    playbooks: Mapping[str, Playbook]
-    channels: frozenset[str] = frozenset({"console", "file"})
-    drill: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class Outcome:
-    """What became of a command: the facts written, or the named reason of the refusal."""
-
-    stream: str
-    facts: tuple[Fact, ...] = ()
-    refused: Reason | None = None
-    detail: Mapping[str, object] = field(default_factory=dict)
-    queued: int = 0
-    opened: str | None = None
-
-    @property
-    def accepted(self) -> bool:
-        """Whether the record has it."""
-        return self.refused is None
-
-    def kinds(self) -> tuple[str, ...]:
-        """The kinds of the facts written, in order."""
-        return tuple(fact.kind for fact in self.facts)
-
-
 @dataclass(kw_only=True)
 class _Case:
     """A stream at hand: its folded state, and what this transaction adds."""
@@ -88,28 +56,6 @@ class _Case:
     snapshot_seq: int = 0
 
 
-class _Library(Mapping[str, FrozenPlaybook]):
-    """Playbooks of today, frozen when first asked for: most commands need none."""
-
-    def __init__(self, playbooks: Mapping[str, Playbook]) -> None:
-        self._playbooks = playbooks
-        self._frozen: dict[str, FrozenPlaybook] = {}
-
-    def __getitem__(self, name: str) -> FrozenPlaybook:
-        if name not in self._frozen:
-            self._frozen[name] = freeze_playbook(name, self._playbooks)
-        return self._frozen[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._playbooks)
-
-    def __len__(self) -> int:
-        return len(self._playbooks)
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._playbooks
-
-
 class Desk:
     """Takes commands and time, and writes what the rules say. One writer: not for several threads at once."""
 
@@ -118,7 +64,7 @@ class Desk:
         self.premises = premises
         self.clock = clock
         self.directory = Directory(premises.organisation)
-        self.library: Mapping[str, FrozenPlaybook] = _Library(premises.playbooks)
+        self.library: Mapping[str, FrozenPlaybook] = Library(premises.playbooks)
         self._policy_now = freeze_policy(premises.policy)
         self._policies: dict[str, Policy] = {self._policy_now.digest: premises.policy}
         self._plans: dict[str, Plan] = {}
@@ -467,8 +413,8 @@ class Desk:
 
     def _plan_today(self, digest: str) -> Plan | None:
         """A playbook that has just been frozen need not be read back."""
-        if isinstance(self.library, _Library):
-            for frozen in self.library._frozen.values():
+        if isinstance(self.library, Library):
+            for frozen in self.library.frozen():
                 if frozen.document.digest == digest:
                     return frozen.plan
         return None
