@@ -11,8 +11,9 @@ import orjson
 
 from models.clock import Clock, SystemClock
 from models.commands import Actor, Command, Declare
-from models.desk import Desk, Outcome, Premises
+from models.desk import Desk
 from models.errors import HikeshiError
+from models.premises import Outcome, Premises
 from models.record import Record, Tx
 from notifiers.slack.fake import FakeSlack
 from playbooks import starter

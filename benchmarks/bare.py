@@ -10,7 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from models.desk import Outcome
+from models.premises import Outcome
 from models.record import FACT, OUTBOX, STREAM, TEXT, Record, Tx
 
 _DERIVED = ("seq", "hash", "status", "severity", "drill", "next_due_at", "wanted")

@@ -16,7 +16,8 @@ from benchmarks.figure import Figure, quantile
 from benchmarks.ground import Ground, settle
 from benchmarks.work import mixed, notes
 from models.commands import Command
-from models.desk import Desk, Outcome
+from models.desk import Desk
+from models.premises import Outcome
 from models.record import STREAM
 
 INCIDENTS = 20

@@ -16,11 +16,11 @@ from console.opening import House
 from models.alerts import GRAVITY, ReadAlert, read_alert
 from models.canonical import document_digest
 from models.commands import Actor, CountAlert, ReceiveAlert
-from models.desk import Outcome
 from models.errors import NotFound, RecordConflict, Refused
 from models.fact import Fact, read_fact
 from models.frozen import Document
 from models.installation import Source
+from models.premises import Outcome
 from models.record import ALERT, FACT, STREAM, Tx, micros
 from models.state import Intake
 

@@ -24,9 +24,10 @@ from console.opening import House, find_directory, open_house, secrets_of
 from console.watch import Watch
 from models.clock import Clock, monotonic
 from models.commands import Actor, Impair, NodeFact
-from models.desk import HOUSE, Outcome
+from models.desk import HOUSE
 from models.errors import HikeshiError, RecordError
 from models.node import beat, last_beat, register
+from models.premises import Outcome
 from models.record import STREAM, micros
 from models.state import House as HouseState
 from models.state import Incident

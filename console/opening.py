@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from models.clock import Clock, SystemClock
-from models.desk import Desk, Premises
+from models.desk import Desk
 from models.errors import BadConfiguration, NotFound
+from models.premises import Premises
 from models.record import Record
 from playbooks.institution import Institution, load
 

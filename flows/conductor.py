@@ -24,9 +24,10 @@ from flows.server import probe
 from flows.wanted import in_hand, mark_served, note_in_hand, wanted_runs
 from models.clock import Clock, SystemClock, iso, monotonic
 from models.commands import Actor, Impair, Reclaim
-from models.desk import HOUSE, Outcome
+from models.desk import HOUSE
 from models.errors import HikeshiError
 from models.node import beat, register
+from models.premises import Outcome
 from models.state import House as HouseState
 from models.supervised import attempt, attempt_async, forever, wait
 

@@ -16,10 +16,11 @@ from console.opening import House, find_directory, open_house, secrets_of
 from flows.actions import ACTIONS, Actions
 from models.clock import SystemClock, utc
 from models.commands import Actor, Command
-from models.desk import Desk, Outcome
+from models.desk import Desk
 from models.errors import RecordBusy
 from models.installation import Target
 from models.organisation import Organisation
+from models.premises import Outcome
 
 ACTOR = Actor.machine("conductor")
 BUSY_TRIES = 5

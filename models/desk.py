@@ -28,9 +28,7 @@ from models.frozen import Document, FrozenPlaybook, freeze_policy, thaw_plan, th
 from models.messages import messages
 from models.plan import Plan
 from models.policy import Policy
-from models.premises import Library
-from models.premises import Outcome as Outcome
-from models.premises import Premises as Premises
+from models.premises import Library, Outcome, Premises
 from models.record import OUTBOX, Derived, Record, StoredText, Tx, micros
 from models.rules.common import Then
 from models.state import House, Incident, StreamState

@@ -23,7 +23,7 @@ from models.crashpoint import crash_point
 from models.desk import Desk
 from models.record import OUTBOX, Tx, micros
 from models.state import StreamState
-from models.supervised import attempt_async, wait
+from models.supervised import attempt_async
 from notifiers.briefing import Envelope, Matter, brief
 from notifiers.message import Failed, Message, Notifier, Sent
 
@@ -443,11 +443,9 @@ def _set(tx: Tx, row: int, **values: Any) -> None:
 
 async def _either(first: asyncio.Event, second: asyncio.Event, seconds: float) -> None:
     """Until one of the events is set, for at most `seconds`."""
-    if second.is_set():
-        return
-    waiter = asyncio.create_task(second.wait())
-    waiter.add_done_callback(lambda _: first.set())
+    waiting = [asyncio.create_task(first.wait()), asyncio.create_task(second.wait())]
     try:
-        await wait(first, seconds)
+        await asyncio.wait(waiting, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        waiter.cancel()
+        for task in waiting:
+            task.cancel()

@@ -13,7 +13,8 @@ import pytest
 os.environ.setdefault("HIKESHI_ENGINE", "none")
 
 from models.clock import ExerciseClock
-from models.desk import Desk, Premises
+from models.desk import Desk
+from models.premises import Premises
 from models.record import Record
 from playbooks.institution import Institution, load
 

@@ -34,8 +34,9 @@ from models.commands import (
     SetInstant,
     SetSeverity,
 )
-from models.desk import HOUSE, Desk, Outcome, Premises
+from models.desk import HOUSE, Desk
 from models.playbook import RecordField
+from models.premises import Outcome, Premises
 from models.reason import Reason
 from models.record import OUTBOX, Record, micros
 from models.state import Incident, Page

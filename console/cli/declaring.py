@@ -45,7 +45,7 @@ def declare(  # noqa: PLR0913 - one flag for each thing that may be known alread
     if from_ is not None:
         _from_file(session, Path(from_), source)
         return
-    if not text.strip():
+    if not text.strip() and from_ is None:
         session.wrong(session.texts("words.usage.text"))
     session.write(
         None,

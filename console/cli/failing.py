@@ -30,14 +30,11 @@ def _usage(error: usage.ClickException, words: Texts) -> int:
         _say(error.format_message())
         return WRONG_USAGE
     if isinstance(error, usage.MissingParameter):
-        name = error.param.make_metavar(error.ctx) if error.param and error.ctx else error.param_hint
-        option = error.param.opts[0] if error.param and error.param.opts[0].startswith("-") else name
-        said = words("words.usage.missing", name=option)
+        said = words("words.usage.missing", name=_name(error))
     elif isinstance(error, usage.NoSuchOption):
         said = words("words.usage.option", name=error.option_name)
     elif isinstance(error, usage.BadParameter):
-        name = error.param.opts[0] if error.param else error.param_hint
-        said = words("words.usage.value", name=name, text=error.message)
+        said = words("words.usage.value", name=_name(error), text=error.message)
     else:
         said = words("words.usage.other", text=error.format_message())
     _say(said)
@@ -45,6 +42,14 @@ def _usage(error: usage.ClickException, words: Texts) -> int:
     path = context.command_path.removeprefix("hikeshi").strip() if context is not None else ""
     _say(words("words.usage.help", path=path).replace("  ", " "))
     return WRONG_USAGE
+
+
+def _name(error: usage.BadParameter) -> str:
+    """The option or argument in question, as one writes it."""
+    if error.param is None:
+        return str(error.param_hint or "")
+    option = error.param.opts[0] if error.param.opts else ""
+    return option if option.startswith("-") else str(error.param.metavar or error.param.name)
 
 
 def _ours(error: HikeshiError, words: Texts, as_json: bool) -> int:

@@ -26,6 +26,7 @@ def register(app: typer.Typer) -> None:
         ("verify", verify),
         ("export", export),
         ("health", health),
+        ("page-now", page_now),
         ("up", up),
     ):
         reads(app, name)(function)
@@ -138,6 +139,23 @@ def health(session: Session) -> None:
         output.show(view.lines(found, session.naming(session.desk.state("house"))))
     if not found.ok:
         raise typer.Exit(REFUSED)
+
+
+def page_now(session: Session) -> None:
+    """Deliver what waits in the outbox once, without a node; exit 3 if nothing got through."""
+    from console.cli import output, report  # noqa: PLC0415
+    from console.cli.session import NOBODY_PAGED  # noqa: PLC0415
+
+    session.known_actor()
+    delivered = report.deliver(session)
+    if session.given.json:
+        output.json({"sent": delivered.sent, "failed": delivered.failed})
+    else:
+        key = "words.page_now_failed" if delivered.failed and not delivered.sent else "words.delivered"
+        style = "bad" if delivered.failed else "good"
+        session.say(session.texts(key, sent=delivered.sent, failed=delivered.failed), style)
+    if delivered.failed and not delivered.sent:
+        raise typer.Exit(NOBODY_PAGED)
 
 
 def up(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import orjson
 import typer
@@ -16,10 +16,13 @@ from console.cli.session import NOBODY_PAGED, REFUSED, Session
 from console.views import facts as fact_view
 from console.views.refusals import advice, what
 from console.views.sheet import Line
-from models.desk import Outcome
 from models.fact import SYSTEM, Fact
+from models.premises import Outcome
 from models.reason import Reason
 from models.record import NODE, micros
+
+if TYPE_CHECKING:
+    from notifiers.outbox import Delivered
 
 ALIVE = timedelta(seconds=10)
 FOLLOWING = frozenset(
@@ -43,7 +46,8 @@ def pager_is_running(session: Session) -> bool:
 def recorded(session: Session, outcome: Outcome) -> None:
     """Show what was recorded; exit 3 if somebody has to be paged and nobody has been."""
     asked = any(fact.kind == "page.asked" for fact in outcome.facts)
-    paged = _paged(session) if asked else None
+    on_their_way = _on_their_way(session) if asked or session.given.page_now else None
+    paged = on_their_way if asked else None
     if session.given.json:
         output.json(_as_json(session, outcome, paged))
     else:
@@ -53,15 +57,18 @@ def recorded(session: Session, outcome: Outcome) -> None:
         raise typer.Exit(NOBODY_PAGED)
 
 
-def _paged(session: Session) -> bool:
-    """Whether the pages that were asked for are on their way: a node runs, or they were delivered now."""
+def _on_their_way(session: Session) -> bool:
+    """Whether the messages that wait are on their way: a node runs, or they were delivered now."""
     if pager_is_running(session):
         return True
-    if not session.given.page_now:
-        return False
-    from console.delivery import deliver_once  # noqa: PLC0415 - only this option needs the channels
+    return session.given.page_now and deliver(session).sent > 0
 
-    return asyncio.run(deliver_once(session.house)).sent > 0
+
+def deliver(session: Session) -> Delivered:
+    """Deliver the outbox once."""
+    from console.delivery import deliver_once  # noqa: PLC0415 - only this needs the channels
+
+    return asyncio.run(deliver_once(session.house))
 
 
 def _say_whether_paged(session: Session, paged: bool | None) -> None:
@@ -75,7 +82,9 @@ def _say_whether_paged(session: Session, paged: bool | None) -> None:
 
 def _lines(session: Session, outcome: Outcome) -> list[Line]:
     own = [fact for fact in outcome.facts if fact.actor != SYSTEM or fact.for_]
+    opened = [Line(text=session.texts("words.opened", incident=outcome.opened), style="strong")]
     lines = [_line(session, fact, "words.recorded", "good") for fact in own if fact.kind != "alert.attached"]
+    lines = (opened if outcome.opened else []) + lines
     lines = lines or [Line(text=session.texts("words.nothing_new"), style="dim")]
     follow = [fact for fact in outcome.facts if fact.actor == SYSTEM and fact.kind in FOLLOWING]
     for fact in follow[:MAX_FOLLOWING]:

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from console.views.naming import Naming
     from models.clock import Clock
     from models.commands import Actor, Command
-    from models.desk import Desk, Outcome
+    from models.desk import Desk
+    from models.premises import Outcome
     from models.state import Incident, StreamState
 
 ACCOUNT_VARIABLE = "HIKESHI_ACCOUNT"

@@ -27,8 +27,8 @@ from flows.conductor import Conductor
 from flows.prepare import prepare_from_template
 from flows.server import PrefectServer, client_environment
 from models.clock import ExerciseClock, monotonic
-from models.desk import Outcome
 from models.errors import HikeshiError
+from models.premises import Outcome
 from models.record import OUTBOX
 from models.state import Incident
 from notifiers.console import ConsoleNotifier

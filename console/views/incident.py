@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from console.views import pages
 from console.views.causes import cause, gate
@@ -222,18 +222,25 @@ def _review(state: Incident, naming: Naming) -> Iterator[Line]:
 
 
 def part(name: str, state: Incident, naming: Naming) -> Section:
-    """One part by itself: scope, evidence or backups."""
-    found = {
-        "scope": lambda: list(_scope(state, naming)),
-        "evidence": lambda: list(_evidence(state, naming, whole=True)),
-        "backups": lambda: [
-            Line(text=recovery_point(number, state, naming)) for number in state.recovery_points
-        ],
-    }[name]()
+    """One part by itself."""
+    found = _PARTS[name](state, naming)
     return Section(
         title=naming.texts(f"words.title.{name}"),
         parts=tuple(found or [Line(text=naming.texts("words.none"))]),
     )
+
+
+def _backups(state: Incident, naming: Naming) -> list[Line]:
+    return [Line(text=recovery_point(number, state, naming)) for number in state.recovery_points]
+
+
+_PARTS: Mapping[str, Callable[[Incident, Naming], list[Line]]] = {
+    "scope": lambda state, naming: list(_scope(state, naming)),
+    "evidence": lambda state, naming: list(_evidence(state, naming, whole=True)),
+    "services": lambda state, naming: list(_services(state, naming)),
+    "unconfirmed": lambda state, naming: list(_unconfirmed(state, naming)),
+    "backups": _backups,
+}
 
 
 def part_json(name: str, state: Incident, naming: Naming) -> object:

@@ -110,13 +110,14 @@ def test_somebody_on_a_higher_level_takes_it_over_before_being_paged(script: Scr
 
 
 def test_an_acknowledgement_lapses_if_no_work_starts(script: Script) -> None:
+    script.forward("1m")
     script.ack(DUTY)
     script.forward("29m59s")
     script.expect_nothing()
     script.forward("1s")
-    script.expect_page(DUTY, after="30m")
+    script.expect_page(DUTY, after="31m")
     script.forward("5m")
-    script.expect_pages(LEAD, DEPUTY, after="35m")
+    script.expect_pages(LEAD, DEPUTY, after="36m")
     script.ack(LEAD)
     script.expect_notice(DUTY, "notice.acknowledged")
     script.expect_notice(DEPUTY, "notice.acknowledged")

@@ -12,9 +12,10 @@ from sqlalchemy import update
 from console.intake import find_source, receive
 from console.opening import House
 from models.commands import Actor, Command, EndIncident, Merge, SettleAlert
-from models.desk import Desk, Outcome
+from models.desk import Desk
 from models.errors import NotFound, RecordConflict, RecordError
 from models.installation import Rule
+from models.premises import Outcome
 from models.record import STREAM, Tx
 from models.state import Intake
 from playbooks.institution import Institution

@@ -11,12 +11,13 @@ import pytest
 from models.clock import ExerciseClock
 from models.commands import Actor, Command, Declare
 from models.decide import decide
-from models.desk import Desk, Outcome, Premises
+from models.desk import Desk
 from models.errors import Refused
 from models.fact import Fact
 from models.organisation import Organisation
 from models.playbook import Playbook
 from models.policy import Policy
+from models.premises import Outcome, Premises
 from models.record import OUTBOX, Record
 from models.state import Incident, Page, StepState
 

@@ -23,8 +23,9 @@ from models.commands import (
     SetInstant,
     SetRecoveryPoint,
 )
-from models.desk import Desk, Premises
+from models.desk import Desk
 from models.playbook import Step
+from models.premises import Premises
 from models.record import Record
 from models.state import Incident
 from playbooks.institution import load

@@ -1,0 +1,230 @@
+"""The board, the health, and what holds for every answer; at the end over a real server."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import uvicorn
+
+from console.intake import receive
+from console.web.health import FIELDS
+from models.clock import ExerciseClock
+from models.commands import Actor, Declare
+from models.desk import Desk
+from playbooks.institution import Institution
+from tests.console.webhouse import SECRETS, WAZUH, Web, kinds, make_house, rows, wazuh
+
+CLERK = Actor(person="mori-chie", name="mori", via="test")
+
+
+@pytest.fixture
+def web(bank: Institution, desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Web:
+    for name, secret in SECRETS.items():
+        monkeypatch.setenv(name, secret)
+    return Web(make_house(bank, desk, tmp_path))
+
+
+async def test_an_empty_board_says_that_nothing_is_open(web: Web) -> None:
+    text = (await web.ask("GET", "/")).text
+    assert "対応中のインシデントはありません。" in text and "未判断のアラートはありません。" in text
+    assert "No incident is open." in (await web.ask("GET", "/?lang=en")).text
+    assert "対応中のインシデントはありません。" in (await web.ask("GET", "/?lang=%3Cscript%3E")).text
+
+
+async def test_the_board_shows_what_is_open(web: Web, clock: ExerciseClock) -> None:
+    receive(web.house, "wazuh", WAZUH)
+    for _ in range(3):
+        receive(web.house, "wazuh", wazuh(level=11, id="7", description="proposed <b>"))
+    text = (await web.ask("GET", "/")).text
+    for part in (
+        "INC-2026-0001",
+        "Possible ransomware",
+        "高",
+        "トリアージ",
+        "11/23 03:05 (+09:00) (あと 5 分) 呼出: 受領し",
+        "AL-000002",
+        "proposed &lt;b&gt;",
+        "2 回",
+        '<meta http-equiv="refresh" content="5">',
+    ):
+        assert part in text, part
+    english = (await web.ask("GET", "/?lang=en")).text
+    assert "Pages without an ack" in english and "triage" in english
+
+
+async def test_the_board_is_bounded(web: Web) -> None:
+    for number in range(33):
+        web.house.desk.handle(None, Declare(actor=CLERK, text=f"case {number}"))
+    for number in range(12):
+        receive(web.house, "wazuh", wazuh(level=11, id=str(number)))
+    text = (await web.ask("GET", "/")).text
+    assert text.count('<section class="card">') == 30 and "ほかに 3 件あります" in text
+    assert "ほか 2 件" in text
+
+
+async def test_looking_at_the_board_changes_nothing(web: Web, clock: ExerciseClock) -> None:
+    receive(web.house, "wazuh", WAZUH)
+    clock.advance(timedelta(hours=1))
+    before = kinds(web.house, "INC-2026-0001")
+    for method in ("GET", "HEAD"):
+        assert (await web.ask(method, "/")).status_code == 200
+    assert (await web.ask("POST", "/")).status_code == 405
+    assert kinds(web.house, "INC-2026-0001") == before
+
+
+@pytest.mark.parametrize("header", ["X-Forwarded-For", "Forwarded", "X-Real-IP", "Via", "X-Forwarded-Host"])
+async def test_the_board_is_not_shown_through_a_proxy(web: Web, header: str) -> None:
+    receive(web.house, "wazuh", WAZUH)
+    answer = await web.ask("GET", "/", headers={header: "203.0.113.9"})
+    assert answer.status_code == 404 and "INC-" not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("host", "known"),
+    [
+        ("127.0.0.1:8410", True),
+        ("localhost", True),
+        ("LOCALHOST:8410", True),
+        ("[::1]:8410", True),
+        ("hikeshi.example.jp", True),
+        ("evil.example", False),
+        ("127.0.0.1.evil.example", False),
+        ("localhost@evil.example", False),
+        ("evil.example#localhost", False),
+        ("[::1", False),
+        ("", False),
+    ],
+)
+async def test_only_our_own_names_are_answered(
+    bank: Institution, desk: Desk, tmp_path: Path, host: str, known: bool
+) -> None:
+    """A resolver that points somebody's name at us must not let their page read ours."""
+    settings = {"public_url": "https://hikeshi.example.jp", "host": "0.0.0.0"}  # noqa: S104 - not bound to
+    web = Web(make_house(bank, desk, tmp_path, **settings))
+    answer = await web.ask("GET", "/health", headers={"Host": host})
+    assert answer.status_code == (200 if known else 421)
+    board = await web.ask("GET", "/", headers={"Host": host})
+    local = known and host != "hikeshi.example.jp"
+    assert board.status_code == (200 if local else 404 if known else 421)
+    assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("GET", "/"), ("GET", "/health"), ("GET", "/p/x"), ("POST", "/p/x/ack"), ("POST", "/api/alerts/x"),
+     ("GET", "/nothing"), ("GET", "/static/hikeshi.css"), ("GET", "/docs"), ("GET", "/openapi.json"),
+     ("GET", "/static/../app.py"), ("DELETE", "/")],
+)  # fmt: skip
+async def test_every_answer_carries_the_headers(web: Web, method: str, path: str) -> None:
+    answer = await web.ask(method, path)
+    policy = answer.headers["content-security-policy"]
+    for part in ("default-src 'none'", "style-src 'self'", "form-action 'self'", "frame-ancestors 'none'"):
+        assert part in policy
+    assert "script-src" not in policy and "unsafe" not in policy
+    assert answer.headers["cache-control"] == "no-store"
+    assert answer.headers["referrer-policy"] == "no-referrer"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert (
+        "docs" not in path and "openapi" not in path and "nothing" not in path
+    ) or answer.status_code == 404
+
+
+async def test_the_pages_need_nothing_from_elsewhere(web: Web) -> None:
+    style = await web.ask("GET", "/static/hikeshi.css")
+    assert style.headers["content-type"].startswith("text/css")
+    assert "min-height: 44px" in style.text and "prefers-color-scheme: dark" in style.text
+    assert "url(" not in style.text and "@import" not in style.text
+    page = (await web.ask("GET", "/")).text
+    assert "<script" not in page and "http://" not in page and "https://" not in page
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [({}, 200), ({"status": "impaired", "impaired": ["slack"], "quarantined": ["INC-2026-0001"]}, 503)],
+)
+async def test_health_is_what_the_node_says(web: Web, change: dict[str, Any], code: int) -> None:
+    web.status |= change
+    answer = await web.ask("GET", "/health")
+    assert answer.status_code == code
+    assert answer.json() == web.status | {"closed_sources": []}
+    board = (await web.ask("GET", "/")).text
+    assert ("正常" in board) is (code == 200) and ("slack" in board) is (code == 503)
+
+
+async def test_a_node_that_says_nothing_is_not_well(web: Web) -> None:
+    web.status.clear()
+    answer = await web.ask("GET", "/health")
+    assert answer.status_code == 503
+    assert set(answer.json()) == set(FIELDS) | {"closed_sources"}
+    assert "異常あり" in (await web.ask("GET", "/")).text
+
+
+async def test_numbers_of_the_node_are_shown(web: Web) -> None:
+    web.status |= {"lateness_seconds": 1.25, "outbox_age_seconds": "?", "oldest_unsent_page_seconds": 40}
+    text = (await web.ask("GET", "/?lang=en")).text
+    assert "1.2 s" in text and "40.0 s" in text and "unknown" in text
+
+
+@pytest.fixture
+def served(web: Web) -> Iterator[str]:
+    """The application on a real port."""
+    server = uvicorn.Server(uvicorn.Config(web.app, log_level="error", lifespan="off"))
+    listener = socket.create_server(("127.0.0.1", 0))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    server.should_exit = True
+    thread.join(10)
+    listener.close()
+
+
+def test_over_a_real_server_an_alert_becomes_a_page_that_is_acknowledged(web: Web, served: str) -> None:
+    headers = {"Authorization": f"Bearer {SECRETS['HIKESHI_WAZUH_SECRET']}"}
+    with httpx.Client(base_url=served, trust_env=False) as client:
+        answer = client.post("/api/alerts/wazuh", content=WAZUH, headers=headers)
+        assert (answer.status_code, answer.json()["incident"]) == (202, "INC-2026-0001")
+        [page] = web.house.desk.state("INC-2026-0001").pages.values()
+        token = web.token("INC-2026-0001", page.id, "nakamura-yui")
+        shown = client.get(f"/p/{token}")
+        form = shown.text.split('name="form" value="')[1].split('"')[0]
+        pressed = client.post(f"/p/{token}/ack", data={"form": form}, follow_redirects=True)
+        assert pressed.status_code == 200 and "You acknowledged at" in pressed.text
+        assert client.get("/health").status_code == 200
+        assert "INC-2026-0001" in client.get("/").text
+        assert client.head(f"/p/{token}").content == b""
+
+
+def test_over_a_real_server_nobody_sends_without_end(web: Web, served: str) -> None:
+    def endless() -> Iterator[bytes]:
+        for _ in range(10_000):
+            yield b"x" * 65_536
+
+    with httpx.Client(base_url=served, trust_env=False) as client:
+        try:
+            answer = client.post("/api/alerts/wazuh", content=endless())
+        except httpx.TransportError:
+            answer = None  # the server has answered and closed while we were still sending
+    assert answer is None or answer.status_code == 413
+    assert rows(web.house) == []
+
+
+def test_over_a_real_server_a_sender_that_stalls_is_let_go(
+    web: Web, served: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("console.web.alerts.READ_WITHIN_SECONDS", 0.2)
+    port = int(served.rsplit(":", 1)[1])
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as sender:
+        head = b"POST /api/alerts/wazuh HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 500\r\n\r\n{"
+        sender.sendall(head)
+        assert b" 408 " in sender.recv(4_096).split(b"\r\n")[0]
+    assert rows(web.house) == []
