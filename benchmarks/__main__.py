@@ -14,11 +14,15 @@ import orjson
 
 from benchmarks.ack import ack
 from benchmarks.alert import alert
+from benchmarks.cli import cli
 from benchmarks.commands import commands
 from benchmarks.figure import Figure, conditions
 from benchmarks.fold import fold
 from benchmarks.ground import BUILD, Benchmark, Ground, ground, settle
+from benchmarks.idle import idle
+from benchmarks.steps import steps
 from benchmarks.timers import timers
+from benchmarks.verifying import verifying
 
 RESULT = BUILD / "bench.json"
 BENCHMARKS: dict[str, Benchmark] = {
@@ -27,6 +31,10 @@ BENCHMARKS: dict[str, Benchmark] = {
     "ack": ack,
     "alert": alert,
     "timers": timers,
+    "steps": steps,
+    "verify": verifying,
+    "cli": cli,
+    "idle": idle,
 }
 
 

@@ -82,7 +82,9 @@ def _gather(desk: Desk, stream: str, lang: str) -> _Case:
     beside = desk.texts(stream)
     improvements: list[Improvement] = []
     if isinstance(programme, Programme):
-        improvements = [programme.improvements[one] for one in state.improvements if one in programme.improvements]
+        improvements = [
+            programme.improvements[one] for one in state.improvements if one in programme.improvements
+        ]
         beside = {**desk.texts("programme"), **beside} if improvements else beside
     naming = Naming(texts=texts(lang), world=desk.world(state), state=state, beside=beside)
     own = replace(naming, beside=desk.texts(stream)) if improvements else naming

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import desc, select, update
+from sqlalchemy import bindparam, desc, select, update
 
 from console.opening import House
 from models.alerts import GRAVITY, ReadAlert, read_alert
@@ -32,6 +32,12 @@ MAX_MERGES = 10
 REPEAT = "repeat"
 FIRST_REPEAT = 2
 SETTLED = ("alert.declared", "alert.attached", "alert.dismissed", "alert.kept")
+_LAST = (
+    select(ALERT)
+    .where(ALERT.c.source == bindparam("of"), ALERT.c.key == bindparam("matter"), ALERT.c.status != REPEAT)
+    .order_by(desc(ALERT.c.first_at), desc(ALERT.c.id))
+    .limit(1)
+)
 _WEIGHED = {"kept": GRAVITY["keep"], "table": GRAVITY["propose"]}
 
 
@@ -133,8 +139,11 @@ def _take(arrival: _Arrival, tx: Tx, table: Intake) -> Received:
 
 def _open(arrival: _Arrival, tx: Tx) -> Received:
     alert, row = arrival.alert, _row(arrival, tx)
+    seen = alert.occurred
     command = ReceiveAlert(
         actor=Actor.machine(VIA),
+        # The sensor saw it then; a clock a little ahead of ours must not put a fact into the future.
+        at=seen if seen is not None and seen <= arrival.house.desk.clock.now() else None,
         id=row["id"],
         source=row["source"],
         key=alert.key,
@@ -214,13 +223,7 @@ def _count(arrival: _Arrival, tx: Tx, known: Mapping[str, Any]) -> Received:
 
 def _known(tx: Tx, table: Intake, source: str, key: str) -> dict[str, Any] | None:
     """The last alert of this matter, with what has become of it since; None if there is none."""
-    rows = tx.connection.execute(
-        select(ALERT)
-        .where(ALERT.c.source == source, ALERT.c.key == key, ALERT.c.status != REPEAT)
-        .order_by(desc(ALERT.c.first_at), desc(ALERT.c.id))
-        .limit(1)
-    )
-    found = rows.mappings().first()
+    found = tx.connection.execute(_LAST, {"of": source, "matter": key}).mappings().first()
     if found is None:
         return None
     row = dict(found)

@@ -57,7 +57,10 @@ class Node:
         notifiers: dict[str, Notifier] | None = None,
         pace: Pace | None = None,
         port: int | None = None,
+        *,
+        conductor_apart: bool = True,
     ) -> None:
+        """`conductor_apart` False: whoever runs this node runs the conductor's work by hand (the demo)."""
         settings = house.institution.settings
         self.house = house
         self.port = settings.port if port is None else port
@@ -79,6 +82,7 @@ class Node:
         self._base_url = (settings.public_url or "").rstrip("/")
         self._key = b""
         self._heartbeat_error = ""
+        self._conductor_apart = conductor_apart
         self._started_at = house.desk.clock.now()
 
     async def run_in_writer(self, call: Callable[[], T]) -> T:
@@ -214,7 +218,10 @@ class Node:
             raise
         self._impaired.pop("record", None)
         # A conductor that has just been started with us is given its time.
-        silent = now - max(conductor or self._started_at, self._started_at) > CONDUCTOR_SILENT
+        silent = (
+            self._conductor_apart
+            and now - max(conductor or self._started_at, self._started_at) > CONDUCTOR_SILENT
+        )
         self._conductor(silent=silent, waiting=waiting is not None)
 
     def _conductor(self, *, silent: bool, waiting: bool) -> None:

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from zoneinfo import ZoneInfo
 
 from console.opening import House, find_directory, open_house, secrets_of
@@ -17,10 +17,11 @@ from flows.actions import ACTIONS, Actions
 from models.clock import SystemClock, utc
 from models.commands import Actor, Command
 from models.desk import Desk
-from models.errors import RecordBusy
+from models.errors import RecordBusy, Refused
 from models.installation import Target
 from models.organisation import Organisation
 from models.premises import Outcome
+from models.supervised import Tried, attempt, attempt_async
 
 ACTOR = Actor.machine("conductor")
 BUSY_TRIES = 5
@@ -42,6 +43,84 @@ class RunClock:
         return self._fixed or self._system.now()
 
 
+class Writer:
+    """Stores commands that come at the same moment in one transaction.
+
+    A commit waits for the disk, and steps that run beside each other often begin and end together. Each
+    caller goes on only when its own command is stored. For one event loop at a time.
+    """
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._waiting: list[_Waiting] = []
+        self._flushing: asyncio.Task[None] | None = None
+
+    async def handle(self, stream: str, command: Command) -> Outcome:
+        """Decide and store, again while another process holds the record.
+
+        Raises RecordBusy when it still does after BUSY_TRIES, and what `Desk.handle` raises.
+        """
+        future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self._waiting.append((stream, command, future))
+        if len(self._waiting) == 1:
+            self._flushing = asyncio.create_task(self._flush())
+        return await future
+
+    async def _flush(self) -> None:
+        # One turn of the loop, so that those who come at this moment can join.
+        await asyncio.sleep(0)
+        batch, self._waiting = self._waiting, []
+        together = attempt("write", partial(self._together, batch)) if len(batch) > 1 else None
+        for number, (stream, command, future) in enumerate(batch):
+            outcome = together.value[number] if together is not None and together.value else None
+            tried = (
+                Tried(value=outcome)
+                if outcome is not None
+                else await attempt_async("write", partial(self._alone, stream, command))
+            )
+            if not future.done():
+                _resolve(future, tried)
+
+    def _together(self, batch: list[_Waiting]) -> list[Outcome | None]:
+        """All in one transaction; None for one that is refused, which writes nothing.
+
+        Raises what the record raises; nothing is stored then.
+        """
+        outcomes: list[Outcome | None] = []
+        try:
+            with self._desk.record.begin() as tx:
+                for stream, command, _ in batch:
+                    try:
+                        outcomes.append(self._desk.handle_in(tx, stream, command))
+                    except Refused:
+                        outcomes.append(None)
+        except BaseException:
+            self._desk.forget()
+            raise
+        for outcome in outcomes:
+            if outcome is not None:
+                self._desk.settled(outcome)
+        return outcomes
+
+    async def _alone(self, stream: str, command: Command) -> Outcome:
+        for number in range(BUSY_TRIES - 1):
+            try:
+                return self._desk.handle(stream, command)
+            except RecordBusy:
+                await asyncio.sleep(BUSY_SECONDS * 2**number)
+        return self._desk.handle(stream, command)
+
+
+_Waiting = tuple[str, Command, "asyncio.Future[Outcome]"]
+
+
+def _resolve(future: asyncio.Future[Outcome], tried: Tried[Outcome]) -> None:
+    if tried.value is not None:
+        future.set_result(tried.value)
+    elif tried.error is not None:
+        future.set_exception(tried.error)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Place:
     """The house that flows work in. `secret` resolves references such as `env:NAME`."""
@@ -50,6 +129,10 @@ class Place:
     clock: RunClock
     secret: Callable[[str], str]
     actions: Actions = field(default_factory=lambda: ACTIONS)
+    writer: Writer = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "writer", Writer(self.house.desk))
 
     @property
     def desk(self) -> Desk:
@@ -76,16 +159,8 @@ class Place:
         return at.astimezone(ZoneInfo(self.organisation.zone)).strftime("%Y-%m-%d %H:%M")
 
     async def handle(self, stream: str, command: Command) -> Outcome:
-        """Write through the desk, again while another process holds the record.
-
-        Raises RecordBusy when it still does after BUSY_TRIES, and what `Desk.handle` raises.
-        """
-        for number in range(BUSY_TRIES - 1):
-            try:
-                return self.desk.handle(stream, command)
-            except RecordBusy:
-                await asyncio.sleep(BUSY_SECONDS * 2**number)
-        return self.desk.handle(stream, command)
+        """Write through the desk; see `Writer.handle`."""
+        return await self.writer.handle(stream, command)
 
 
 @lru_cache(maxsize=1)

@@ -113,6 +113,7 @@ class Attempt:
         self.number = 0
         self.tries_left = planned.step.retries
         self.ended: Ended | None = None
+        self._variables: Variables = {}
 
     @property
     def key(self) -> str:
@@ -152,6 +153,7 @@ class Attempt:
         state = place.desk.incident(self.run.incident)
         if state.status not in WORKING or not is_ready(state, self.planned):
             return False
+        self._variables = variables_of(state, place.desk.world(state), self.planned)
         lease = (self.limit_seconds + RETRY_SECONDS) * (step.retries + 1) + LEASE_SECONDS
         command = ClaimStep(
             actor=ACTOR, step=self.key, node=self.run.node, epoch=self.run.epoch, lease=int(lease)
@@ -168,11 +170,9 @@ class Attempt:
         """The action itself, or what an earlier life of it has already done. Raises ActionFailed."""
         step, place = self.planned.step, self.run.place
         target = self._target(step.target)
-        state = place.desk.incident(self.run.incident)
-        variables = variables_of(state, place.desk.world(state), self.planned)
         if self.look_first and step.probe is not None:
             found = await look(
-                step.probe, self._target(step.probe.target), self._context(), variables, place.actions
+                step.probe, self._target(step.probe.target), self._context(), self._variables, place.actions
             )
             if found is None:
                 raise OutcomeUnknown(
@@ -180,7 +180,7 @@ class Attempt:
                 )
             if found:
                 return ActionResult(outputs={}, summary="it had taken effect before it was cut off")
-        params = resolve(step.params, variables)
+        params = resolve(step.params, self._variables)
         seconds = seconds_of(self.planned)
         try:
             async with asyncio.timeout(seconds + GRACE_SECONDS):

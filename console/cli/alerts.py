@@ -21,8 +21,9 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(no_args_is_help=True)
     reads(group, "list")(alert_list)
     reads(group, "show")(alert_show)
-    for name, function in (("declare", alert_declare), ("attach", alert_attach), ("dismiss", alert_dismiss)):
-        writes(group, name)(function)
+    writes(group, "declare")(alert_declare)
+    writes(group, "attach")(alert_attach)
+    writes(group, "dismiss")(alert_dismiss)
     app.add_typer(group, name="alert")
 
 

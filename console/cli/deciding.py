@@ -17,8 +17,9 @@ def register(app: typer.Typer) -> None:
         writes(app, name)(function)
 
 
-def decide(
+def decide(  # noqa: PLR0913 - one option for each thing that may be said
     session: Session,
+    *,
     incident: Incident,
     step: Step,
     option: Annotated[str, typer.Argument(metavar="OPTION")],

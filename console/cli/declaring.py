@@ -16,18 +16,16 @@ Opt = typer.Option
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
-    for name, function in (
-        ("declare", declare),
-        ("dismiss", dismiss),
-        ("cancel", cancel),
-        ("merge", merge),
-        ("link", link),
-    ):
-        writes(app, name)(function)
+    writes(app, "declare")(declare)
+    writes(app, "dismiss")(dismiss)
+    writes(app, "cancel")(cancel)
+    writes(app, "merge")(merge)
+    writes(app, "link")(link)
 
 
 def declare(  # noqa: PLR0913 - one flag for each thing that may be known already
     session: Session,
+    *,
     text: Annotated[str, typer.Argument(metavar="TEXT", show_default=False)] = "",
     playbook: Annotated[list[str] | None, Opt("--playbook", metavar="NAME", show_default=False)] = None,
     severity: Annotated[str | None, Opt("--severity", metavar="ID", show_default=False)] = None,

@@ -15,15 +15,13 @@ Opt = typer.Option
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
-    for name, function in (("resolve", resolve), ("close", close), ("reopen", reopen)):
-        writes(app, name)(function)
+    writes(app, "resolve")(resolve)
+    writes(app, "close")(close)
+    writes(app, "reopen")(reopen)
     group = typer.Typer(no_args_is_help=True)
-    for name, function in (
-        ("add", improvement_add),
-        ("done", improvement_done),
-        ("accept", improvement_accept),
-    ):
-        writes(group, name)(function)
+    writes(group, "add")(improvement_add)
+    writes(group, "done")(improvement_done)
+    writes(group, "accept")(improvement_accept)
     reads(group, "list")(improvement_list)
     app.add_typer(group, name="improvement")
 

@@ -28,6 +28,7 @@ def register(app: typer.Typer) -> None:
 
 def evidence_add(  # noqa: PLR0913 - one option for each thing that is known of the object
     session: Session,
+    *,
     incident: Incident,
     source: Annotated[str, typer.Argument(metavar="SOURCE")],
     description: Annotated[str, Opt("--description", metavar="TEXT")],

@@ -11,7 +11,6 @@ from console.cli.session import REFUSED, WRONG_USAGE
 from console.texts import Texts
 from models.errors import HikeshiError
 
-
 FORESEEN = (typer.Abort, usage.ClickException, HikeshiError)
 INTERRUPTED = 130
 
@@ -56,13 +55,19 @@ def _ours(error: HikeshiError, words: Texts, as_json: bool) -> int:
     from console.views.sheet import harmless  # noqa: PLC0415
 
     key = next(
-        (f"words.error.{kind.__name__}" for kind in type(error).__mro__ if words.has(f"words.error.{kind.__name__}")),
+        (
+            f"words.error.{kind.__name__}"
+            for kind in type(error).__mro__
+            if words.has(f"words.error.{kind.__name__}")
+        ),
         "words.error.other",
     )
     if as_json:
         from console.cli import output  # noqa: PLC0415
 
-        output.json({"accepted": False, "error": type(error).__name__, "message": str(error), "do": words(key)})
+        output.json(
+            {"accepted": False, "error": type(error).__name__, "message": str(error), "do": words(key)}
+        )
         return REFUSED
     _say(words(key))
     _say(harmless(str(error)))

@@ -20,16 +20,13 @@ FORMATS = ("md", "json")
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
-    for name, function in (
-        ("check", check),
-        ("init", init),
-        ("verify", verify),
-        ("export", export),
-        ("health", health),
-        ("page-now", page_now),
-        ("up", up),
-    ):
-        reads(app, name)(function)
+    reads(app, "check")(check)
+    reads(app, "init")(init)
+    reads(app, "verify")(verify)
+    reads(app, "export")(export)
+    reads(app, "health")(health)
+    reads(app, "page-now")(page_now)
+    reads(app, "up")(up)
 
 
 def check(

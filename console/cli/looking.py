@@ -25,8 +25,10 @@ FOLLOW_SECONDS = 0.5
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
-    for name, function in (("list", list_), ("show", show), ("log", log), ("clocks", clocks)):
-        reads(app, name)(function)
+    reads(app, "list")(list_)
+    reads(app, "show")(show)
+    reads(app, "log")(log)
+    reads(app, "clocks")(clocks)
 
 
 def incident_ids(record: Record, statuses: tuple[str, ...] = ()) -> list[str]:
@@ -60,7 +62,9 @@ def list_(session: Session, everything: All = False) -> None:
 def show(
     session: Session,
     incident: Incident,
-    as_known_at: Annotated[str | None, typer.Option("--as-known-at", metavar="TIME", show_default=False)] = None,
+    as_known_at: Annotated[
+        str | None, typer.Option("--as-known-at", metavar="TIME", show_default=False)
+    ] = None,
 ) -> None:
     """One incident on one screen, what is open first."""
     from console.cli import output  # noqa: PLC0415

@@ -17,14 +17,11 @@ SIDES = ("csirt", "owner")
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
-    for name, function in (
-        ("note", note),
-        ("severity", severity),
-        ("instant", instant),
-        ("role", role),
-        ("confirm", confirm),
-    ):
-        writes(app, name)(function)
+    writes(app, "note")(note)
+    writes(app, "severity")(severity)
+    writes(app, "instant")(instant)
+    writes(app, "role")(role)
+    writes(app, "confirm")(confirm)
     _group(app, "service", {name: globals()[f"service_{name}"] for name in SERVICE_WORDS}, {})
     _group(app, "scope", {"add": scope_add, "fix": scope_fix, "accept": scope_accept}, {"list": scope_list})
     _group(app, "backup", {"set": backup_set}, {"list": backup_list})
@@ -95,7 +92,9 @@ def role(
     session.write(session.stream(incident), AssignRole, role=role, person=session.person(person))
 
 
-def confirm(session: Session, incident: Incident, fact: Annotated[int, typer.Argument(metavar="FACT")]) -> None:
+def confirm(
+    session: Session, incident: Incident, fact: Annotated[int, typer.Argument(metavar="FACT")]
+) -> None:
     """What a scribe wrote for me is right."""
     from models.commands import Confirm  # noqa: PLC0415
 
@@ -181,7 +180,10 @@ def scope_fix(session: Session, incident: Incident, number: Number, text: Text) 
 
 
 def scope_accept(
-    session: Session, incident: Incident, number: Number, reason: Annotated[str, Opt("--reason", metavar="TEXT")]
+    session: Session,
+    incident: Incident,
+    number: Number,
+    reason: Annotated[str, Opt("--reason", metavar="TEXT")],
 ) -> None:
     """Its risk is accepted, and why."""
     from models.commands import ScopeFact  # noqa: PLC0415
@@ -197,8 +199,9 @@ def scope_list(session: Session, incident: Incident) -> None:
 # -- backups ------------------------------------------------------------------------------------------------
 
 
-def backup_set(
+def backup_set(  # noqa: PLR0913 - one option for each thing that may be said
     session: Session,
+    *,
     incident: Incident,
     number: Number,
     service: Service,

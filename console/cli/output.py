@@ -49,7 +49,9 @@ def _line(out: Console, line: Line) -> None:
     from rich.text import Text  # noqa: PLC0415
 
     text = Text(line.text, style=STYLES[line.style])
-    out.print(Padding(text, (0, 0, 0, 2 * line.indent)) if out.is_terminal else " " * 2 * line.indent + line.text)
+    out.print(
+        Padding(text, (0, 0, 0, 2 * line.indent)) if out.is_terminal else " " * 2 * line.indent + line.text
+    )
 
 
 def _table(out: Console, table: Table) -> None:
@@ -58,7 +60,12 @@ def _table(out: Console, table: Table) -> None:
 
     grid = Grid(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=bool(table.headers))
     for number, header in enumerate(table.headers or table.rows[0].cells):
-        grid.add_column(header if table.headers else "", no_wrap=number in table.whole, header_style="dim")
+        grid.add_column(
+            header if table.headers else "",
+            no_wrap=number in table.whole,
+            header_style="dim",
+            overflow="fold",
+        )
     for row in table.rows:
         grid.add_row(*(Text(cell, style=STYLES[row.style]) for cell in row.cells))
     out.print(grid)

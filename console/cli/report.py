@@ -1,9 +1,11 @@
-"""How a command is answered: what was recorded, what follows from it, who is paged; or why not, and what to do."""
+"""How a command is answered: what was recorded, what follows, who is paged; or why not, and what to do."""
 
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Mapping
+from contextlib import redirect_stdout
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -68,7 +70,9 @@ def deliver(session: Session) -> Delivered:
     """Deliver the outbox once."""
     from console.delivery import deliver_once  # noqa: PLC0415 - only this needs the channels
 
-    return asyncio.run(deliver_once(session.house))
+    # The console channel writes to standard output, which is the answer's own when it is JSON.
+    with redirect_stdout(sys.stderr if session.given.json else sys.stdout):
+        return asyncio.run(deliver_once(session.house))
 
 
 def _say_whether_paged(session: Session, paged: bool | None) -> None:
@@ -91,7 +95,9 @@ def _lines(session: Session, outcome: Outcome) -> list[Line]:
         style = "bad" if fact.kind == "page.unanswerable" else "plain"
         lines.append(_line(session, fact, "words.follows", style))
     if len(follow) > MAX_FOLLOWING:
-        lines.append(Line(text=session.texts("words.more", n=len(follow) - MAX_FOLLOWING), indent=1, style="dim"))
+        lines.append(
+            Line(text=session.texts("words.more", n=len(follow) - MAX_FOLLOWING), indent=1, style="dim")
+        )
     return lines
 
 
@@ -125,14 +131,18 @@ def _as_json(session: Session, outcome: Outcome, paged: bool | None) -> dict[str
     }
 
 
-def refused(
-    session: Session, stream: str | None, reason: Reason, detail: Mapping[str, object]
-) -> NoReturn:
+def refused(session: Session, stream: str | None, reason: Reason, detail: Mapping[str, object]) -> NoReturn:
     """Why not, and what to do next; exit 1."""
     naming = session.naming(session.desk.state(stream or "house"))
     said, do = what(naming, reason, detail), advice(naming, reason, detail)
     if session.given.json:
-        answer = {"accepted": False, "reason": reason.value, "detail": dict(detail), "message": said, "do": do}
+        answer = {
+            "accepted": False,
+            "reason": reason.value,
+            "detail": dict(detail),
+            "message": said,
+            "do": do,
+        }
         output.json(answer)
     else:
         lines = [Line(text=session.texts("words.refused", text=said), style="bad")]

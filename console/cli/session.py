@@ -107,7 +107,7 @@ class Session:
 
     @property
     def actor(self) -> Actor:
-        """The person behind the account; None of the directory is an unknown person, whom the desk refuses."""
+        """The person behind the account; the desk refuses whom the directory does not know."""
         from models.commands import Actor  # noqa: PLC0415
 
         person = self.desk.directory.by_account(self.account)
@@ -116,14 +116,16 @@ class Session:
     def known_actor(self) -> None:
         """Refuse, on record, an account that belongs to nobody before anything else is done for it."""
         from console.cli import report  # noqa: PLC0415
-        from models.commands import RecordRefusal  # noqa: PLC0415
+        from models.commands import Actor, RecordRefusal  # noqa: PLC0415
         from models.reason import Reason  # noqa: PLC0415
 
         if self.actor.person is None:
             why = Reason.UNKNOWN_PERSON
             self.desk.handle(
                 "house",
-                RecordRefusal(actor=self.actor, who=self.account, command="cli", reason=why.value),
+                RecordRefusal(
+                    actor=Actor.machine("cli"), refused=self.account, command="cli", reason=why.value
+                ),
             )
             report.refused(self, None, why, {"who": self.account})
 
@@ -227,7 +229,7 @@ class Session:
 
     # -- the answer -----------------------------------------------------------------------------------------
 
-    def ask(self, stream: str | None, kind: Callable[..., Command], **fields: Any) -> Outcome:
+    def ask(self, stream: str | None, kind: Callable[..., Command], /, **fields: Any) -> Outcome:
         """Put a command to the desk as this person. A refusal is shown with what to do, and ends the call."""
         from console.cli import report  # noqa: PLC0415
 
@@ -237,7 +239,7 @@ class Session:
             report.refused(self, stream, outcome.refused, outcome.detail)
         return outcome
 
-    def write(self, stream: str | None, kind: Callable[..., Command], **fields: Any) -> None:
+    def write(self, stream: str | None, kind: Callable[..., Command], /, **fields: Any) -> None:
         """As `ask`, then show what was recorded and what follows; exit 3 if nobody has been paged."""
         from console.cli import report  # noqa: PLC0415
 

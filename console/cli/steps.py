@@ -19,19 +19,17 @@ def register(app: typer.Typer) -> None:
     step = typer.Typer(no_args_is_help=True)
     reads(step, "list")(step_list)
     reads(step, "show")(step_show)
-    for name, function in (
-        ("add", step_add),
-        ("skip", step_skip),
-        ("na", step_na),
-        ("assign", step_assign),
-        ("start", step_start),
-        ("retry", step_retry),
-    ):
-        writes(step, name)(function)
+    writes(step, "add")(step_add)
+    writes(step, "skip")(step_skip)
+    writes(step, "na")(step_na)
+    writes(step, "assign")(step_assign)
+    writes(step, "start")(step_start)
+    writes(step, "retry")(step_retry)
     app.add_typer(step, name="step")
     playbook = typer.Typer(no_args_is_help=True)
-    for name, function in (("add", playbook_add), ("move", playbook_move), ("drop", playbook_drop)):
-        writes(playbook, name)(function)
+    writes(playbook, "add")(playbook_add)
+    writes(playbook, "move")(playbook_move)
+    writes(playbook, "drop")(playbook_drop)
     reads(playbook, "list")(playbook_list)
     reads(playbook, "show")(playbook_show)
     app.add_typer(playbook, name="playbook")
@@ -91,8 +89,9 @@ def step_show(session: Session, incident: Incident, step: Step) -> None:
         output.show(view.whole(state, planned, naming))
 
 
-def step_add(
+def step_add(  # noqa: PLR0913 - one option for each thing that may be said
     session: Session,
+    *,
     incident: Incident,
     step: Step,
     title: Annotated[str, Opt("--title", metavar="TEXT")],

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import os
 import sys
 from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -95,7 +96,7 @@ class Demo:
             "console": ConsoleNotifier(stream),
             "file": FileNotifier(self.house.data / "messages.jsonl"),
         }
-        self.node = Node(self.house, notifiers, Pace(idle=0.05), port=0)
+        self.node = Node(self.house, notifiers, Pace(idle=0.05), port=0, conductor_apart=False)
         running = asyncio.create_task(self.node.run())
         stack.push_async_callback(self._stop_node, running)
         await asyncio.wait(
@@ -119,7 +120,9 @@ class Demo:
 
     async def _play(self) -> None:
         sample = ROOT / "examples" / "alerts" / "wazuh-ransomware.json"
-        answer = await post_alert(self.base_url, sample.read_bytes())
+        alert = json.loads(sample.read_bytes())
+        alert["timestamp"] = (NIGHT - timedelta(seconds=80)).strftime("%Y-%m-%dT%H:%M:%S.000+0000")
+        answer = await post_alert(self.base_url, json.dumps(alert).encode())
         self.incident = str(answer["incident"])
         self.picture.note("alert", answer=self.incident)
         if self.picture.moving:
@@ -250,7 +253,9 @@ class Demo:
         # The review that the flows publish is of the closed incident.
         runs = self.conductor.runs + await self.conductor.settle()
         review = self.folder / f"{self.incident}.md"
-        review.write_text(await self._write(partial(markdown, self.house, self.incident, self.lang)), "utf-8")
+        review.write_text(
+            await self._write(partial(markdown, self.house.desk, self.incident, self.lang)), "utf-8"
+        )
         say, show = texts(self.lang), self.picture.console
         show.print(self.picture.frame(state, naming))
         seconds = round(monotonic() - self.begun)

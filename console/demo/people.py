@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,10 @@ class Act:
     page: int | None = None
 
 
+Wanted = tuple[str, Callable[[], Act | None]]
+"""Something that is asked for, by name, and how it is planned when it is first seen."""
+
+
 class People:
     """Everybody at the bank. What they do follows from the script and the record, from nothing else."""
 
@@ -55,7 +60,7 @@ class People:
         self.lang = lang
         self.declared_at = declared_at
         self.busy_until: dict[str, datetime] = {}
-        self._planned: dict[str, Act] = {}
+        self._planned: dict[str, Act | None] = {}
 
     def say(self, value: Any) -> str:
         """A text of the script in the demo's language."""
@@ -63,26 +68,25 @@ class People:
 
     def next_act(self, state: Incident, world: World) -> Act | None:
         """The next thing that somebody does; None if nobody has anything to do."""
-        wanted = dict(self._wanted(state, world))
         # What is no longer asked for is dropped; what was planned keeps its time.
-        self._planned = {key: self._planned.get(key, act) for key, act in wanted.items()}
-        return min(self._planned.values(), key=lambda act: act.at, default=None)
+        wanted = dict(self._wanted(state, world))
+        self._planned = {key: self._planned.get(key) or plan() for key, plan in wanted.items()}
+        acts = [act for act in self._planned.values() if act is not None]
+        return min(acts, key=lambda act: act.at, default=None)
 
-    def _wanted(self, state: Incident, world: World) -> Iterator[tuple[str, Act]]:
+    def _wanted(self, state: Incident, world: World) -> Iterator[Wanted]:
         for page in state.open_pages():
-            act = self._answer(page, state, world)
-            if act is not None:
-                yield f"page {page.id} {page.level}", act
+            yield f"page {page.id} {page.level}", partial(self._answer, page, world)
         for planned in world.steps(state).values():
             known = state.steps.get(planned.key)
             if known is not None and known.status == "ready" and planned.step.kind != "action":
-                yield f"step {planned.key} {known.round}", self._work(planned, state, world)
+                yield f"step {planned.key} {known.round}", partial(self._work, planned, state, world)
         yield from self._open_gates(state, world)
         yield from self._end(state, world)
 
     # -- pages and decisions --------------------------------------------------------------------------------
 
-    def _answer(self, page: Page, state: Incident, world: World) -> Act | None:
+    def _answer(self, page: Page, world: World) -> Act | None:
         rule = self.script["answers"].get(page.event)
         if rule is None:
             return None
@@ -101,7 +105,8 @@ class People:
         name = planned.key.split("/", 1)[1]
         known = state.steps[planned.key]
         role = (planned.step.authority if planned.step.kind == "decision" else planned.step.owner) or ""
-        person = world.holders(state, known.owner or role)[0].person.id
+        able = self._able(state, known.owner or role, world)
+        person = min(able, key=self._free) if planned.step.kind != "decision" else able[0]
         if planned.step.kind == "decision":
             return self._decision(planned, name, person, known.ready_at or world.now)
         rule = self.script["steps"].get(name, {})
@@ -112,6 +117,11 @@ class People:
         values = self._values(planned, rule, known.round, at)
         done = Done(actor=_actor(person), step=planned.key, values=values)
         return Act(at=at, person=person, command=done)
+
+    def _able(self, state: Incident, role: str, world: World) -> list[str]:
+        """Who may take the step; the CSIRT shares what falls to whoever is on duty."""
+        roles = (role, "csirt-lead", "scribe") if role == "csirt-duty" else (role,)
+        return [holder.person.id for one in roles for holder in world.holders(state, one)]
 
     def _free(self, person: str) -> datetime:
         asleep = self.script["asleep"].get(person)
@@ -152,7 +162,7 @@ class People:
 
     # -- gates ----------------------------------------------------------------------------------------------
 
-    def _open_gates(self, state: Incident, world: World) -> Iterator[tuple[str, Act]]:
+    def _open_gates(self, state: Incident, world: World) -> Iterator[Wanted]:
         """What holds a step is done by whom it concerns, a few minutes after it showed."""
         lead = world.holders(state, "csirt-lead")[0].person.id
         for key, causes in state.gates_held.items():
@@ -160,7 +170,9 @@ class People:
                 command = self._for_cause(cause, key, state, world, lead)
                 if command is not None:
                     at = world.now + timedelta(minutes=6)
-                    yield f"gate {cause}", Act(at=at, person=command.actor.person or lead, command=command)
+                    one_step = key if isinstance(command, OverrideGate) else ""
+                    act = Act(at=at, person=command.actor.person or lead, command=command)
+                    yield f"gate {cause} {one_step}", _plan(act)
 
     def _for_cause(self, cause: str, key: str, state: Incident, world: World, lead: str) -> Command | None:
         name, _, what = cause.partition(":")
@@ -219,7 +231,7 @@ class People:
             )
             yield Act(at=world.now, person=lead, command=command)
 
-    def _end(self, state: Incident, world: World) -> Iterator[tuple[str, Act]]:
+    def _end(self, state: Incident, world: World) -> Iterator[Wanted]:
         ended = {name for name, phase in state.phases.items() if phase.status == "ended"}
         commander = _actor(world.holders(state, "csirt-lead")[0].person.id)
         script = self.script
@@ -228,7 +240,7 @@ class People:
             resolve = Resolve(
                 actor=commander, cause=self.say(script["cause"]), entry_route=self.say(script["entry_route"])
             )
-            yield "resolve", Act(at=soon, person=commander.person or "", command=resolve)
+            yield "resolve", _plan(Act(at=soon, person=commander.person or "", command=resolve))
         elif state.status == "resolved" and not state.improvements:
             improve = AddImprovement(
                 actor=commander,
@@ -236,11 +248,15 @@ class People:
                 owner=world.holders(state, "it-ops")[0].person.id,
                 due=world.now + timedelta(days=60),
             )
-            yield "improve", Act(at=soon, person=commander.person or "", command=improve)
+            yield "improve", _plan(Act(at=soon, person=commander.person or "", command=improve))
         elif state.status == "resolved" and set(PHASES) <= ended:
             at = max(soon, (state.watch_until or soon) + timedelta(minutes=5))
             close = Close(actor=commander, assessment=self.say(script["assessment"]))
-            yield "close", Act(at=at, person=commander.person or "", command=close)
+            yield "close", _plan(Act(at=at, person=commander.person or "", command=close))
+
+
+def _plan(act: Act) -> Callable[[], Act | None]:
+    return lambda: act
 
 
 def _actor(person: str) -> Actor:

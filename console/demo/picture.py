@@ -56,6 +56,7 @@ class Picture:
         self.console = console or Console(highlight=False)
         self.texts = texts(lang)
         self.log: deque[Text] = deque(maxlen=LINES)
+        self.held: set[str] = set()
         self.live = Live(console=self.console, auto_refresh=False, transient=False)
 
     @property
@@ -75,7 +76,7 @@ class Picture:
         """The facts that somebody watching wants to see."""
         for fact in facts:
             style = SHOWN.get(fact.kind)
-            if style is None:
+            if style is None or self._said(fact):
                 continue
             at = fact.at.astimezone(naming.times.zone)
             line = Text(f"{at:%m/%d %H:%M}  {sentence(fact, naming)}", style=style, overflow="ellipsis")
@@ -83,6 +84,15 @@ class Picture:
             self.log.append(line)
             if not self.moving:
                 self.console.print(line)
+
+    def _said(self, fact: Fact) -> bool:
+        """A gate that still holds, for fewer reasons, is no news."""
+        if fact.kind in {"gate.held", "gate.passed"}:
+            before, self.held = set(self.held), self.held ^ {fact.data["step"]}
+            if fact.kind == "gate.held":
+                self.held = before | {fact.data["step"]}
+                return fact.data["step"] in before
+        return False
 
     def show(self, state: Incident, naming: Naming) -> None:
         """Draw the present."""

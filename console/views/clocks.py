@@ -8,8 +8,9 @@ from datetime import datetime
 
 from console.views.naming import Naming
 from console.views.pages import next_of
-from console.views.sheet import Line, Row, Section, Style, Table
+from console.views.sheet import Line, Section, Style
 from models.page import page_next_due
+from models.plan import PlannedStep
 from models.state import Incident, Page
 
 SOON_SECONDS = 600
@@ -31,7 +32,11 @@ def clocks(naming: Naming) -> list[Clock]:
     """All clocks of one stream, the one that breaks next first; those not started come last."""
     found = [clock for page in naming.state.pages.values() for clock in _page(page, naming)]
     if isinstance(naming.state, Incident):
-        found += [*_steps(naming.state, naming), *_services(naming.state, naming), *_watch(naming.state, naming)]
+        found += [
+            *_steps(naming.state, naming),
+            *_services(naming.state, naming),
+            *_watch(naming.state, naming),
+        ]
     return ordered(found)
 
 
@@ -64,16 +69,24 @@ def _steps(state: Incident, naming: Naming) -> Iterator[Clock]:
         planned = naming.planned(known.key)
         if known.limit_at is None or known.status not in {"ready", "started"} or planned is None:
             continue
-        verb = "decide" if planned.step.kind == "decision" else "done"
         owner = known.owner or planned.step.authority or planned.step.owner
         yield Clock(
             stream=state.stream,
             kind="step",
-            what=naming.step(known.key),
+            what=planned.step.title.lang(naming.lang),
             at=known.limit_at,
             who=naming.holders(owner) if owner else naming.texts("words.machine"),
-            stops=f"hikeshi {verb} {state.stream} {known.key}",
+            stops=_command(state.stream, planned, naming),
         )
+
+
+def _command(stream: str, planned: PlannedStep, naming: Naming) -> str:
+    """What stops the clock of a step."""
+    if planned.step.kind == "decision":
+        return f"hikeshi decide {stream} {planned.key} OPTION --reason …"
+    if planned.step.kind in {"manual", "notice"}:
+        return f"hikeshi done {stream} {planned.key}"
+    return naming.texts("words.clock.by_itself")
 
 
 def _services(state: Incident, naming: Naming) -> Iterator[Clock]:
@@ -83,7 +96,9 @@ def _services(state: Incident, naming: Naming) -> Iterator[Clock]:
         if service is None or known.restored_at is not None:
             continue
         start = known.since if service.rto_from == "outage" else state.instants.get("determined")
-        what = naming.texts("words.clock.rto", service=naming.service(name), rto=naming.times.span(service.rto))
+        what = naming.texts(
+            "words.clock.rto", service=naming.service(name), rto=naming.times.span(service.rto)
+        )
         if start is None:
             missing = "outage" if service.rto_from == "outage" else "decision"
             what += naming.texts(f"words.clock.needs_{missing}", incident=state.stream, id=name)
@@ -110,30 +125,25 @@ def _watch(state: Incident, naming: Naming) -> Iterator[Clock]:
 
 
 def section(many: list[Clock], naming: Naming) -> Section:
-    """The clocks as a table."""
+    """Two lines for each clock: what breaks when, and who stops it how. A command is never cut."""
     texts = naming.texts
-    headers = ("incident", "left", "at", "clock", "what", "who", "stops")
-    rows = tuple(
-        Row(
-            cells=(
-                one.stream,
-                texts("words.not_started") if one.at is None else naming.times.left(one.at, naming.now),
-                naming.times.at(one.at),
-                texts.word("words.clock.kind", one.kind),
-                one.what,
-                one.who,
-                one.stops,
-            ),
-            style=_style(one, naming.now),
+    lines: list[Line] = []
+    for one in many:
+        left = texts("words.not_started") if one.at is None else naming.times.left(one.at, naming.now)
+        kind = texts.word("words.clock.kind", one.kind)
+        head = texts(
+            "words.clock.head",
+            stream=one.stream,
+            left=left,
+            at=naming.times.at(one.at),
+            kind=kind,
+            what=one.what,
         )
-        for one in many
-    )
-    if not rows:
-        return Section(title=texts("words.title.clocks"), parts=(Line(text=texts("words.none")),))
-    names = tuple(texts.word("words.column", name) for name in headers)
-    return Section(
-        title=texts("words.title.clocks"), parts=(Table(headers=names, rows=rows, whole=(0, 1, 2)),)
-    )
+        lines.append(Line(text=head, style=_style(one, naming.now)))
+        lines.append(
+            Line(text=texts("words.clock.stops", who=one.who, stops=one.stops), indent=2, style="dim")
+        )
+    return Section(title=texts("words.title.clocks"), parts=tuple(lines or [Line(text=texts("words.none"))]))
 
 
 def _style(one: Clock, now: datetime) -> Style:

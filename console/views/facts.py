@@ -21,6 +21,7 @@ _VARIANTS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "page.acknowledged": lambda data: "" if data.get("complete") else ".partly",
     "service.checked": lambda data: "" if data.get("works") else ".fails",
     "alert.received": lambda data: "" if data.get("readable", True) else ".unreadable",
+    "step.ready": lambda data: "" if data.get("limit_at") else ".unlimited",
     "service.confirmed": lambda data: f".{data.get('side')}",
 }
 """Kinds that say one of several things, by what they hold."""
@@ -32,6 +33,7 @@ def variants() -> tuple[str, ...]:
         "page.acknowledged.partly",
         "service.checked.fails",
         "alert.received.unreadable",
+        "step.ready.unlimited",
         "service.confirmed.csirt",
         "service.confirmed.owner",
     )
@@ -52,11 +54,11 @@ def sentence(fact: Fact, naming: Naming) -> str:
     values = {name: _value(naming, name, value) for name, value in fact.data.items()}
     if not naming.texts.has(key):
         return fact.kind
-    said = naming.texts(key, **values)
+    said = naming.texts(key, **values).strip()
     extra = [values[name] for name in ("outputs", "factors", "note") if values.get(name)]
     if fact.kind != "note.added" and extra:
         said += naming.texts("words.brackets", text=naming.texts("words.comma").join(extra))
-    return said
+    return said.strip()
 
 
 def _value(naming: Naming, name: str, value: Any) -> str:
@@ -104,7 +106,8 @@ def _text(naming: Naming, name: str, value: str) -> str:
     if _INSTANT.fullmatch(value):
         return naming.times.at(datetime.fromisoformat(value))
     if name == "reason" and value in _REASONS:
-        return naming.texts(f"refused.{_REASONS[value]}.what")
+        # The sentence of a refusal wants values that a fact does not hold.
+        return naming.texts.get(f"refused.short.{_REASONS[value]}", value)
     if name in _NAMED:
         return _NAMED[name](naming, value)
     if name in _PEOPLE:
@@ -114,8 +117,9 @@ def _text(naming: Naming, name: str, value: str) -> str:
 
 _BAD = frozenset(
     {
-        "page.exhausted", "page.unanswerable", "message.given_up", "step.failed", "step.unknown", "step.overdue",
-        "gate.overridden", "machine.impaired", "alert.overdue", "quarantine.entered", "improvement.overdue",
+        "page.exhausted", "page.unanswerable", "message.given_up", "step.failed", "step.unknown",
+        "step.overdue", "gate.overridden", "machine.impaired", "alert.overdue", "quarantine.entered",
+        "improvement.overdue",
     }
 )  # fmt: skip
 _STRONG = frozenset({"incident.declared", "decision.made", "incident.resolved", "incident.closed"})

@@ -44,7 +44,11 @@ class Health:
         """Whether nobody needs to look."""
         waiting = self.oldest is not None and self.at - self.oldest > OLD
         return (
-            self.alive("pager") and not waiting and self.late <= LATE and not self.quarantined and not self.impaired
+            self.alive("pager")
+            and not waiting
+            and self.late <= LATE
+            and not self.quarantined
+            and not self.impaired
         )
 
     def as_json(self) -> dict[str, Any]:

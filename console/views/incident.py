@@ -12,9 +12,19 @@ from console.views.steps import ready_by_owner
 from models.clock import iso
 from models.plan import PlannedStep
 from models.policy import PHASES
-from models.state import Incident, StepState
+from models.state import Incident, Page, StepState
 
-OWN_SECTIONS = ("decisions", "ready", "held", "pages", "services", "evidence", "scope", "unconfirmed", "review")
+OWN_SECTIONS = (
+    "decisions",
+    "ready",
+    "held",
+    "pages",
+    "services",
+    "evidence",
+    "scope",
+    "unconfirmed",
+    "review",
+)
 
 SHORT_DIGEST = 23
 
@@ -40,7 +50,7 @@ def sections(state: Incident, naming: Naming) -> list[Section | Line]:
     return found
 
 
-def _live(state: Incident) -> list[pages.Page]:
+def _live(state: Incident) -> list[Page]:
     return [page for page in state.pages.values() if page.state != "stopped"]
 
 
@@ -57,7 +67,9 @@ def _head(state: Incident, naming: Naming) -> Iterator[Line]:
         ),
         style="bad" if grave else "warn",
     )
-    yield Line(text=texts("words.head.declared", at=naming.at(state.declared_at), who=naming.who(state.declared_by)))
+    yield Line(
+        text=texts("words.head.declared", at=naming.at(state.declared_at), who=naming.who(state.declared_by))
+    )
     playbooks = texts("words.comma").join(
         f"{naming.playbook(use.name)} {use.version}" for use in state.playbooks.values()
     )
@@ -67,7 +79,9 @@ def _head(state: Incident, naming: Naming) -> Iterator[Line]:
     if roles:
         yield Line(text=texts("words.comma").join(roles))
     for other, relation in state.links.items():
-        yield Line(text=texts("words.head.link", other=other, relation=texts.word("words.relation", relation)))
+        yield Line(
+            text=texts("words.head.link", other=other, relation=texts.word("words.relation", relation))
+        )
     for what, detail in state.impaired.items():
         yield Line(text=texts("words.head.impaired", what=what, detail=naming.text(detail)), style="bad")
 
@@ -87,7 +101,9 @@ def phases(state: Incident, naming: Naming) -> str:
     for name in (*PHASES, "communication"):
         known = state.phases.get(name)
         status = known.status if known else "waiting"
-        shown.append(f"{signs[status]}{naming.phase(name)}({naming.texts.word('words.phase_status', status)})")
+        shown.append(
+            f"{signs[status]}{naming.phase(name)}({naming.texts.word('words.phase_status', status)})"
+        )
     return " ".join(shown)
 
 
@@ -149,7 +165,8 @@ def _services(state: Incident, naming: Naming) -> Iterator[Line]:
             if instant is not None:
                 parts.append(texts(f"words.service.{key}", at=naming.at(instant)))
         parts += [
-            texts(f"words.service.confirmed_{side}", who=naming.who(who)) for side, who in known.confirmed.items()
+            texts(f"words.service.confirmed_{side}", who=naming.who(who))
+            for side, who in known.confirmed.items()
         ]
         if service is not None:
             parts.append(f"RTO {naming.times.span(service.rto)} / RPO {naming.times.span(service.rpo)}")
@@ -181,7 +198,9 @@ def _evidence(state: Incident, naming: Naming, *, whole: bool = False) -> Iterat
         digest = item.digest or naming.texts("words.no_digest")
         shown = digest if whole else digest[:SHORT_DIGEST]
         text = f"{item.id}  {item.source}  {naming.text(item.name, 120)}  {shown}  {naming.who(item.by)}"
-        yield Line(text=f"{text}  {naming.times.at(item.at)}{partial}", style="warn" if item.partial else "plain")
+        yield Line(
+            text=f"{text}  {naming.times.at(item.at)}{partial}", style="warn" if item.partial else "plain"
+        )
 
 
 def _scope(state: Incident, naming: Naming) -> Iterator[Line]:
@@ -218,7 +237,9 @@ def _review(state: Incident, naming: Naming) -> Iterator[Line]:
     if state.watch_until is not None and state.status == "resolved":
         yield Line(text=naming.texts("words.watch_until", at=naming.at(state.watch_until)))
     if state.improvements:
-        yield Line(text=naming.texts("words.improvements", ids=naming.texts("words.comma").join(state.improvements)))
+        yield Line(
+            text=naming.texts("words.improvements", ids=naming.texts("words.comma").join(state.improvements))
+        )
 
 
 def part(name: str, state: Incident, naming: Naming) -> Section:
@@ -287,7 +308,12 @@ def as_json(state: Incident, naming: Naming) -> dict[str, object]:
         "services": state.services,
         "evidence": list(state.evidence.values()),
         "scope": [
-            {"id": one.id, "kind": one.kind, "name": naming.text(one.name), "open": not (one.fix or one.accepted)}
+            {
+                "id": one.id,
+                "kind": one.kind,
+                "name": naming.text(one.name),
+                "open": not (one.fix or one.accepted),
+            }
             for one in state.scope.values()
         ],
         "unconfirmed": [{"fact": one.seq, "person": one.person} for one in state.confirmations.values()],

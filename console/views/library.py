@@ -17,7 +17,9 @@ def listing(institution: Institution, texts: Texts) -> Section:
         for one in institution.playbooks.values()
     )
     headers = tuple(texts.word("words.column", name) for name in ("key", "version", "title", "origin"))
-    return Section(title=texts("words.title.playbooks"), parts=(Table(headers=headers, rows=rows, whole=(0, 1)),))
+    return Section(
+        title=texts("words.title.playbooks"), parts=(Table(headers=headers, rows=rows, whole=(0, 1)),)
+    )
 
 
 def as_json(playbook: Playbook, institution: Institution) -> dict[str, object]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from console.views.clocks import clocks
 from console.views.naming import Naming
-from console.views.sheet import Row, Section, Style, Table
+from console.views.sheet import Row, Section, Style, Table, harmless
 from models.clock import iso
 from models.state import Incident
 
@@ -51,7 +51,7 @@ def next_limit(naming: Naming) -> str:
     running = [clock for clock in clocks(naming) if clock.at is not None]
     if not running or running[0].at is None:
         return naming.texts("words.none")
-    return f"{naming.times.left(running[0].at, naming.now)}: {running[0].what}"
+    return f"{naming.times.left(running[0].at, naming.now)}: {harmless(running[0].what, 40)}"
 
 
 def as_json(state: Incident, naming: Naming) -> dict[str, object]:

@@ -81,11 +81,15 @@ class Naming:
     def recipient(self, one: Recipient) -> str:
         """Somebody who was paged, and whom they stand in for."""
         name = self.who(one.person)
-        return self.texts("words.deputy", name=name, other=self.who(one.deputy_for)) if one.deputy_for else name
+        return (
+            self.texts("words.deputy", name=name, other=self.who(one.deputy_for)) if one.deputy_for else name
+        )
 
     def people(self, many: list[Recipient]) -> str:
         """Those who were paged, in order."""
-        return self.texts("words.comma").join(self.recipient(one) for one in many) or self.texts("words.nobody")
+        return self.texts("words.comma").join(self.recipient(one) for one in many) or self.texts(
+            "words.nobody"
+        )
 
     def service(self, name: str) -> str:
         """A service's name."""
@@ -124,8 +128,10 @@ class Naming:
         kind, _, name = subject.partition(":")
         if kind == "step":
             return self.step(name)
-        return self.texts("words.subject." + kind, name=harmless(name, 80)) if name else self.texts(
-            "words.subject.incident"
+        return (
+            self.texts("words.subject." + kind, name=harmless(name, 80))
+            if name
+            else self.texts("words.subject.incident")
         )
 
     def at(self, instant: datetime | None) -> str:

@@ -12,12 +12,12 @@ from console.views.naming import Naming
 from console.views.sheet import Line, Row, Section, Table
 from models.fact import Fact
 from models.policy import PHASES
-from models.state import Incident, Improvement, Page
+from models.state import Improvement, Incident, Page
 
 NOISE = frozenset(
     {
-        "message.requested", "message.sent", "message.failed", "step.ready", "step.not_applicable", "step.reset",
-        "page.worked", "variable.set", "notice.drafted", "review.drafted",
+        "message.requested", "message.sent", "message.failed", "step.ready", "step.not_applicable",
+        "step.reset", "page.worked", "variable.set", "notice.drafted", "review.drafted",
     }
 )  # fmt: skip
 """Kinds that the record keeps and a reader of the report does not need."""
@@ -27,7 +27,7 @@ def sections(
     state: Incident, facts: Sequence[Fact], improvements: Sequence[Improvement], naming: Naming
 ) -> list[Section]:
     """The whole report; a part with nothing in it says so, because its being empty is a finding."""
-    made = {
+    made: dict[str, Sequence[Line | Table]] = {
         "summary": _summary(state, naming),
         "instants": _instants(state, naming),
         "phases": _phases(state, facts, naming),
@@ -87,7 +87,7 @@ def _instants(state: Incident, naming: Naming) -> tuple[Table, ...]:
 
 
 def _phases(state: Incident, facts: Sequence[Fact], naming: Naming) -> tuple[Table, ...]:
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for name in (*PHASES, "communication"):
         known = state.phases.get(name)
         if known is not None:
@@ -157,12 +157,12 @@ def _pages(state: Incident, naming: Naming) -> tuple[Table, ...]:
             naming.texts.word("words.event", page.event),
             naming.subject(page.subject),
             naming.times.at(page.asked_at, seconds=True),
-            "last" if page.round else str(page.level + 1),
+            naming.texts("words.last_resort") if page.round else str(page.level + 1),
             _answered(page, naming),
         )
         for page in state.pages.values()
     ]
-    return _table(naming, ("id", "kind", "what", "at", "times", "after"), rows)
+    return _table(naming, ("id", "kind", "what", "at", "level", "after"), rows)
 
 
 def _answered(page: Page, naming: Naming) -> str:

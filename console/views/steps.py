@@ -109,7 +109,9 @@ def whole(state: Incident, planned: PlannedStep, naming: Naming) -> list[Line]:
             lines.append(Line(text=texts(f"words.step.{key}", text=text.lang(lang))))
     lines += [Line(text=texts("words.step.do_not", text=one.lang(lang)), style="bad") for one in step.do_not]
     lines += list(_asks(planned, naming))
-    lines += [Line(text=f"・{cause(naming, one)}", style="warn") for one in state.gates_held.get(planned.key, [])]
+    lines += [
+        Line(text=f"・{cause(naming, one)}", style="warn") for one in state.gates_held.get(planned.key, [])
+    ]
     lines += list(_done(known, naming))
     if step.guideline:
         lines.append(Line(text=texts("words.step.guideline", ids=", ".join(step.guideline)), style="dim"))
@@ -117,7 +119,9 @@ def whole(state: Incident, planned: PlannedStep, naming: Naming) -> list[Line]:
 
 
 def _status(known: StepState, planned: PlannedStep, naming: Naming) -> str:
-    limit = naming.times.left(known.limit_at, naming.now) if known.limit_at else naming.texts("words.no_limit")
+    limit = (
+        naming.times.left(known.limit_at, naming.now) if known.limit_at else naming.texts("words.no_limit")
+    )
     return naming.texts(
         "words.step.status",
         phase=naming.phase(planned.step.phase),

@@ -244,7 +244,7 @@ def _commands(found: Sheet) -> Iterator[str]:
         yield from _step_commands(found.link.stream, *about)
     elif kind == "alert":
         yield f"hikeshi alert show {name}"
-        yield f'hikeshi alert declare {name} --reason "…"'
+        yield f"hikeshi alert declare {name}"
         yield f'hikeshi alert dismiss {name} --reason "…"'
     elif kind == "improvement":
         yield f'hikeshi improvement done {name} --reason "…"'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,18 @@ def test_a_proposed_alert_lies_on_the_table_and_is_counted_there(house: House) -
     assert (first.incident, second.duplicate, second.alert) == (None, True, "AL-000001")
     alert = table(house).alerts["AL-000001"]
     assert (alert.count, alert.proposed, alert.source) == (2, "ransomware", "wazuh")
+
+
+def test_an_alert_happened_when_the_sensor_saw_it(house: House) -> None:
+    """So a person who declares it later declares it as detected then."""
+    receive(house, "wazuh", PROPOSED)
+    seen = datetime(2026, 11, 22, 17, 58, 43, 512000, tzinfo=UTC)
+    assert table(house).alerts["AL-000001"].at == seen
+    order(house, "intake", SettleAlert(actor=DUTY, id="AL-000001", how="declared", reason="real"))
+    assert house.desk.incident("INC-2026-0001").instants["detected"] == seen
+    receive(house, "edr", EDR)
+    with house.record.read() as tx:
+        assert all(fact.at <= fact.recorded_at for fact in tx.facts("intake"))
 
 
 def test_a_kept_alert_is_only_kept_and_a_storm_of_it_stays_small(house: House) -> None:
@@ -171,6 +184,14 @@ def test_a_body_beyond_the_bound_is_cut_where_it_is_stored(house: House) -> None
     receive(house, "wazuh", b"x" * 300_000)
     kept = document(house, rows(house)[0]["document"])
     assert kept == b"x" * 262_144
+
+
+def test_an_alert_that_nothing_is_known_of_is_a_new_one(house: House) -> None:
+    """A row that the record does not account for is believed to be nobody's."""
+    receive(house, "wazuh", PROPOSED)
+    table(house).alerts.clear()
+    assert receive(house, "wazuh", PROPOSED).alert == "AL-000002"
+    assert rows(house)[0]["status"] == "gone"
 
 
 def test_sources_do_not_share_their_keys(house: House) -> None:

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from datetime import timedelta
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from models.clock import ExerciseClock
 from models.commands import Actor, Declare
 from models.desk import Desk
 from playbooks.institution import Institution
-from tests.console.webhouse import SECRETS, WAZUH, Web, kinds, make_house, rows, wazuh
+from tests.console.webhouse import SECRETS, WAZUH, Web, decision, kinds, make_house, rows, wazuh
 
 CLERK = Actor(person="mori-chie", name="mori", via="test")
 
@@ -58,6 +59,18 @@ async def test_the_board_shows_what_is_open(web: Web, clock: ExerciseClock) -> N
         assert part in text, part
     english = (await web.ask("GET", "/?lang=en")).text
     assert "Pages without an ack" in english and "triage" in english
+
+
+async def test_the_board_shows_decisions_awaited_and_what_is_late(web: Web, clock: ExerciseClock) -> None:
+    receive(web.house, "wazuh", WAZUH)
+    made = decision(web.house, "INC-2026-0001", "nakamura-yui")
+    incident = web.house.desk.incident("INC-2026-0001")
+    planned = web.house.desk.world(incident).step(incident, made.subject.removeprefix("step:"))
+    assert planned is not None
+    text = unescape((await web.ask("GET", "/?lang=en")).text)
+    assert f"{planned.step.title.en} (CISO)" in text and "limit of the step:" in text
+    clock.advance(timedelta(minutes=6))
+    assert "min over) page:" in unescape((await web.ask("GET", "/?lang=en")).text)
 
 
 async def test_the_board_is_bounded(web: Web) -> None:

@@ -13,15 +13,16 @@ from console.intake import receive
 from console.web.links import form_token, sign
 from console.web.rendering import HERE, span, words
 from models.clock import ExerciseClock
-from models.commands import Actor, Decide, Declare, Delegate, Done, EndIncident, Impair, StartStep
-from models.desk import Desk, Premises
+from models.commands import Actor, Decide, Declare, Delegate, EndIncident, Impair
+from models.desk import Desk
 from models.errors import RecordBusy
 from models.policy import Event, RouteLevel
+from models.premises import Premises
 from models.record import Record
 from models.state import Page
 from playbooks.institution import Institution
 from tests.conftest import THREE_AT_NIGHT
-from tests.console.webhouse import WAZUH, Web, kinds, make_house, wazuh
+from tests.console.webhouse import WAZUH, Web, decision, kinds, make_house, wazuh
 
 DUTY, LEAD, CISO, CLERK = "nakamura-yui", "sato-kenji", "kato-hiroshi", "mori-chie"
 INCIDENT = "INC-2026-0001"
@@ -192,7 +193,7 @@ async def test_whoever_has_it_delegated_may_acknowledge(web: Web, page: Page, cl
 async def test_where_all_of_a_level_must_answer_one_is_not_enough(
     bank: Institution, clock: ExerciseClock, tmp_path: Path
 ) -> None:
-    level = RouteLevel(to=("csirt-lead", "ciso"), answer="all", within="5m")
+    level = RouteLevel(to=("csirt-lead", "ciso"), answer="all", within=timedelta(minutes=5))
     routes = [
         one.model_copy(update={"levels": (level, *one.levels[1:])}) if one.id == "main" else one
         for one in bank.policy.routes
@@ -298,7 +299,7 @@ async def test_a_form_without_its_token_is_refused(web: Web, page: Page, body: b
 
 
 async def test_a_decision_shows_its_options_and_how_to_decide(web: Web, page: Page) -> None:
-    made = _decision(web)
+    made = decision(web.house, INCIDENT, DUTY)
     text = await shown(web, made, CISO)
     incident = web.house.desk.incident(INCIDENT)
     key = made.subject.removeprefix("step:")
@@ -321,30 +322,6 @@ async def test_a_decision_shows_its_options_and_how_to_decide(web: Web, page: Pa
     assert web.house.desk.handle(INCIDENT, decide).accepted
     text = await shown(web, made, CISO)
     assert f"判断済み: {choice.title.ja}（加藤 博）" in text and "hikeshi decide" not in text
-
-
-def _decision(web: Web) -> Page:
-    """Work the first steps off until a decision is asked for."""
-    desk = web.house.desk
-    actor = Actor(person=DUTY, via="test")
-    for _ in range(12):
-        found = [one for one in desk.state(INCIDENT).pages.values() if one.event == "decision"]
-        if found:
-            return found[0]
-        state = desk.incident(INCIDENT)
-        for key, planned in desk.world(state).steps(state).items():
-            known = state.steps.get(key)
-            if planned.step.kind == "manual" and known is not None and known.status == "ready":
-                values = {one.id: _value(one.type) for one in planned.step.record}
-                desk.handle(INCIDENT, StartStep(actor=actor, step=key))
-                desk.handle(INCIDENT, Done(actor=actor, step=key, values=values))
-    raise AssertionError("the playbook asks for no decision")
-
-
-def _value(kind: str) -> str:
-    return {"instant": "2026-11-22T17:00:00+00:00", "number": "1", "yes-no": "yes", "duration": "1h"}.get(
-        kind, "x"
-    )
 
 
 async def test_an_alert_that_cannot_be_read_has_a_page_too(web: Web) -> None:

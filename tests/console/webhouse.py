@@ -15,10 +15,12 @@ from sqlalchemy import select
 from console.opening import House
 from console.web.app import create_app
 from console.web.links import sign, signing_key
+from models.commands import Actor, Done, StartStep
 from models.desk import Desk
 from models.installation import Settings
 from models.record import ALERT
 from models.state import House as HouseState
+from models.state import Page
 from playbooks.institution import Institution
 
 T = TypeVar("T")
@@ -81,6 +83,30 @@ def refused(house: House) -> dict[str, int]:
     state = house.desk.state("house")
     assert isinstance(state, HouseState)
     return state.refused
+
+
+def decision(house: House, incident: str, person: str) -> Page:
+    """Work the first steps off as this person until a decision is asked for; its page."""
+    desk = house.desk
+    actor = Actor(person=person, via="test")
+    for _ in range(12):
+        found = [one for one in desk.state(incident).pages.values() if one.event == "decision"]
+        if found:
+            return found[0]
+        state = desk.incident(incident)
+        for key, planned in desk.world(state).steps(state).items():
+            known = state.steps.get(key)
+            if planned.step.kind == "manual" and known is not None and known.status == "ready":
+                values = {one.id: _value(one.type) for one in planned.step.record}
+                desk.handle(incident, StartStep(actor=actor, step=key))
+                desk.handle(incident, Done(actor=actor, step=key, values=values))
+    raise AssertionError("the playbook asks for no decision")
+
+
+def _value(kind: str) -> str:
+    return {"instant": "2026-11-22T17:00:00+00:00", "number": "1", "yes-no": "yes", "duration": "1h"}.get(
+        kind, "x"
+    )
 
 
 @dataclass

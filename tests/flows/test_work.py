@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,9 +14,11 @@ from flows.actions import ACTIONS, ActionContext, ActionResult, CollectedItem, L
 from flows.place import ACTOR, Place, RunClock
 from flows.work import UNDER_WAY, Attempt, Run, UnderWay, is_ready, variables_of
 from models.clock import SystemClock
-from models.commands import Reclaim, RetryStep
+from models.commands import ClaimStep, Command, Reclaim, RetryStep
 from models.errors import ActionFailed, OutcomeUnknown, RecordBusy
 from models.installation import CommandTarget
+from models.premises import Outcome
+from models.record import Tx
 from tests.flows.bank import DUTY, PLAYBOOK, Scene, action, make_bank
 
 STEPS = (
@@ -285,3 +289,54 @@ async def test_a_busy_record_is_tried_again_and_then_told(
     with pytest.raises(RecordBusy):
         await place.handle(incident, Reclaim(actor=ACTOR, node="conductor", epoch=1))
     assert len(tries) == 5
+
+
+async def test_what_comes_at_one_moment_is_stored_in_one_transaction(
+    scene: Scene, place: Place, incident: str, attempt: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    transactions: list[int] = []
+    begin = place.house.record.begin
+
+    def counted() -> AbstractContextManager[Tx]:
+        transactions.append(1)
+        return begin()
+
+    monkeypatch.setattr(place.house.record, "begin", counted)
+    names = ("plain", "looked", "asked")
+    claimed = await asyncio.gather(*(attempt(name)._claim() for name in names))
+    assert claimed == [True, True, True]
+    assert len(transactions) == 1
+    assert [fact.data["step"] for fact in scene.facts(incident, "step.started")] == [
+        f"{PLAYBOOK}/{name}" for name in names
+    ]
+
+
+async def test_one_that_is_refused_does_not_hold_up_those_it_came_with(
+    scene: Scene, place: Place, incident: str, attempt: Make
+) -> None:
+    def claim(name: str, epoch: int) -> ClaimStep:
+        return ClaimStep(actor=ACTOR, step=f"{PLAYBOOK}/{name}", node="conductor", epoch=epoch, lease=60)
+
+    first, second, third = await asyncio.gather(
+        *(place.handle(incident, claim(*each)) for each in (("plain", 1), ("plain", 2), ("asked", 1)))
+    )
+    assert (first.accepted, second.accepted, third.accepted) == (True, False, True)
+    assert scene.step(incident, "plain").epoch == 1
+    # Refused by the desk itself, which records it.
+    assert [fact.data["command"] for fact in scene.facts("house", "refused")] == ["ClaimStep"]
+
+
+async def test_if_they_cannot_be_stored_together_each_is_stored_alone(
+    scene: Scene, place: Place, incident: str, attempt: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handle_in = place.desk.handle_in
+    failures = iter([RecordBusy("held")])
+
+    def fails_once(tx: Tx, stream: str | None, command: Command) -> Outcome:
+        for failure in failures:
+            raise failure
+        return handle_in(tx, stream, command)
+
+    monkeypatch.setattr(place.desk, "handle_in", fails_once)
+    assert await asyncio.gather(attempt("plain")._claim(), attempt("asked")._claim()) == [True, True]
+    assert len(scene.facts(incident, "step.started")) == 2

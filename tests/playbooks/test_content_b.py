@@ -99,8 +99,9 @@ def test_conditions_ask_about_fields_and_options_that_are_settled_by_then(name: 
 
 @pytest.mark.parametrize("name", ALL)
 def test_what_vanishes_first_is_preserved_first_and_says_what_waiting_loses(name: str) -> None:
-    written = [planned.step.volatility or 0 for planned in preserving(name)]
-    assert written == sorted(written)
+    for scope in {planned.scope for planned in preserving(name)}:
+        written = [one.step.volatility or 0 for one in preserving(name) if one.scope == scope]
+        assert written == sorted(written), scope
     for planned in steps(name):
         if planned.step.preserves:
             assert planned.step.lost_by_waiting and planned.step.volatility and planned.step.within, (
@@ -213,6 +214,14 @@ def test_the_example_bank_has_no_error_with_them() -> None:
     assert mine == []
 
 
+@cache
+def closing_loops(name: str) -> frozenset[str]:
+    """Loops that are the last step of a called playbook: the call is settled before they go round again."""
+    laid = plan(name)
+    last = {children[-1] for children in laid.children.values()}
+    return frozenset(key for key in last if laid.steps[key].step.repeat)
+
+
 class Branching(Walk):
     """A walk that answers yes-no fields as told, and goes round each loop a second time if told."""
 
@@ -230,7 +239,7 @@ class Branching(Walk):
             return
         self.acts.append(key)
         answers = ANSWERS | {"yes-no": self.yes}
-        if self.again and self.acts.count(key) == 1:
+        if self.again and self.acts.count(key) == 1 and key not in closing_loops(key.partition("/")[0]):
             answers |= {"number": "1"}
         values = {field.id: answers[field.type] for field in step.record}
         self.do(Done(actor=self._holder(step.owner), step=key, values=values))
@@ -273,7 +282,7 @@ def test_it_plays_to_its_end_by_every_branch(tmp_path: Path, name: str) -> None:
     assert options - chosen == set(), "options that no run has taken"
     looping = {key: planned for key, planned in laid.steps.items() if planned.step.repeat}
     loops = {laid.children[key][0] if planned.step.call else key for key, planned in looping.items()}
-    assert loops - repeated == set(), "loops that were never gone round twice"
+    assert loops - repeated - closing_loops(name) == set(), "loops that were never gone round twice"
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -1,0 +1,65 @@
+"""A playbook whose steps are all a machine's and all ready at once, and a Prefect server to run them with."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from benchmarks.bank import Bank
+from flows.prepare import prepare_from_template
+from flows.server import PrefectServer, client_environment
+from models.errors import HikeshiError
+
+PLAYBOOK = "bench"
+STEPS = 200
+_HEAD = """\
+playbook: bench
+version: 1.0.0
+title: {ja: 計測用, en: For measuring}
+reviewed: 2026-11-01
+priority: 9
+steps:
+"""
+_STEP = """\
+  - id: step-{number:03d}
+    phase: triage
+    kind: action
+    use: command.run
+    target: nothing
+    on_crash: idempotent
+    timeout: 30s
+    title: {{ja: 何もしない {number}, en: Do nothing {number}}}
+"""
+_TARGET = """
+  nothing:
+    kind: command
+    argv: ["true"]
+"""
+
+
+def equip(bank: Bank, steps: int = STEPS) -> None:
+    """Give the bank the playbook and the target that it names: a program that does nothing."""
+    text = _HEAD + "".join(_STEP.format(number=number) for number in range(1, steps + 1))
+    (bank.directory / "playbooks" / f"{PLAYBOOK}.yaml").write_text(text, encoding="utf-8")
+    with (bank.directory / "targets.yaml").open("a", encoding="utf-8") as targets:
+        targets.write(_TARGET)
+
+
+@asynccontextmanager
+async def prefect(home: Path) -> AsyncIterator[dict[str, str]]:
+    """An embedded Prefect server while entered; the environment of a process that runs flows with it.
+
+    Raises HikeshiError if it is not healthy within a minute.
+    """
+    prepare_from_template(home)
+    server = PrefectServer(home)
+    server.start()
+    try:
+        if not await server.healthy():
+            raise HikeshiError(f"the Prefect server is not healthy; see {server.log}")
+        environment = {name: value for name, value in os.environ.items() if name != "HIKESHI_ENGINE"}
+        yield {**environment, **client_environment(home, server.url)}
+    finally:
+        await server.stop()
