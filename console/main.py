@@ -6,10 +6,13 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from console.cli.language import language_of
 from console.texts import texts
+
+if TYPE_CHECKING:
+    from console.opening import House
 
 INTERRUPTED = 130
 
@@ -19,16 +22,16 @@ def run() -> None:
     sys.exit(execute(sys.argv[1:]))
 
 
-def execute(arguments: Sequence[str], clock: Any = None) -> int:
+def execute(arguments: Sequence[str], house: House | None = None) -> int:
     """Run one command and return its exit code: 0 done, 1 refused, 2 wrong usage, 3 nobody paged.
 
-    `clock` (a models.clock.Clock) is for drills and tests.
+    `house` is one that is open already, on the clock of a drill or a test; else the command opens its own.
     """
     from console.cli.app import build  # noqa: PLC0415 - the language is needed first
     from console.cli.failing import FORESEEN, explain  # noqa: PLC0415
 
     words = texts(language_of(arguments, os.environ, Path.cwd()))
-    command = build(words, clock)
+    command = build(words, house)
     try:
         return int(command.main(list(arguments), prog_name="hikeshi", standalone_mode=False) or 0)
     except KeyboardInterrupt:

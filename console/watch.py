@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import select, update
 
+from models.clock import monotonic
 from models.commands import Actor, Quarantined
 from models.desk import HOUSE, Desk
 from models.record import STREAM, micros
@@ -21,6 +22,7 @@ from models.supervised import attempt, attempt_async, wait
 log = logging.getLogger("hikeshi.watch")
 BATCH = 100
 IDLE_SECONDS = 0.5
+SLICE_SECONDS = 0.02
 FAILURES_UNTIL_QUARANTINE = 3
 BACKOFF_MINUTES = (1, 2, 5, 10, 30, 60)
 REMEMBERED = 200
@@ -56,9 +58,10 @@ class Watch:
     async def turn(self) -> float:
         """Tick what is due and return the seconds until something is due again."""
         due = await self.run_in_writer(self._due)
-        for stream, late in due:
-            self._late.append(late)
-            await self.run_in_writer(partial(self._tick, stream))
+        self._late.extend(late for _, late in due)
+        names = [stream for stream, _ in due]
+        while names:
+            names = names[await self.run_in_writer(partial(self._slice, names)) :]
         if len(due) == BATCH:
             return 0.0
         pause: float = await self.run_in_writer(self._pause)
@@ -73,6 +76,15 @@ class Watch:
             ).all()
         due_at = {row[0]: row[1] for row in rows}
         return [(name, (micros(now) - due_at[name]) / 1e6) for name in names]
+
+    def _slice(self, streams: list[str]) -> int:
+        """Tick as many as fit into 20 ms, and return how many: no page waits longer behind them."""
+        until = monotonic() + SLICE_SECONDS
+        for done, stream in enumerate(streams, start=1):
+            self._tick(stream)
+            if monotonic() > until:
+                return done
+        return len(streams)
 
     def _tick(self, stream: str) -> None:
         tried = attempt(f"tick {stream}", partial(self.desk.tick, stream))

@@ -114,7 +114,7 @@ def _worked(state: StreamState, page: Page) -> bool:
     since = page.acked_at
     if since is None or not isinstance(state, Incident):
         return False
-    if state.severity_at is not None and state.severity_at >= since:
+    if state.severity_at is not None and state.severity_at > since:
         return True
     for step in state.steps.values():
         if step.node is None and _since(step.started_by, step.started_at, since):
@@ -162,7 +162,8 @@ def _steps(state: Incident, world: World) -> list[Draft]:
                     continue
                 opened.add(draft.data["phase"])
             drafts.append(draft)
-    return drafts
+    # A round that is to be repeated comes first: what waits for its end must not see it as done.
+    return [draft for draft in drafts if draft.kind == "step.repeated"] or drafts
 
 
 def _step(state: Incident, planned: PlannedStep, world: World) -> list[Draft]:
@@ -170,6 +171,8 @@ def _step(state: Incident, planned: PlannedStep, world: World) -> list[Draft]:
     status = known.status if known else "waiting"
     if known is None or status in {"waiting", "held"}:
         return _begin(state, planned, world)
+    if status == "ready" and _caller_is_out(state, planned):
+        return [_not_applicable(planned)]
     if status == "not-applicable":
         return _comes_back(state, planned, known)
     if status == "started" and planned.step.kind == "call":

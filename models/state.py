@@ -240,6 +240,8 @@ class Alert(msgspec.Struct, kw_only=True):
     count: int = 1
     proposed: str | None = None
     severity: str | None = None
+    services: list[str] = []
+    problem: str | None = None
     readable: bool = True
     overdue_at: datetime | None = None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -21,20 +21,22 @@ from console.cli import (
 from console.cli.given import Dir, Json, Lang
 from console.cli.session import Given
 from console.texts import Texts
-from models.clock import Clock
+
+if TYPE_CHECKING:
+    from console.opening import House
 
 MODULES = (declaring, looking, pages, steps, deciding, matter, evidence, ending, alerts, house)
 
 
-def build(texts: Texts, clock: Clock | None = None) -> Any:
-    """The command tree in one language; `clock` is for drills and tests."""
+def build(texts: Texts, opened: House | None = None) -> Any:
+    """The command tree in one language; `opened` is a house to use instead of opening one."""
     app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None)
     for module in MODULES:
         module.register(app)
 
     @app.callback()
     def hikeshi(context: typer.Context, dir_: Dir = None, lang_: Lang = None, json_: Json = False) -> None:
-        context.obj = Given(directory=dir_, lang=lang_ or texts.lang, json=json_, clock=clock)
+        context.obj = Given(directory=dir_, lang=lang_ or texts.lang, json=json_, house=opened)
 
     command = typer.main.get_command(app)
     _speak(command, (), texts)

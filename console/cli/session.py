@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from console.opening import House
     from console.views.naming import Naming
-    from models.clock import Clock
     from models.commands import Actor, Command
     from models.desk import Desk
     from models.premises import Outcome
@@ -39,14 +38,14 @@ OTHER_STREAMS = ("intake", "house", "programme")
 
 @dataclass(frozen=True, kw_only=True)
 class Given:
-    """What was given besides the command's own arguments. `clock` is for drills and tests."""
+    """What was given besides the command's own arguments. `house` is one that is open already."""
 
     directory: str | None = None
     lang: str = "ja"
     json: bool = False
     for_: str | None = None
     page_now: bool = False
-    clock: Clock | None = None
+    house: House | None = None
 
 
 class Session:
@@ -65,7 +64,7 @@ class Session:
         """The institution's directory, opened. Raises HikeshiError."""
         from console.opening import find_directory, open_house  # noqa: PLC0415
 
-        return open_house(find_directory(self.given.directory), self.given.clock)
+        return self.given.house or open_house(find_directory(self.given.directory))
 
     @property
     def desk(self) -> Desk:
@@ -75,8 +74,8 @@ class Session:
     @property
     def now(self) -> datetime:
         """The instant, aware, UTC."""
-        if self.given.clock is not None:
-            return self.given.clock.now()
+        if self.given.house is not None:
+            return self.given.house.desk.clock.now()
         from models.clock import SystemClock  # noqa: PLC0415
 
         return SystemClock().now()

@@ -26,6 +26,8 @@ def _received(state: Intake, fact: Fact) -> None:
         level=data.get("level", ""),
         proposed=data.get("proposed"),
         severity=data.get("severity"),
+        services=data.get("services", []),
+        problem=data.get("problem"),
         readable=data.get("readable", True),
         overdue_at=datetime.fromisoformat(overdue) if overdue else None,
     )

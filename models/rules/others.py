@@ -41,6 +41,8 @@ def receive(state: Intake, command: ReceiveAlert, world: World) -> Decided:
     texts = {"title": command.title[:300] or "-", "level": command.level[:40] or "-"}
     if command.problem:
         texts["problem"] = command.problem[:500]
+    if command.services:
+        data["services"] = list(command.services)
     if command.playbook:
         data["proposed"] = command.playbook
     if command.severity:
@@ -114,6 +116,7 @@ def settle(state: Intake, command: SettleAlert, world: World) -> Decided:
         playbooks=tuple(one for one in (command.playbook or alert.proposed,) if one),
         severity=alert.severity,
         alerts=(alert.id,),
+        services=tuple(alert.services),
         detected=alert.at,
     )
     declared = Draft(kind="alert.declared", data={"id": alert.id, "incident": world.next_incident})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -87,6 +88,7 @@ class Cli:
 
     directory: Path
     clock: ExerciseClock
+    house: House
     monkeypatch: pytest.MonkeyPatch
     capsys: pytest.CaptureFixture[str]
 
@@ -94,7 +96,7 @@ class Cli:
         """Type one command as `who`."""
         self.monkeypatch.setenv("HIKESHI_ACCOUNT", who)
         self.capsys.readouterr()
-        code = execute([*arguments, "--dir", str(self.directory), "--lang", lang], self.clock)
+        code = execute([*arguments, "--lang", lang], self.house)
         said = self.capsys.readouterr()
         return Answer(code=code, out=said.out, err=said.err)
 
@@ -104,10 +106,6 @@ class Cli:
         assert answer.code in {0, 3}, (arguments, answer.out, answer.err)
         self.clock.advance(timedelta(minutes=1))
         return answer
-
-    def house(self) -> House:
-        """The bank's house, opened beside the command line."""
-        return open_house(self.directory, self.clock)
 
 
 def bank_in(folder: Path) -> Path:
@@ -119,11 +117,12 @@ def bank_in(folder: Path) -> Path:
 
 
 @pytest.fixture
-def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Cli:
+def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Cli]:
     """The example bank with the short playbook, on an exercise clock."""
     for name in [name for name in os.environ if name.startswith("HIKESHI_")]:
         if name != "HIKESHI_ENGINE":
             monkeypatch.delenv(name)
-    return Cli(
-        directory=bank_in(tmp_path), clock=ExerciseClock(START), monkeypatch=monkeypatch, capsys=capsys
-    )
+    directory, clock = bank_in(tmp_path), ExerciseClock(START)
+    house = open_house(directory, clock)
+    yield Cli(directory=directory, clock=clock, house=house, monkeypatch=monkeypatch, capsys=capsys)
+    house.record.close()

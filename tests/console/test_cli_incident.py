@@ -25,7 +25,9 @@ def test_whole_incident(cli: Cli) -> None:
     cli.done("role", INC, "commander", "tanaka")
     cli.done("step", "start", INC, "look")
     cli.done("done", INC, "look", "--set", "seen=ransom note", "--set", "count=3", "--note", "by telephone")
-    cli.done("decide", INC, "first", "contain", "--reason", "It spreads", "--factor", "window=at once", who="kato")
+    cli.done(
+        "decide", INC, "first", "contain", "--reason", "It spreads", "--factor", "window=at once", who="kato"
+    )
     held = cli.run("done", INC, "resume")
     assert held.code == 1
     assert "held by a gate" in held.err
@@ -38,7 +40,16 @@ def test_whole_incident(cli: Cli) -> None:
     cli.done("service", "confirm", INC, "atm", "--side", "csirt")
     cli.done("service", "confirm", INC, "atm", "--side", "owner", who="hayashi")
     cli.done("done", INC, "resume")
-    cli.done("evidence", "add", INC, "memory", "--description", "Memory of cb-batch01", "--digest", "sha256:00")
+    cli.done(
+        "evidence",
+        "add",
+        INC,
+        "memory",
+        "--description",
+        "Memory of cb-batch01",
+        "--digest",
+        "sha256:" + "0" * 64,
+    )
     cli.done("resolve", INC, "--cause", "Old firmware", "--entry-route", "VPN")
     early = cli.run("close", INC, "--assessment", "It went well")
     assert early.code == 1
@@ -48,7 +59,7 @@ def test_whole_incident(cli: Cli) -> None:
     cli.done("improvement", "add", INC, "Update the VPN", "--owner", "shimizu", "--due", "2027-01-29")
     cli.clock.advance(timedelta(hours=25))
     cli.done("close", INC, "--assessment", "It went well", "--spread", "All branches")
-    state = cli.house().desk.incident(INC)
+    state = cli.house.desk.incident(INC)
     assert state.status == "closed"
     assert all(phase.status == "ended" for name, phase in state.phases.items() if name != "communication")
     assert "closed" in cli.run("list", "--all").out
@@ -98,7 +109,7 @@ def test_page_now_delivers_the_outbox(cli: Cli) -> None:
     answer = cli.run("declare", "Files encrypted", "--page-now")
     assert answer.code == 0
     assert "people are being paged" in answer.out
-    state = cli.house().desk.incident(INC)
+    state = cli.house.desk.incident(INC)
     assert [page.sent for page in state.pages.values()] == [1]
 
 
@@ -159,7 +170,7 @@ def test_log_is_one_line_a_fact(cli: Cli) -> None:
     declared(cli)
     cli.run("note", INC, "line one\nline two")
     lines = cli.run("log", INC).out.splitlines()
-    state = cli.house().desk.incident(INC)
+    state = cli.house.desk.incident(INC)
     assert len(lines) == state.seq
     assert lines[-1].endswith("Kenji Sato: note: line one line two")
     assert "12:00:00 +09:00  #1" in lines[0]
@@ -170,12 +181,12 @@ def test_a_scribe_records_for_somebody_who_then_confirms(cli: Cli) -> None:
     cli.done("done", INC, "look", "--set", "seen=note", "--set", "count=3")
     scribe = ["--for", "kato", "--factor", "window=now"]
     cli.done("decide", INC, "first", "preserve", "--reason", "by telephone", *scribe, who="suzuki")
-    state = cli.house().desk.incident(INC)
+    state = cli.house.desk.incident(INC)
     (waiting,) = state.confirmations
     assert "waits for Hiroshi Kato (written by Daichi Suzuki)" in cli.run("show", INC).out
     assert cli.run("confirm", INC, str(waiting)).code == 1
     cli.done("confirm", INC, str(waiting), who="kato")
-    assert not cli.house().desk.incident(INC).confirmations
+    assert not cli.house.desk.incident(INC).confirmations
 
 
 def test_short_references(cli: Cli) -> None:
@@ -185,7 +196,7 @@ def test_short_references(cli: Cli) -> None:
     assert cli.run("step", "show", "1", "look").code == 0
     cli.done("done", "1", "look", "--set", "seen=note", "--set", "count=3")
     cli.done("ack", "1", "first", who="kato")
-    pages = cli.house().desk.incident(INC).pages.values()
+    pages = cli.house.desk.incident(INC).pages.values()
     assert [page.acked_by for page in pages if page.event == "decision"] == ["kato-hiroshi"]
     nobody = cli.run("ack", "1", "nothing-such", who="kato")
     assert nobody.code == 1
@@ -205,7 +216,7 @@ def test_ending_without_a_response(cli: Cli) -> None:
     cli.done("dismiss", "1", "--reason", "A test")
     cli.done("cancel", "2", "--reason", "Twice")
     cli.done("merge", "3", "4", "--reason", "The same")
-    desk = cli.house().desk
+    desk = cli.house.desk
     stati = [desk.incident(f"INC-2026-000{n}").status for n in range(1, 5)]
     assert stati == ["dismissed", "cancelled", "merged", "open"]
     assert cli.run("note", "3", "still allowed").code == 0
@@ -216,19 +227,21 @@ def test_evidence_file_is_copied_under_its_digest(cli: Cli) -> None:
     source = cli.directory / "image.mem"
     source.write_bytes(b"memory of a host")
     cli.done("evidence", "add", INC, "memory", "--description", "Memory", "--file", str(source))
-    state = cli.house().desk.incident(INC)
+    state = cli.house.desk.incident(INC)
     assert isinstance(state, Incident)
     (item,) = state.evidence.values()
-    assert (cli.house().evidence / item.stored).read_bytes() == b"memory of a host"
-    assert item.digest == "sha256:" + (cli.house().evidence / item.stored).name
+    assert (cli.house.evidence / item.stored).read_bytes() == b"memory of a host"
+    assert item.digest == "sha256:" + (cli.house.evidence / item.stored).name
     assert "image.mem" in cli.run("evidence", "list", INC).out
 
 
 def test_an_altered_fact_is_found(cli: Cli) -> None:
     declared(cli)
-    record = cli.house().record
+    record = cli.house.record
     with record.begin() as tx:
-        tx.connection.exec_driver_sql("update fact set body = replace(body, 'person', 'nobody') where seq = 1")
+        tx.connection.exec_driver_sql(
+            "update fact set body = replace(body, 'person', 'nobody') where seq = 1"
+        )
         tx.connection.exec_driver_sql("update text set body = 'other' where seq = 1")
     answer = cli.run("verify")
     assert answer.code == 1
@@ -238,7 +251,7 @@ def test_an_altered_fact_is_found(cli: Cli) -> None:
 
 def test_a_record_cut_short_and_a_text_disposed_of(cli: Cli) -> None:
     declared(cli)
-    record = cli.house().record
+    record = cli.house.record
     with record.begin() as tx:
         tx.connection.exec_driver_sql("update text set body = null where seq = 1")
     with record.read() as tx:
