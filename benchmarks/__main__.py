@@ -14,6 +14,7 @@ import orjson
 
 from benchmarks.ack import ack
 from benchmarks.alert import alert
+from benchmarks.alert_busy import alert_busy
 from benchmarks.cli import cli
 from benchmarks.commands import commands
 from benchmarks.figure import Figure, conditions
@@ -30,6 +31,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "fold": fold,
     "ack": ack,
     "alert": alert,
+    "alert-busy": alert_busy,
     "timers": timers,
     "steps": steps,
     "verify": verifying,

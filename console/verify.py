@@ -77,7 +77,7 @@ def _chains(query: Query, found: Verification) -> set[tuple[str, str]]:
     named: set[tuple[str, str]] = set()
     stream, seq, before = "", 0, GENESIS
     for row_stream, row_seq, raw, stored, kind in query(FACTS):
-        body = bytes(raw)
+        body = _bytes(raw)
         if row_stream != stream:
             stream, seq, before = row_stream, 0, GENESIS
             found.streams += 1
@@ -87,15 +87,22 @@ def _chains(query: Query, found: Verification) -> set[tuple[str, str]]:
             found.problem(f"{place}: #{seq} is missing")
             seq = row_seq
         before = hashlib.sha256(before + body).digest()
-        if before != bytes(stored):
+        if before != _bytes(stored):
             found.problem(f"{place}: the stored bytes and their hash do not agree")
             # Go on from what is stored, so that one altered fact is reported as one.
-            before = bytes(stored)
+            before = _bytes(stored)
         _labelled(found, body, (stream, row_seq, kind), place)
         named.update((stream, match.decode()) for match in _TEXT.findall(body))
         found.facts += 1
         found.heads[stream] = before.hex()
     return named
+
+
+def _bytes(value: Any) -> bytes:
+    """A column as bytes, whatever somebody who meddled has made of it."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "surrogatepass")
+    return bytes(value) if isinstance(value, (bytes, bytearray, memoryview)) else repr(value).encode()
 
 
 def _labelled(found: Verification, body: bytes, label: tuple[str, int, str], place: str) -> None:
@@ -112,7 +119,7 @@ def _labelled(found: Verification, body: bytes, label: tuple[str, int, str], pla
 
 def _heads(query: Query, found: Verification) -> None:
     """The last facts are there: a chain that was cut short is still a chain."""
-    known = {row[0]: (row[1], bytes(row[2]).hex()) for row in query(HEADS)}
+    known = {row[0]: (row[1], _bytes(row[2]).hex()) for row in query(HEADS)}
     for stream, (seq, head) in known.items():
         if found.heads.get(stream) != head:
             found.problem(f"{stream}: the record ends before its head #{seq}, or its head was altered")
@@ -129,7 +136,7 @@ def _texts(query: Query, found: Verification, named: set[tuple[str, str]]) -> No
         found.texts += 1
         if body is None:
             found.disposed += 1
-        elif "t:" + hashlib.sha256(bytes(salt) + body.encode()).hexdigest() != digest:
+        elif "t:" + hashlib.sha256(_bytes(salt) + _bytes(body)).hexdigest() != digest:
             found.problem(f"{stream}: the text {digest[:14]}… was altered")
     for stream, digest in sorted(named - there):
         found.problem(f"{stream}: the text {digest[:14]}… is missing")
@@ -138,7 +145,7 @@ def _texts(query: Query, found: Verification, named: set[tuple[str, str]]) -> No
 def _documents(query: Query, found: Verification) -> None:
     for digest, body in query(DOCUMENTS):
         found.documents += 1
-        if "sha256:" + hashlib.sha256(bytes(body)).hexdigest() != digest:
+        if "sha256:" + hashlib.sha256(_bytes(body)).hexdigest() != digest:
             found.problem(f"document {digest[:19]}… was altered")
 
 

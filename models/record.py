@@ -10,11 +10,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, bindparam, create_engine, event, func, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError
 from sqlalchemy.pool import StaticPool
 
@@ -198,20 +198,34 @@ def _engine(url: str) -> Engine:
 
 _ADD_FACT = FACT.insert()
 _ADD_TEXT = TEXT.insert()
-_INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
-# By dialect, and made once: building a statement costs more than running it.
-_ENQUEUE = {
-    name: make(OUTBOX).on_conflict_do_nothing(index_elements=["key"]) for name, make in _INSERT.items()
-}
-_KEEP = {
-    name: make(DOCUMENT).on_conflict_do_nothing(index_elements=["digest"]) for name, make in _INSERT.items()
-}
-_COUNT = {
-    name: make(COUNTER)
-    .on_conflict_do_update(index_elements=["name"], set_={"value": COUNTER.c.value + 1})
-    .returning(COUNTER.c.value)
-    for name, make in _INSERT.items()
-}
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Conflicts:
+    """What differs between dialects: inserting where something may be already."""
+
+    enqueue: Any
+    keep: Any
+    count: Any
+
+
+@cache
+def _conflicts(dialect: str) -> _Conflicts:
+    """Made once for a dialect: building a statement costs more than running it."""
+    if dialect == "postgresql":
+        from sqlalchemy.dialects.postgresql import insert  # noqa: PLC0415 - costs every command else
+    else:
+        from sqlalchemy.dialects.sqlite import insert  # type: ignore[assignment]  # noqa: PLC0415
+    count = insert(COUNTER).on_conflict_do_update(
+        index_elements=["name"], set_={"value": COUNTER.c.value + 1}
+    )
+    return _Conflicts(
+        enqueue=insert(OUTBOX).on_conflict_do_nothing(index_elements=["key"]),
+        keep=insert(DOCUMENT).on_conflict_do_nothing(index_elements=["digest"]),
+        count=count.returning(COUNTER.c.value),
+    )
+
+
 _DOCUMENT = select(DOCUMENT.c.body).where(DOCUMENT.c.digest == bindparam("digest"))
 _HEAD = select(STREAM.c.seq, STREAM.c.hash).where(STREAM.c.id == bindparam("stream"))
 _FACTS = (
@@ -308,7 +322,7 @@ class Tx:
     def keep(self, document: Document, media: str = "application/json") -> None:
         """Store a document once."""
         row = {"digest": document.digest, "media": media, "body": document.body}
-        self.connection.execute(_KEEP[self.connection.dialect.name], row)
+        self.connection.execute(_conflicts(self.connection.dialect.name).keep, row)
 
     def document(self, digest: str) -> bytes | None:
         """The document's bytes, or None."""
@@ -317,7 +331,7 @@ class Tx:
 
     def number(self, name: str) -> int:
         """The next number of a counter, from 1."""
-        statement = _COUNT[self.connection.dialect.name]
+        statement = _conflicts(self.connection.dialect.name).count
         return int(self.connection.execute(statement, {"name": name, "value": 1}).scalar_one())
 
     def peek(self, name: str) -> int:
@@ -354,5 +368,5 @@ class Tx:
         """Put messages into the outbox; one that is there already stays as it is."""
         if not rows:
             return
-        self.connection.execute(_ENQUEUE[self.connection.dialect.name], list(rows))
+        self.connection.execute(_conflicts(self.connection.dialect.name).enqueue, list(rows))
         crash_point("outbox-written")

@@ -244,10 +244,7 @@ def _alert(number: str, matter: Matter, lang: str) -> dict[str, Any]:
     return {
         "title": title,
         "what": f"{number}: {title}",
-        "extra": {
-            "source": alert.source if alert else "",
-            "error": _text(matter, alert.problem if alert else None),
-        },
+        "extra": {"source": alert.source if alert else "", "error": error},
     }
 
 

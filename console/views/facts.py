@@ -22,7 +22,7 @@ _VARIANTS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "service.checked": lambda data: "" if data.get("works") else ".fails",
     "alert.received": lambda data: "" if data.get("readable", True) else ".unreadable",
     "step.ready": lambda data: "" if data.get("limit_at") else ".unlimited",
-    "service.confirmed": lambda data: f".{data.get('side')}",
+    "service.confirmed": lambda data: ".owner" if data.get("side") == "owner" else "",
 }
 """Kinds that say one of several things, by what they hold."""
 
@@ -34,7 +34,6 @@ def variants() -> tuple[str, ...]:
         "service.checked.fails",
         "alert.received.unreadable",
         "step.ready.unlimited",
-        "service.confirmed.csirt",
         "service.confirmed.owner",
     )
 

@@ -124,5 +124,7 @@ def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
             monkeypatch.delenv(name)
     directory, clock = bank_in(tmp_path), ExerciseClock(START)
     house = open_house(directory, clock)
-    yield Cli(directory=directory, clock=clock, house=house, monkeypatch=monkeypatch, capsys=capsys)
+    bank = Cli(directory=directory, clock=clock, house=house, monkeypatch=monkeypatch, capsys=capsys)
+    yield bank
     house.record.close()
+    bank.house.record.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import timedelta
 
+from console.opening import open_house
 from console.verify import verify
 from models.state import Incident
 from tests.console.clihouse import Cli, cli
@@ -257,6 +258,7 @@ def test_a_record_cut_short_and_a_text_disposed_of(cli: Cli) -> None:
     with record.read() as tx:
         found = verify(lambda sql: iter(tx.connection.exec_driver_sql(sql)))
     assert (found.ok, found.disposed) == (True, 1)
+    cli.house = open_house(cli.directory, cli.clock)
     assert "(disposed of)" in cli.run("show", INC).out
     with record.begin() as tx:
         tx.connection.exec_driver_sql("delete from fact where seq = (select max(seq) from fact)")

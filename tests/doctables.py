@@ -1,0 +1,321 @@
+"""The tables of the docs, made from the code: what a page has to say, and what people say in its last column."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from datetime import timedelta
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from typing import Any, get_args
+
+import orjson
+from pydantic import BaseModel
+
+from console.cli.app import build
+from console.texts import texts
+from console.views.causes import KINDS as CAUSES
+from models.errors import HikeshiError
+from models.expression import FUNCTIONS
+from models.fold import kinds_of
+from models.fold.pages import FOLDS as PAGE_FACTS
+from models.gate import GATES
+from models.organisation import Channel
+from models.permission import TABLE as PERMISSIONS
+from models.playbook import _NEEDS, _ONLY, FACTORS, Kind, OnCrash, Playbook
+from models.policy import PHASES, Event
+from models.reason import Reason
+from models.rules.incident import INSTANTS, RELATIONS
+from models.rules.matter import SCOPE_KINDS
+from models.state import House, Incident, Intake, Programme
+from models.values import ID_PATTERN
+from notifiers.console import ConsoleNotifier
+from notifiers.email.deliver import EmailNotifier
+from notifiers.file import FileNotifier
+from notifiers.slack.deliver import SlackNotifier
+from playbooks.catalogue import GuidelineItem, read_catalogue
+from playbooks.library import read_library
+
+ROOT = Path(__file__).parent.parent
+EXAMPLE_BANK = ROOT / "examples" / "mihon-bank"
+VARIABLE = re.compile(r"HIKESHI_[A-Z_]+")
+SOURCES = ("console", "flows", "models", "notifiers", "playbooks")
+
+
+Rows = list[tuple[str, ...]]
+ByHand = tuple[tuple[str, ...], Rows]
+"""The heads and the cells of all columns but the last, which people write."""
+
+
+def _code(value: object) -> str:
+    return f"`{value}`"
+
+
+def _kind_of(schema: Mapping[str, Any]) -> str:
+    """A field's type as people read it."""
+    for name in ("anyOf", "oneOf"):
+        if name in schema:
+            some = [one for one in schema[name] if one.get("type") != "null"]
+            return " or ".join(dict.fromkeys(_kind_of(one) for one in some))
+    if "$ref" in schema:
+        return str(schema["$ref"].rsplit("/", 1)[1])
+    if "enum" in schema:
+        return ", ".join(_code(one) for one in schema["enum"])
+    if "const" in schema:
+        return _code(schema["const"])
+    if schema.get("type") == "array":
+        items = schema.get("items") or {}
+        return "list of " + (_kind_of(items) if items else "texts")
+    if schema.get("type") == "object":
+        inner = schema.get("additionalProperties")
+        return "map to " + _kind_of(inner) if isinstance(inner, dict) else "map"
+    return _scalar(schema)
+
+
+def _scalar(schema: Mapping[str, Any]) -> str:
+    formats = {"date-time": "instant with offset", "date": "date", "time": "time of day"}
+    if schema.get("format") in formats:
+        return formats[schema["format"]]
+    pattern = schema.get("pattern", "")
+    if pattern == ID_PATTERN:
+        return "id"
+    if pattern.startswith("^(env:"):
+        return "secret"
+    kind = {"string": "string", "integer": "whole number", "number": "number", "boolean": "yes/no"}
+    bounds = [schema.get(name) for name in ("minimum", "maximum")]
+    shown = "–".join(f"{bound}" for bound in bounds) if None not in bounds else ""
+    return f"{kind.get(schema.get('type', ''), 'any')} {shown}".strip()
+
+
+def model_at(path: str) -> type[BaseModel]:
+    module, name = path.rsplit(".", 1)
+    found = getattr(import_module(module), name)
+    assert isinstance(found, type) and issubclass(found, BaseModel), path
+    return found
+
+
+def fields(path: str) -> ByHand:
+    """The fields of a model with type and default."""
+    model = model_at(path)
+    schema = model.model_json_schema(by_alias=True, mode="validation")
+    schema = schema.get("$defs", {}).get(model.__name__, schema) if "$ref" in schema else schema
+    rows: Rows = []
+    for name, field in model.model_fields.items():
+        shown = field.alias or name
+        found = schema["properties"][shown]
+        spans = timedelta in (field.annotation, *get_args(field.annotation))
+        rows.append(
+            (_code(shown), "span" if spans else _kind_of(found), _default(found, field.is_required()))
+        )
+    return ("field", "type", "default"), rows
+
+
+def _default(schema: Mapping[str, Any], required: bool) -> str:
+    if required:
+        return "**needed**"
+    value = schema.get("default")
+    if value in (None, [], {}, ""):
+        return "–"
+    return _code(orjson.dumps(value).decode() if not isinstance(value, str) else value)
+
+
+def facts(stream: str) -> ByHand:
+    """The kinds of fact of one stream, those of pages apart."""
+    types = {"incident": Incident, "intake": Intake, "house": House, "programme": Programme}
+    kinds = sorted(PAGE_FACTS) if stream == "any" else sorted(kinds_of(types[stream]) - set(PAGE_FACTS))
+    return ("fact",), [(_code(kind),) for kind in kinds]
+
+
+def reasons(_: str) -> Rows:
+    """Every named reason, what is said and what to do about it."""
+    words = texts("en").entries
+    head = ("reason", "in the record", "what is said", "what to do")
+    said = [
+        (_code(one.name), one.value, words[f"refused.{one.name}.what"], words[f"refused.{one.name}.do"])
+        for one in Reason
+    ]
+    return [head, *said]
+
+
+def errors(_: str) -> Rows:
+    """Every class of the tree of errors, with its advice."""
+    rows: Rows = [("error", "is a", "what it means, and what to do")]
+    waiting: list[type[HikeshiError]] = [HikeshiError]
+    while waiting:
+        one = waiting.pop(0)
+        above = one.__mro__[1].__name__
+        rows.append((_code(one.__name__), _code(above), (one.__doc__ or "").split("\n")[0]))
+        waiting += [kind for kind in one.__subclasses__() if kind.__module__ == "models.errors"]
+    return rows
+
+
+def permissions(_: str) -> ByHand:
+    """Who may do what."""
+    rows = [
+        (_code(name), "everybody" if "*" in roles else ", ".join(map(_code, roles)))
+        for name, roles in PERMISSIONS.items()
+    ]
+    return ("right", "roles"), rows
+
+
+def gates(_: str) -> ByHand:
+    """Every gate with its item of the guideline."""
+    rows = [
+        (_code(gate.id), gate.guideline, ", ".join(map(_code, gate.override_by))) for gate in GATES.values()
+    ]
+    return ("gate", "guideline", "who may override"), [*rows, ("`closing`", "FSA-2.5.2.6-B6", "`ciso`")]
+
+
+def causes(_: str) -> Rows:
+    """What holds a gate, in the words of the screen."""
+    words = texts("en").entries
+    return [("cause", "what is said"), *((_code(one), words[f"words.cause.{one}"]) for one in CAUSES)]
+
+
+def functions(_: str) -> Rows:
+    """What a condition may ask."""
+    return [("function", "gives"), *((_code(name), what) for name, what in FUNCTIONS.items())]
+
+
+def kinds(_: str) -> Rows:
+    """The kinds of step and what each needs and may have."""
+    rows: Rows = [("kind", "needs", "fields of this kind alone")]
+    for kind in get_args(Kind):
+        own = [name.replace("pass_", "with") for name in _ONLY.get(kind, ())]
+        rows.append((_code(kind), ", ".join(map(_code, _NEEDS[kind])), ", ".join(map(_code, own)) or "–"))
+    return rows
+
+
+def guideline(_: str) -> Rows:
+    """Every item with the shipped playbooks that name it."""
+    items, _, _ = read_catalogue(EXAMPLE_BANK)
+    entries, _ = read_library(EXAMPLE_BANK)
+    rows: Rows = [("item", "level", "origin", "covered by", "in short", "named by")]
+    for item in items.values():
+        naming = [name for name, entry in entries.items() if _names_item(entry.playbook, item)]
+        by = ", ".join(sorted(naming)) or "–"
+        rows.append((_code(item.id), item.level, item.origin, item.scope, item.summary.en, by))
+    return rows
+
+
+def _names_item(playbook: Playbook, item: GuidelineItem) -> bool:
+    return item.id in playbook.covers or any(item.id in step.guideline for step in playbook.steps)
+
+
+def channels(_: str) -> ByHand:
+    """Every channel and whether it can be asked what has arrived."""
+    all_of = (ConsoleNotifier, FileNotifier, SlackNotifier, EmailNotifier)
+    reads = {one.name: one.can_read_back for one in all_of}
+    return ("channel", "can be read back"), [
+        (_code(name), "yes" if reads[name] else "no") for name in get_args(Channel)
+    ]
+
+
+def variables(_: str) -> ByHand:
+    """Every variable of the environment that the code reads; the secrets of the examples apart."""
+    found = {"PREFECT_API_URL"}
+    for path in (path for folder in SOURCES for path in (ROOT / folder).rglob("*.py")):
+        found |= set(VARIABLE.findall(path.read_text(encoding="utf-8")))
+    return ("variable",), [(_code(name),) for name in sorted(found) if not name.endswith("_SECRET")]
+
+
+def listed(name: str) -> ByHand:
+    """A plain list of names of the code."""
+    lists: Mapping[str, tuple[str, ...]] = {
+        "events": get_args(Event),
+        "phases": (*PHASES, "communication"),
+        "instants": INSTANTS,
+        "scope-kinds": SCOPE_KINDS,
+        "relations": RELATIONS,
+        "factors": FACTORS,
+        "on-crash": get_args(OnCrash),
+    }
+    return (name.rstrip("s"),), [(_code(one),) for one in lists[name]]
+
+
+@cache
+def command_tree() -> Any:
+    """The whole command line, in English."""
+    return build(texts("en"))
+
+
+def leaves(command: Any = None, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Every command that does something, with its words."""
+    command = command or command_tree()
+    children = getattr(command, "commands", {})
+    if not children:
+        yield path, command
+    for name, child in children.items():
+        yield from leaves(child, (*path, name))
+
+
+COMMON = ("dir_", "lang_", "json_", "for_", "page_now_", "help")
+
+
+def commands(_: str) -> str:
+    """Every command with its arguments, options and an example."""
+    parts = []
+    for path, command in leaves():
+        example = (command.epilog or "").split("Example:", 1)[-1].strip()
+        shown = [one for one in command.params if one.name not in COMMON]
+        rows: Rows = [("argument or option", "meaning"), *((_written(one), one.help or "") for one in shown)]
+        table = _table(rows) if shown else ""
+        writes = any(one.name == "for_" for one in command.params)
+        note = (
+            "" if writes else " It only looks." if path[0] not in ("init", "up", "page-now", "check") else ""
+        )
+        parts.append(
+            f"### hikeshi {' '.join(path)}\n\n{command.help}{note}\n\n{table}\n```text\n{example}\n```\n"
+        )
+    return re.sub(r"\n{3,}", "\n\n", "\n" + "\n".join(parts))
+
+
+def _written(parameter: Any) -> str:
+    name = parameter.opts[0] if parameter.opts[0].startswith("-") else ""
+    value = "" if getattr(parameter, "is_flag", False) else parameter.metavar or ""
+    text = f"{name} {value}".strip()
+    many = "…" if getattr(parameter, "multiple", False) else ""
+    return _code(text if parameter.required else f"[{text}]") + many
+
+
+GENERATED: Mapping[str, Callable[[str], Rows]] = {
+    "reasons": reasons, "errors": errors, "causes": causes, "functions": functions, "kinds": kinds,
+    "guideline": guideline,
+}  # fmt: skip
+BY_HAND: Mapping[str, Callable[[str], ByHand]] = {
+    "fields": fields, "facts": facts, "permissions": permissions, "gates": gates, "channels": channels,
+    "variables": variables, "list": listed,
+}  # fmt: skip
+
+
+# -- the tables of the docs ---------------------------------------------------------------------------------
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ").strip()
+
+
+def _table(rows: Rows) -> str:
+    head, *rest = rows
+    lines = [head, tuple("---" for _ in head), *rest]
+    return "\n".join("| " + " | ".join(_cell(cell) for cell in row) + " |" for row in lines) + "\n"
+
+
+def cells_of(line: str) -> list[str]:
+    return [cell.strip() for cell in re.split(r"(?<!\\)\|", line.strip().strip("|"))]
+
+
+def rendered(what: str, body: str) -> str:
+    """The table as it ought to be; the last column of one written by hand is taken from `body`."""
+    name, _, argument = what.partition(" ")
+    if name == "commands":
+        return commands(argument)
+    if name in GENERATED:
+        return _table(GENERATED[name](argument))
+    head, rows = BY_HAND[name](argument)
+    old = [cells_of(line) for line in body.splitlines() if line.startswith("|")]
+    meanings = {cells[0]: cells[-1] for cells in old[2:]}
+    last = old[0][-1] if old else "meaning"
+    filled = [(*row, meanings.get(_cell(row[0]), "").replace("\\|", "|")) for row in rows]
+    return _table([(*head, last), *filled])

@@ -1,0 +1,338 @@
+"""The docs fail here when they lie: every table is held against the code, every example is parsed or run.
+
+`HIKESHI_WRITE_DOCS=1 pytest tests/test_docs.py` writes the tables anew and keeps what people wrote in their
+last column; what is new there stays empty, and the test fails until somebody has said what it means.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+import time
+import tomllib
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, get_args
+
+import orjson
+import pytest
+from pydantic import BaseModel
+from ruamel.yaml import YAML
+
+from models.playbook import Playbook
+from playbooks.catalogue import Catalogue
+from playbooks.institution import FILES
+from tests.doctables import GENERATED, ROOT, cells_of, leaves, model_at, rendered
+
+DOCS = ROOT / "docs"
+WRITE = os.environ.get("HIKESHI_WRITE_DOCS") == "1"
+OWN = (
+    "architecture", "commands", "configuration", "escalation", "guideline", "notifications", "operations",
+    "playbooks", "quickstart", "record", "security",
+)  # fmt: skip
+PAGES = [ROOT / "README.md", ROOT / "README.ja.md", *(DOCS / f"{name}.md" for name in OWN)]
+TABLE = re.compile(r"<!-- table: (?P<what>[^\n]+?) -->\n(?P<body>.*?)<!-- end -->", re.DOTALL)
+BLOCK = re.compile(r"^```(?P<lang>\w*)\n(?P<body>.*?)^```$", re.DOTALL | re.MULTILINE)
+EXAMPLE = re.compile(
+    r"<!-- check: (?P<model>[\w.]+) -->\n```(?P<lang>yaml|toml)\n(?P<body>.*?)^```$", re.DOTALL | re.MULTILINE
+)
+LINK = re.compile(r"\[[^\]]*\]\((?!https?:)(?P<target>[^)\s]+)\)")
+SCRIPT = re.compile(
+    r"(?:<!-- (?P<how>[a-z0-9: ]+) -->\n)?```console\n(?P<body>.*?)^```$", re.DOTALL | re.MULTILINE
+)
+
+
+# -- the tables ---------------------------------------------------------------------------------------------
+
+
+def tables(page: Path) -> dict[str, str]:
+    """The tables of a page by what they show."""
+    return {found["what"]: found["body"] for found in TABLE.finditer(page.read_text(encoding="utf-8"))}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_tables_say_what_the_code_says(page: Path) -> None:
+    if WRITE:
+        text = page.read_text(encoding="utf-8")
+        page.write_text(
+            TABLE.sub(
+                lambda m: f"<!-- table: {m['what']} -->\n{rendered(m['what'], m['body'])}<!-- end -->", text
+            ),
+            encoding="utf-8",
+        )
+    for what, body in tables(page).items():
+        assert body == rendered(what, body), f"{page.name}: `{what}` differs; see the head of this file"
+        rows = [cells_of(line) for line in body.splitlines() if line.startswith("|")]
+        empty = [row[0] for row in rows if not row[-1]]
+        assert not empty, f"{page.name}: `{what}`: nobody has said what {', '.join(empty)} means"
+
+
+def test_everything_that_can_be_named_has_its_table() -> None:
+    shown = {what for page in PAGES for what in tables(page)}
+    needed = {*GENERATED, "permissions", "gates", "channels", "variables", "commands"}
+    needed |= {f"facts {stream}" for stream in ("incident", "intake", "house", "programme", "any")}
+    needed |= {
+        f"list {name}" for name in ("events", "phases", "instants", "scope-kinds", "factors", "on-crash")
+    }
+    needed |= {f"fields {model.__module__}.{model.__name__}" for model in _models_of_files()}
+    assert not needed - shown
+
+
+def _models_of_files() -> set[type[BaseModel]]:
+    """Every model that a file of the institution is made of."""
+    found: set[type[BaseModel]] = set()
+    waiting: list[Any] = [*FILES.values(), Playbook, Catalogue]
+    while waiting:
+        one = waiting.pop()
+        waiting += get_args(one)
+        if isinstance(one, type) and issubclass(one, BaseModel) and one not in found:
+            found.add(one)
+            waiting += [field.annotation for field in one.model_fields.values()]
+    return {model for model in found if model.__name__ != "Text"}
+
+
+# -- examples, commands and links ---------------------------------------------------------------------------
+
+
+def _examples() -> Iterator[Any]:
+    for page in PAGES:
+        for number, found in enumerate(EXAMPLE.finditer(page.read_text(encoding="utf-8"))):
+            yield pytest.param(found, id=f"{page.stem}-{number}")
+
+
+@pytest.mark.parametrize("found", _examples())
+def test_example_of_a_file_is_what_its_model_takes(found: re.Match[str]) -> None:
+    model, body = model_at(found["model"]), found["body"]
+    value = tomllib.loads(body) if found["lang"] == "toml" else YAML(typ="safe").load(body)
+    model.model_validate(value)
+
+
+def test_every_block_of_configuration_is_checked() -> None:
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        blocks = [found for found in BLOCK.finditer(text) if found["lang"] in {"yaml", "toml"}]
+        assert len(blocks) == len(list(EXAMPLE.finditer(text))), (
+            f"{page.name}: a block has no `check:` before it"
+        )
+
+
+def _commands_on(page: Path) -> Iterator[str]:
+    """Each `hikeshi …` in a block or in the text."""
+    text = page.read_text(encoding="utf-8")
+    for line in re.findall(r"^(?:\$ )?((?:[A-Z_]+=\S+ )*hikeshi .*)$", text, re.MULTILINE):
+        yield line
+    yield from re.findall(r"`(hikeshi [^`]+)`", BLOCK.sub("", text))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_command_that_is_shown_exists(page: Path) -> None:
+    known = dict(leaves())
+    groups = {path[:1] for path in known if len(path) > 1}
+    for line in _commands_on(page):
+        words = shlex.split(line.split(" &")[0].split(" #")[0].replace("…", ""), posix=True)
+        words = [word for word in words if "=" not in word.split("-", 1)[0] or word.startswith("-")]
+        rest = words[words.index("hikeshi") + 1 :]
+        if not rest or rest[0].startswith("--") or rest[0] != rest[0].lower():
+            continue
+        path = tuple(rest[:2]) if tuple(rest[:1]) in groups else tuple(rest[:1])
+        if len(path) == 1 and path in groups:
+            continue
+        assert path in known, f"{page.name}: {line}"
+        options = {name for one in known[path].params for name in one.opts}
+        used = {word.split("=")[0] for word in rest if re.match(r"^--[a-z]", word)}
+        assert used <= options | {"--help"}, f"{page.name}: {line}"
+
+
+def _anchor(heading: str) -> str:
+    kept = re.sub(r"[^\w\- ]", "", heading.strip().lower())
+    return kept.replace(" ", "-")
+
+
+def _headings(page: Path) -> list[str]:
+    text = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+    return re.findall(r"^#{1,6} (.+)$", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_between_pages_resolve(page: Path) -> None:
+    text = BLOCK.sub("", page.read_text(encoding="utf-8"))
+    for found in LINK.finditer(text):
+        name, _, anchor = found["target"].partition("#")
+        target = (page.parent / name).resolve() if name else page
+        assert target.exists(), f"{page.name}: {found['target']}"
+        if anchor:
+            assert anchor in {_anchor(one) for one in _headings(target)}, f"{page.name}: {found['target']}"
+
+
+def test_every_page_is_reached_from_the_readme() -> None:
+    linked = {
+        found["target"].partition("#")[0] for found in LINK.finditer(PAGES[0].read_text(encoding="utf-8"))
+    }
+    assert {f"docs/{name}.md" for name in OWN} <= linked
+
+
+def test_both_readmes_say_the_same() -> None:
+    english, japanese = PAGES[:2]
+    assert len(_headings(english)) == len(_headings(japanese))
+    assert _typed(english) == _typed(japanese)
+    targets = [
+        [found["target"] for found in LINK.finditer(page.read_text(encoding="utf-8"))] for page in PAGES[:2]
+    ]
+    assert set(targets[0]) - {"README.ja.md"} == set(targets[1]) - {"README.md"}
+    assert len(english.read_text(encoding="utf-8").splitlines()) <= 250
+
+
+def _typed(page: Path) -> list[str]:
+    """The commands of the blocks, without what is said beside them."""
+    return [
+        re.sub(r'"[^"]*"', '""', line.split("  #")[0]).strip()
+        for block in BLOCK.finditer(page.read_text(encoding="utf-8"))
+        for line in block["body"].splitlines()
+        if line.startswith("$ ")
+    ]
+
+
+def test_each_test_that_the_readme_names_exists() -> None:
+    named = set(re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", PAGES[0].read_text(encoding="utf-8")))
+    assert named
+    for path, function in named:
+        tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
+        names = {
+            node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        }
+        assert not function or function in names, f"{path}::{function}"
+    assert {f"P{n}" for n in range(1, 11)} <= set(
+        re.findall(r"\bP\d+\b", PAGES[0].read_text(encoding="utf-8"))
+    )
+
+
+# -- the quickstart, for real -------------------------------------------------------------------------------
+
+
+def _commands(body: str) -> list[tuple[str, list[str]]]:
+    """Each command with the lines that the page shows under it. A here-document belongs to its command."""
+    found: list[tuple[str, list[str]]] = []
+    for line in body.splitlines():
+        if line.startswith("$ "):
+            found.append((line[2:], []))
+        elif line.startswith("> "):
+            found[-1] = (f"{found[-1][0]}\n{line[2:]}", [])
+        else:
+            found[-1][1].append(line)
+    return found
+
+
+def _plain(text: str) -> str:
+    """Times and numbers differ from run to run, and so does where lines break."""
+    return re.sub(r"\s+", " ", re.sub(r"\d+", "N", text))
+
+
+class _Reader:
+    """Types what the quickstart shows, in one shell that keeps its variables, and looks at what comes back."""
+
+    def __init__(self, folder: Path, port: int) -> None:
+        self.folder, self.port = folder, port
+        own = {
+            name: value for name, value in os.environ.items() if not name.startswith(("HIKESHI_", "PREFECT_"))
+        }
+        # No Prefect here: the page says what happens then, and the flows have tests of their own.
+        self.environment = own | {
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{own['PATH']}",
+            "PREFECT_API_URL": "http://127.0.0.1:9/api",
+            "NO_COLOR": "1",
+        }
+        self.kept = folder / "kept.sh"
+        self.kept.write_text(f"cd {shlex.quote(str(folder))}\n", encoding="utf-8")
+        self.background: subprocess.Popen[bytes] | None = None
+
+    def type(self, command: str, shown: list[str], code: int) -> None:
+        """Run one command and hold what it says against the page."""
+        command = command.replace("8410", str(self.port)).replace("$EXAMPLES", str(ROOT / "examples"))
+        script = f". {self.kept}\n{command}"
+        ran = subprocess.run(  # noqa: S603 - the commands of our own page
+            ["bash", "-c", script], env=self.environment, capture_output=True, text=True, timeout=60
+        )
+        said = ran.stdout + ran.stderr
+        assert ran.returncode == code, f"{command}\n{said}"
+        for line in filter(None, (line.strip() for line in shown)):
+            if line != "…":
+                assert _plain(line) in _plain(said), f"{command}\nshows {line!r}, said:\n{said}"
+        if re.match(r"(export|cd) ", command):
+            with self.kept.open("a", encoding="utf-8") as kept:
+                kept.write(f"{command}\n")
+
+    def start(self, command: str) -> None:
+        """What runs in a window of its own."""
+        command = command.replace("8410", str(self.port))
+        self.background = subprocess.Popen(  # noqa: S603 - as above
+            ["bash", "-c", f". {self.kept}\nexec {command}"],
+            env=self.environment,
+            stdout=(self.folder / "up.log").open("wb"),
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        until = time.monotonic() + 40
+        while not self._answers():
+            assert time.monotonic() < until, (self.folder / "up.log").read_text(encoding="utf-8")
+            time.sleep(0.1)
+
+    def _answers(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/health", timeout=2):
+                return True
+        except urllib.error.HTTPError:
+            return True
+        except OSError:
+            return False
+
+    def stop(self) -> None:
+        """Ctrl-C in that window; it ends within the five seconds that are promised, and with 0."""
+        if self.background is not None:
+            os.killpg(self.background.pid, signal.SIGINT)
+            try:
+                assert self.background.wait(8) == 0
+            finally:
+                if self.background.poll() is None:
+                    os.killpg(self.background.pid, signal.SIGKILL)
+            self.background = None
+
+
+def _free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+@pytest.mark.timeout(300)
+def test_quickstart_does_what_it_says(tmp_path: Path) -> None:
+    reader = _Reader(tmp_path, _free_port())
+    text = (DOCS / "quickstart.md").read_text(encoding="utf-8")
+    try:
+        for found in SCRIPT.finditer(text):
+            how = found["how"] or ""
+            code = int(how.removeprefix("exit: ")) if how.startswith("exit: ") else 0
+            for command, shown in _commands(found["body"]):
+                if how == "window":
+                    reader.start(command)
+                else:
+                    reader.type(command, shown, code)
+        _link_opens(next(tmp_path.rglob("messages.jsonl")))
+    finally:
+        reader.stop()
+
+
+def _link_opens(messages: Path) -> None:
+    """The link of the first page shows the matter, and looking at it changes nothing."""
+    first = orjson.loads(messages.read_bytes().splitlines()[0])
+    link = re.search(r"http://127\.0\.0\.1:\d+/p/\S+", first["text"])
+    assert link is not None, first["text"]
+    with urllib.request.urlopen(link[0], timeout=5) as answer:
+        assert answer.status == 200
