@@ -25,14 +25,13 @@ from notifiers.slack.fake import FakeSlack
 
 INCIDENTS = 100
 BUSY_INCIDENTS = 8
-STEPS = 400
 P95_TARGET = 100
 BEGIN_WITHIN_SECONDS = 60.0
 STOP_WITHIN_SECONDS = 10
 
 
 def alert_busy(ground: Ground) -> Iterator[Figure]:
-    """A real conductor with two children works through incidents of 400 ready steps, each starting a program.
+    """A real conductor with two children works through incidents of 200 ready steps, each starting a program.
 
     Each new incident wants a run of its own besides.
     """
@@ -45,13 +44,13 @@ def alert_busy(ground: Ground) -> Iterator[Figure]:
 async def _measured(ground: Ground) -> tuple[list[float], int]:
     async with FakeSlack() as slack:
         bank = found(ground.place("busy"), slack.base_url)
-        equip(bank, STEPS)
+        equip(bank)
         streams = _incidents(bank)
         async with (
-            prefect(ground.place("prefect-busy")) as environment,
+            prefect(ground.place("prefect-busy")) as server,
             running(bank.directory) as pager,
             aiohttp.ClientSession() as session,
-            _conductor(bank, environment),
+            _conductor(bank, server.environment),
         ):
             source = AlertSource(session, pager, slack)
             await _begun(bank, streams)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.bank import Bank
@@ -39,27 +40,33 @@ _TARGET = """
 """
 
 
-def equip(bank: Bank, steps: int = STEPS) -> None:
+def equip(bank: Bank) -> None:
     """Give the bank the playbook and the target that it names: a program that does nothing."""
-    text = _HEAD + "".join(_STEP.format(number=number) for number in range(1, steps + 1))
+    text = _HEAD + "".join(_STEP.format(number=number) for number in range(1, STEPS + 1))
     (bank.directory / "playbooks" / f"{PLAYBOOK}.yaml").write_text(text, encoding="utf-8")
     with (bank.directory / "targets.yaml").open("a", encoding="utf-8") as targets:
         targets.write(_TARGET)
 
 
-@asynccontextmanager
-async def prefect(home: Path) -> AsyncIterator[dict[str, str]]:
-    """An embedded Prefect server while entered; the environment of a process that runs flows with it.
+@dataclass(frozen=True, kw_only=True)
+class Prefect:
+    """A running server: the environment of a process that runs flows with it, and its own process."""
 
-    Raises HikeshiError if it is not healthy within a minute.
-    """
+    environment: dict[str, str]
+    pid: int
+
+
+@asynccontextmanager
+async def prefect(home: Path) -> AsyncIterator[Prefect]:
+    """An embedded Prefect server while entered. Raises HikeshiError if it is not healthy within a minute."""
     prepare_from_template(home)
     server = PrefectServer(home)
     server.start()
     try:
-        if not await server.healthy():
+        if not await server.healthy() or server.pid is None:
             raise HikeshiError(f"the Prefect server is not healthy; see {server.log}")
         environment = {name: value for name, value in os.environ.items() if name != "HIKESHI_ENGINE"}
-        yield {**environment, **client_environment(home, server.url)}
+        environment |= client_environment(home, server.url)
+        yield Prefect(environment=environment, pid=server.pid)
     finally:
         await server.stop()

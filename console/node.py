@@ -295,6 +295,7 @@ class Node:
             "impaired": impaired,
             "quarantined": quarantined,
             "conductor_age_seconds": round(age, 1) if age is not None else None,
+            "prefect": "unknown" if age is None else "down" if "prefect" in impaired else "ok",
             "drill": desk.premises.drill,
         }
 

@@ -244,7 +244,10 @@ def _alert(number: str, matter: Matter, lang: str) -> dict[str, Any]:
     return {
         "title": title,
         "what": f"{number}: {title}",
-        "extra": {"source": alert.source if alert else "", "error": error},
+        "extra": {
+            "source": alert.source if alert else "",
+            "error": _text(matter, alert.problem) if alert else "",
+        },
     }
 
 

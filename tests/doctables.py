@@ -1,4 +1,4 @@
-"""The tables of the docs, made from the code: what a page has to say, and what people say in its last column."""
+"""The tables of the docs, made from the code, and the last column that people write."""
 
 from __future__ import annotations
 
@@ -54,23 +54,19 @@ def _code(value: object) -> str:
 
 def _kind_of(schema: Mapping[str, Any]) -> str:
     """A field's type as people read it."""
-    for name in ("anyOf", "oneOf"):
-        if name in schema:
-            some = [one for one in schema[name] if one.get("type") != "null"]
-            return " or ".join(dict.fromkeys(_kind_of(one) for one in some))
+    some = [one for one in schema.get("anyOf", schema.get("oneOf", ())) if one.get("type") != "null"]
+    if some:
+        return " or ".join(dict.fromkeys(_kind_of(one) for one in some))
     if "$ref" in schema:
         return str(schema["$ref"].rsplit("/", 1)[1])
-    if "enum" in schema:
-        return ", ".join(_code(one) for one in schema["enum"])
-    if "const" in schema:
-        return _code(schema["const"])
-    if schema.get("type") == "array":
-        items = schema.get("items") or {}
-        return "list of " + (_kind_of(items) if items else "texts")
-    if schema.get("type") == "object":
-        inner = schema.get("additionalProperties")
-        return "map to " + _kind_of(inner) if isinstance(inner, dict) else "map"
-    return _scalar(schema)
+    choices = schema.get("enum", [schema["const"]] if "const" in schema else [])
+    return ", ".join(_code(one) for one in choices) or _container(schema) or _scalar(schema)
+
+
+def _container(schema: Mapping[str, Any]) -> str:
+    inner = schema.get("items") or schema.get("additionalProperties")
+    word = {"array": "list of ", "object": "map to "}.get(schema.get("type", ""), "")
+    return word + (_kind_of(inner) if isinstance(inner, dict) else "texts") if word else ""
 
 
 def _scalar(schema: Mapping[str, Any]) -> str:
@@ -122,7 +118,12 @@ def _default(schema: Mapping[str, Any], required: bool) -> str:
 
 def facts(stream: str) -> ByHand:
     """The kinds of fact of one stream, those of pages apart."""
-    types = {"incident": Incident, "intake": Intake, "house": House, "programme": Programme}
+    types: Mapping[str, Any] = {
+        "incident": Incident,
+        "intake": Intake,
+        "house": House,
+        "programme": Programme,
+    }
     kinds = sorted(PAGE_FACTS) if stream == "any" else sorted(kinds_of(types[stream]) - set(PAGE_FACTS))
     return ("fact",), [(_code(kind),) for kind in kinds]
 
@@ -152,7 +153,7 @@ def errors(_: str) -> Rows:
 
 def permissions(_: str) -> ByHand:
     """Who may do what."""
-    rows = [
+    rows: Rows = [
         (_code(name), "everybody" if "*" in roles else ", ".join(map(_code, roles)))
         for name, roles in PERMISSIONS.items()
     ]
@@ -161,7 +162,7 @@ def permissions(_: str) -> ByHand:
 
 def gates(_: str) -> ByHand:
     """Every gate with its item of the guideline."""
-    rows = [
+    rows: Rows = [
         (_code(gate.id), gate.guideline, ", ".join(map(_code, gate.override_by))) for gate in GATES.values()
     ]
     return ("gate", "guideline", "who may override"), [*rows, ("`closing`", "FSA-2.5.2.6-B6", "`ciso`")]
@@ -189,11 +190,12 @@ def kinds(_: str) -> Rows:
 
 def guideline(_: str) -> Rows:
     """Every item with the shipped playbooks that name it."""
-    items, _, _ = read_catalogue(EXAMPLE_BANK)
+    items, *_ = read_catalogue(EXAMPLE_BANK)
     entries, _ = read_library(EXAMPLE_BANK)
+    shipped = {name: entry.playbook for name, entry in entries.items() if entry.origin == "shipped"}
     rows: Rows = [("item", "level", "origin", "covered by", "in short", "named by")]
     for item in items.values():
-        naming = [name for name, entry in entries.items() if _names_item(entry.playbook, item)]
+        naming = [name for name, playbook in shipped.items() if _names_item(playbook, item)]
         by = ", ".join(sorted(naming)) or "–"
         rows.append((_code(item.id), item.level, item.origin, item.scope, item.summary.en, by))
     return rows

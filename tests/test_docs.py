@@ -10,6 +10,7 @@ import ast
 import os
 import re
 import shlex
+import shutil
 import signal
 import socket
 import subprocess
@@ -32,6 +33,7 @@ from playbooks.catalogue import Catalogue
 from playbooks.institution import FILES
 from tests.doctables import GENERATED, ROOT, cells_of, leaves, model_at, rendered
 
+BASH = shutil.which("bash") or "/bin/bash"
 DOCS = ROOT / "docs"
 WRITE = os.environ.get("HIKESHI_WRITE_DOCS") == "1"
 OWN = (
@@ -127,8 +129,7 @@ def test_every_block_of_configuration_is_checked() -> None:
 def _commands_on(page: Path) -> Iterator[str]:
     """Each `hikeshi …` in a block or in the text."""
     text = page.read_text(encoding="utf-8")
-    for line in re.findall(r"^(?:\$ )?((?:[A-Z_]+=\S+ )*hikeshi .*)$", text, re.MULTILINE):
-        yield line
+    yield from re.findall(r"^(?:\$ )?((?:[A-Z_]+=\S+ )*hikeshi .*)$", text, re.MULTILINE)
     yield from re.findall(r"`(hikeshi [^`]+)`", BLOCK.sub("", text))
 
 
@@ -236,7 +237,7 @@ def _plain(text: str) -> str:
 
 
 class _Reader:
-    """Types what the quickstart shows, in one shell that keeps its variables, and looks at what comes back."""
+    """Types what the quickstart shows, in one shell that keeps its variables, and reads what comes back."""
 
     def __init__(self, folder: Path, port: int) -> None:
         self.folder, self.port = folder, port
@@ -258,7 +259,12 @@ class _Reader:
         command = command.replace("8410", str(self.port)).replace("$EXAMPLES", str(ROOT / "examples"))
         script = f". {self.kept}\n{command}"
         ran = subprocess.run(  # noqa: S603 - the commands of our own page
-            ["bash", "-c", script], env=self.environment, capture_output=True, text=True, timeout=60
+            [BASH, "-c", script],
+            check=False,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
         )
         said = ran.stdout + ran.stderr
         assert ran.returncode == code, f"{command}\n{said}"
@@ -273,7 +279,7 @@ class _Reader:
         """What runs in a window of its own."""
         command = command.replace("8410", str(self.port))
         self.background = subprocess.Popen(  # noqa: S603 - as above
-            ["bash", "-c", f". {self.kept}\nexec {command}"],
+            [BASH, "-c", f". {self.kept}\nexec {command}"],
             env=self.environment,
             stdout=(self.folder / "up.log").open("wb"),
             stderr=subprocess.STDOUT,
@@ -334,5 +340,5 @@ def _link_opens(messages: Path) -> None:
     first = orjson.loads(messages.read_bytes().splitlines()[0])
     link = re.search(r"http://127\.0\.0\.1:\d+/p/\S+", first["text"])
     assert link is not None, first["text"]
-    with urllib.request.urlopen(link[0], timeout=5) as answer:
+    with urllib.request.urlopen(link[0], timeout=5) as answer:  # noqa: S310 - matched above
         assert answer.status == 200

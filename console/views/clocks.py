@@ -73,7 +73,7 @@ def _steps(state: Incident, naming: Naming) -> Iterator[Clock]:
         yield Clock(
             stream=state.stream,
             kind="step",
-            what=planned.step.title.lang(naming.lang),
+            what=naming.title(planned),
             at=known.limit_at,
             who=naming.holders(owner) if owner else naming.texts("words.machine"),
             stops=_command(state.stream, planned, naming),

@@ -104,10 +104,14 @@ class Naming:
         """The step of this key as its playbook has it."""
         return self.world.step(self.state, key) if isinstance(self.state, Incident) else None
 
+    def title(self, planned: PlannedStep) -> str:
+        """A step's title; that of a step added by hand is a text beside the record."""
+        return self.text(planned.step.title.lang(self.lang), 300)
+
     def step(self, key: str) -> str:
-        """A step's title with its key; only the key if the incident no longer carries it."""
+        """A step's title with its key; only the key if the incident does not carry it."""
         planned = self.planned(key)
-        return harmless(key, 200) if planned is None else f"{planned.step.title.lang(self.lang)} [{key}]"
+        return harmless(key, 200) if planned is None else f"{self.title(planned)} [{key}]"
 
     def severity(self, name: str) -> str:
         """A severity's title."""

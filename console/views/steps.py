@@ -86,7 +86,7 @@ def _row(known: StepState | None, planned: PlannedStep, naming: Naming) -> Row:
             naming.phase(planned.step.phase),
             naming.texts.word("words.status", status),
             planned.key,
-            planned.step.title.lang(naming.lang),
+            naming.title(planned),
             naming.who(owner) if owner else naming.texts("words.machine"),
             limit,
         ),

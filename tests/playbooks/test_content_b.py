@@ -248,7 +248,7 @@ class Branching(Walk):
 def runs(folder: Path, name: str) -> Iterator[Branching]:
     """Under the recommended choices with each loop twice, then each option in turn, once with every no."""
     ways: list[tuple[int | None, str, bool]] = [(None, "yes", True), (0, "yes", False), (1, "no", False)]
-    ways += [(number, "yes", False) for number in (2, 3)]
+    ways += [(2, "yes", True), (3, "yes", False)]
     for number, (option, yes, again) in enumerate(ways):
         walk = Branching(folder / str(number), name, option, yes=yes, again=again)
         try:
