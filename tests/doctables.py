@@ -100,7 +100,7 @@ def fields(path: str) -> ByHand:
     for name, field in model.model_fields.items():
         shown = field.alias or name
         found = schema["properties"][shown]
-        spans = timedelta in (field.annotation, *get_args(field.annotation))
+        spans = timedelta.__name__ in str(field.annotation)
         rows.append(
             (_code(shown), "span" if spans else _kind_of(found), _default(found, field.is_required()))
         )
@@ -190,8 +190,8 @@ def kinds(_: str) -> Rows:
 
 def guideline(_: str) -> Rows:
     """Every item with the shipped playbooks that name it."""
-    items, *_ = read_catalogue(EXAMPLE_BANK)
-    entries, _ = read_library(EXAMPLE_BANK)
+    items = read_catalogue(EXAMPLE_BANK)[0]
+    entries = read_library(EXAMPLE_BANK)[0]
     shipped = {name: entry.playbook for name, entry in entries.items() if entry.origin == "shipped"}
     rows: Rows = [("item", "level", "origin", "covered by", "in short", "named by")]
     for item in items.values():

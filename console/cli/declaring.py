@@ -41,9 +41,12 @@ def declare(  # noqa: PLR0913 - one flag for each thing that may be known alread
     from models.commands import Declare  # noqa: PLC0415
 
     if from_ is not None:
+        said = (text, playbook, severity, impact, urgency, service, occurred, detected)
+        if any(said):
+            session.wrong(session.texts("words.usage.from_alone"))
         _from_file(session, Path(from_), source)
         return
-    if not text.strip() and from_ is None:
+    if not text.strip():
         session.wrong(session.texts("words.usage.text"))
     session.write(
         None,
@@ -64,6 +67,7 @@ def _from_file(session: Session, path: Path, source: str | None) -> None:
     """A real alert, through the same intake as the API; `-` reads standard input."""
     from console.cli import report  # noqa: PLC0415
     from console.intake import receive  # noqa: PLC0415
+    from models.commands import Note  # noqa: PLC0415
 
     known = [one.id for one in session.house.institution.intake.sources]
     if source is None and len(known) == 1:
@@ -76,7 +80,13 @@ def _from_file(session: Session, path: Path, source: str | None) -> None:
     # The alert speaks for itself, but who fed it in must be known.
     session.known_actor()
     received = receive(session.house, source, body)
-    report.recorded(session, received.outcome)
+    if received.incident is not None:
+        note = session.texts("words.fed", alert=received.alert, file=path.name)
+        session.ask(received.incident, Note, text=note)
+    if received.duplicate:
+        report.counted(session, received.alert, received.incident)
+    else:
+        report.recorded(session, received.outcome)
 
 
 def dismiss(session: Session, incident: Incident, reason: Reason) -> None:

@@ -59,6 +59,14 @@ def recorded(session: Session, outcome: Outcome) -> None:
         raise typer.Exit(NOBODY_PAGED)
 
 
+def counted(session: Session, alert: str, incident: str | None) -> None:
+    """An alert whose matter was known already: counted, and nobody is paged again."""
+    if session.given.json:
+        output.json({"accepted": True, "duplicate": True, "alert": alert, "stream": incident})
+        return
+    session.say(session.texts("words.duplicate", alert=alert, incident=incident or ""), "warn")
+
+
 def _on_their_way(session: Session) -> bool:
     """Whether the messages that wait are on their way: a node runs, or they were delivered now."""
     if pager_is_running(session):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from datetime import timedelta
@@ -77,6 +78,7 @@ def test_refusals_in_japanese(cli: Cli) -> None:
         (["evidence", "add", INC, "a", "--description", "b", "--file", "/nothing"], "cannot be read"),
         (["resolve", INC, "--cause", "a", "--entry-route", "b", "--watch", "3 days"], "none of 30m, 4h, 3d"),
         (["declare", "--from", "/nothing", "--source", "nobody"], "is not in intake.yaml"),
+        (["declare", "x", "--from", "/nothing"], "--from takes nothing beside it"),
         (["service", "confirm", INC, "atm", "--side", "both"], "none of csirt, owner"),
     ],
 )
@@ -130,6 +132,12 @@ def test_alert_from_a_file_declares_and_is_shown(cli: Cli) -> None:
     shown = cli.run("alert", "show", "al-000001").out
     assert '"rule"' in shown
     assert "incident: INC-2026-0001" in shown
+    again = cli.run("declare", "--from", str(ALERTS / "wazuh-ransomware.json"), "--source", "wazuh")
+    assert (again.code, "was counted (AL-000001 INC-2026-0001)" in again.out) == (0, True)
+    assert (
+        "Kenji Sato: note: alert AL-000001 was fed in from the file wazuh-ransomware.json"
+        in cli.run("log", INC).out
+    )
 
 
 def test_alert_that_nobody_could_read_is_dealt_with_by_people(cli: Cli) -> None:
@@ -152,8 +160,8 @@ def test_alert_that_nobody_could_read_is_dealt_with_by_people(cli: Cli) -> None:
 def test_steps_and_playbooks(cli: Cli) -> None:
     cli.run("declare", "x", "--playbook", "short")
     cli.done("step", "assign", INC, "look", "ito")
-    cli.done("step", "add", INC, "call-isp", "--title", "Call the ISP", "--phase", "triage", "--owner", "csirt-lead",
-             "--reason", "DDoS as well", "--within", "30m")  # fmt: skip
+    cli.done("step", "add", INC, "call-isp", "--title", "Call the ISP", "--phase", "triage",
+             "--owner", "csirt-lead", "--reason", "DDoS as well", "--within", "30m")  # fmt: skip
     assert "Call the ISP [added/call-isp]" in cli.run("show", INC).out
     cli.done("step", "na", INC, "call-isp", "--reason", "No DDoS")
     cli.done("step", "skip", INC, "look", "--reason", "Seen already")
@@ -263,6 +271,21 @@ def test_the_account_comes_from_the_system_and_not_from_user_variables(cli: Cli)
     said = _python(run, "declare", "x", **where)
     assert said.returncode == 1
     assert "not in the directory" in said.stderr
+
+
+def test_log_follows_until_interrupted(cli: Cli) -> None:
+    cli.run("declare", "x", "--playbook", "short")
+    command = [sys.executable, "-uc", "from console.main import run; run()", "log", INC, "--follow"]
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("HIKESHI_")}
+    environment = {**clean, "PYTHONPATH": str(ROOT), "HIKESHI_DIR": str(cli.directory), "HIKESHI_LANG": "en"}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:  # noqa: S603
+        assert process.stdout is not None
+        assert "incident declared" in process.stdout.readline()
+        cli.run("note", INC, "seen by those who follow")
+        line = next(line for line in process.stdout if "note:" in line)
+        assert "seen by those who follow" in line
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=10) == 0
 
 
 def test_language_from_the_settings(cli: Cli) -> None:
