@@ -51,6 +51,8 @@ def _speak(command: Any, path: tuple[str, ...], texts: Texts) -> None:
     example = texts.get(".".join(("help", "example", *path)) if path else "help.example.hikeshi", "")
     if example:
         command.epilog = texts("help.words.example", example=example)
+    if (option := command.get_help_option(typer.Context(command))) is not None:
+        option.help = texts("help.option.help")
     for parameter in command.params:
         parameter.help = texts.get(
             ".".join(("help", "option", *path, parameter.name)),

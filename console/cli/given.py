@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from console.cli.session import Given, Session
+from console.texts import LANGUAGES
 
 Dir = Annotated[str | None, typer.Option("--dir", metavar="DIR", show_default=False)]
 Lang = Annotated[str | None, typer.Option("--lang", metavar="ja|en", show_default=False)]
@@ -61,7 +62,7 @@ def _signature(function: Function, common: tuple[tuple[str, Any, Any], ...]) -> 
 
 def _session(context: typer.Context, common: dict[str, Any]) -> Session:
     base = context.obj if isinstance(context.obj, Given) else Given()
-    return Session(
+    session = Session(
         replace(
             base,
             directory=common["dir_"] or base.directory,
@@ -71,3 +72,5 @@ def _session(context: typer.Context, common: dict[str, Any]) -> Session:
             page_now=bool(common.get("page_now_")),
         )
     )
+    session.one_of(session.given.lang, LANGUAGES, "--lang")
+    return session

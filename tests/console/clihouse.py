@@ -96,7 +96,7 @@ class Cli:
         """Type one command as `who`."""
         self.monkeypatch.setenv("HIKESHI_ACCOUNT", who)
         self.capsys.readouterr()
-        code = execute([*arguments, "--lang", lang], self.house)
+        code = execute(["--lang", lang, *arguments], self.house)
         said = self.capsys.readouterr()
         return Answer(code=code, out=said.out, err=said.err)
 

@@ -68,6 +68,7 @@ def test_refusals_in_japanese(cli: Cli) -> None:
         (["declare", "x", "--occurred", "yesterday"], "is no time"),
         (["done", INC], "missing: STEP"),
         (["done", INC, "look", "--set", "seen"], "write seen as NAME=VALUE"),
+        (["list", "--lang", "fr"], "none of ja, en"),
         (["nothing-such"], "No such command"),
         (["list", "--nothing"], "there is no option --nothing"),
         (["export", INC, "--format", "pdf"], "none of md, json"),
@@ -238,7 +239,7 @@ def _python(code: str, *arguments: str, **environment: str) -> subprocess.Comple
 def test_help_imports_nothing_heavy() -> None:
     code = (
         "import sys\nfrom console.main import execute\nexecute(['--help'])\nexecute(['done', '--help'])\n"
-        "heavy = {'prefect', 'sqlalchemy', 'sqlmodel', 'fastapi', 'rich', 'jinja2', 'orjson'} & set(sys.modules)\n"
+        "heavy = {'prefect', 'sqlalchemy', 'sqlmodel', 'fastapi', 'rich', 'orjson'} & set(sys.modules)\n"
         "print('heavy:', sorted(heavy))"
     )
     assert _python(code).stdout.splitlines()[-1] == "heavy: []"
