@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any
 
 from console.views.causes import cause, gate
@@ -39,14 +40,15 @@ def _value(naming: Naming, name: str, value: Any) -> str:
 
 
 def _one(naming: Naming, kind: str, value: str) -> str:
-    if kind == "who":
-        return naming.who(value)
-    if kind == "step":
-        return naming.step(value)
-    if kind == "gate":
-        return gate(naming, value)
-    if kind == "cause":
-        return cause(naming, value)
-    if kind == "status":
-        return naming.texts.word("words.status", value)
-    return harmless(value, 300)
+    say = _NAMED.get(kind)
+    return say(naming, value) if say is not None else harmless(value, 300)
+
+
+_NAMED: Mapping[str, Callable[[Naming, str], str]] = {
+    "who": Naming.who,
+    "step": Naming.step,
+    "gate": gate,
+    "cause": cause,
+    "instant": lambda naming, value: naming.times.at(datetime.fromisoformat(value)),
+    "status": lambda naming, value: naming.texts.word("words.status", value),
+}

@@ -68,7 +68,7 @@ def test_refusals_in_japanese(cli: Cli) -> None:
         (["declare", "x", "--occurred", "yesterday"], "is no time"),
         (["done", INC], "missing: STEP"),
         (["done", INC, "look", "--set", "seen"], "write seen as NAME=VALUE"),
-        (["list", "--lang", "fr"], "none of ja, en"),
+        (["list", "--lang", "fr"], "ja, en"),
         (["nothing-such"], "No such command"),
         (["list", "--nothing"], "there is no option --nothing"),
         (["export", INC, "--format", "pdf"], "none of md, json"),
@@ -88,6 +88,13 @@ def test_wrong_usage_is_exit_2_with_advice(cli: Cli, arguments: list[str], words
     answer = cli.run(*arguments)
     assert answer.code == 2, answer
     assert words in answer.err
+
+
+def test_an_instant_ahead_is_refused_in_local_time(cli: Cli) -> None:
+    cli.run("declare", "x", "--playbook", "short")
+    answer = cli.run("note", INC, "x", "--at", "2026-11-25T12:00:00+09:00")
+    assert answer.code == 1
+    assert "the time lies ahead: at 2026-11-25 12:00 +09:00" in answer.err
 
 
 def test_no_such_incident(cli: Cli) -> None:
