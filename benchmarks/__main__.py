@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -24,6 +24,7 @@ from benchmarks.idle import idle
 from benchmarks.steps import steps
 from benchmarks.timers import timers
 from benchmarks.verifying import verifying
+from models.errors import HikeshiError
 
 RESULT = BUILD / "bench.json"
 BENCHMARKS: dict[str, Benchmark] = {
@@ -41,7 +42,7 @@ BENCHMARKS: dict[str, Benchmark] = {
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run what is named, or all of it; 1 if a target was missed, 2 for a name that is none."""
+    """Run what is named, or all of it; 1 if a target was missed or not measured, 2 for a wrong name."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", help=f"of: {', '.join(BENCHMARKS)}; all if none is given")
     parser.add_argument("--full", action="store_true", help="the long forms: timers for 10 minutes")
@@ -54,29 +55,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
         runs = [_run(name, place) for name in given.names or BENCHMARKS]
     _write(RESULT, here, runs)
     missed = [figure.name for run in runs for figure in run["figures"] if figure.met is False]
+    missed += [f"{run['name']}: not measured" for run in runs if run["failed"]]
     print(f"\n{RESULT}; {len(missed)} missed" + "".join(f"\n  {name}" for name in missed))
     return 1 if missed else 0
 
 
 def _run(name: str, place: Ground) -> dict[str, Any]:
+    """One benchmark; what one cannot measure stops none of the others."""
     print(f"\n{name}", flush=True)
     settle()
     start = perf_counter()
-    figures = []
-    for figure in BENCHMARKS[name](place):
-        figures.append(figure)
-        _show([figure])
-    took = perf_counter() - start
-    print(f"  ({took:.1f} s)", flush=True)
-    return {"name": name, "seconds": round(took, 1), "load": round(os.getloadavg()[0], 2), "figures": figures}
+    figures, failed = [], ""
+    try:
+        for figure in BENCHMARKS[name](place):
+            figures.append(figure)
+            _show(figure)
+    except (HikeshiError, TimeoutError) as why:
+        failed = f"{type(why).__name__}: {why}"
+        print(f"  not measured: {failed}", flush=True)
+    took = round(perf_counter() - start, 1)
+    load = round(os.getloadavg()[0], 2)
+    print(f"  ({took} s, load {load})", flush=True)
+    return {"name": name, "seconds": took, "load": load, "figures": figures, "failed": failed}
 
 
-def _show(figures: Iterable[Figure]) -> None:
-    for figure in figures:
-        name, value, target, met = figure.as_row()
-        print(f"  {name:<74} {value:>14}  {target:>14}  {met}", flush=True)
-        if figure.note:
-            print(f"      {figure.note}", flush=True)
+def _show(figure: Figure) -> None:
+    name, value, target, met = figure.as_row()
+    print(f"  {name:<74} {value:>14}  {target:>14}  {met}", flush=True)
+    if figure.note:
+        print(f"      {figure.note}", flush=True)
 
 
 def _write(path: Path, here: dict[str, Any], runs: Sequence[dict[str, Any]]) -> None:

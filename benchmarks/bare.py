@@ -34,26 +34,29 @@ def rows_of(record: Record, outcomes: Iterable[Outcome]) -> list[Rows]:
 
 
 def _read(tx: Tx, outcome: Outcome) -> Rows:
-    first, last = outcome.facts[0].seq, outcome.facts[-1].seq
-    facts = _all(tx, FACT, FACT.c.seq, outcome.stream, first, last)
-    head = _all(tx, STREAM, STREAM.c.seq, outcome.stream, 0, 2**31, STREAM.c.id)[0]
+    last = outcome.facts[-1].seq
+    facts = _all(tx, FACT, *_between(FACT, "seq", outcome))
+    head = _all(tx, STREAM, STREAM.c.id == outcome.stream)[0]
     names = [*_DERIVED, *(_SNAPSHOT if head["snapshot_seq"] == last else ())]
     stream = {name: head[name] for name in names} | {"seq": last, "hash": facts[-1]["hash"]}
-    outbox = _all(tx, OUTBOX, OUTBOX.c.cause, outcome.stream, first, last)
+    outbox = _all(tx, OUTBOX, *_between(OUTBOX, "cause", outcome))
     return Rows(
         facts=facts,
-        texts=_all(tx, TEXT, TEXT.c.seq, outcome.stream, first, last),
+        texts=_all(tx, TEXT, *_between(TEXT, "seq", outcome)),
         outbox=[{name: value for name, value in row.items() if name != "id"} for row in outbox],
         stream={"id": outcome.stream, **stream},
     )
 
 
-def _all(
-    tx: Tx, table: sa.Table, seq: Any, stream: str, first: int, last: int, key: Any = None
-) -> list[dict[str, Any]]:
-    key = table.c.stream if key is None else key
-    found = tx.connection.execute(sa.select(table).where(key == stream, seq.between(first, last)))
+def _all(tx: Tx, table: sa.Table, *conditions: Any) -> list[dict[str, Any]]:
+    found = tx.connection.execute(sa.select(table).where(*conditions))
     return [dict(row) for row in found.mappings()]
+
+
+def _between(table: sa.Table, seq: str, outcome: Outcome) -> tuple[Any, Any]:
+    """Rows that the outcome's facts are, or have caused."""
+    first, last = outcome.facts[0].seq, outcome.facts[-1].seq
+    return table.c.stream == outcome.stream, table.c[seq].between(first, last)
 
 
 def _laid_down(path: Path, streams: Sequence[Mapping[str, Any]]) -> None:
@@ -116,7 +119,7 @@ class BareCore:
 
     def _update(self, stream: Mapping[str, Any]) -> sa.Update:
         if len(stream) not in self._updates:
-            values = {name: sa.bindparam(f"new_{name}") for name in stream if name != "id"}
+            values: dict[str, Any] = {name: sa.bindparam(f"new_{name}") for name in stream if name != "id"}
             self._updates[len(stream)] = (
                 sa.update(STREAM).where(STREAM.c.id == sa.bindparam("of")).values(values)
             )

@@ -21,7 +21,7 @@ PROGRAM = Path(sys.executable).parent / "hikeshi"
 
 
 def cli(ground: Ground) -> Iterator[Figure]:
-    """The installed program, in a directory with a few open incidents. Bytecode is there from the first run."""
+    """The installed program, in a directory with a few open incidents, its bytecode already compiled."""
     bank = found(ground.place("cli"))
     desk = bank.desk()
     for _ in range(INCIDENTS):

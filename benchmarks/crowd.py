@@ -23,8 +23,7 @@ from models.record import COUNTER, FACT, STREAM, TEXT, Tx, micros
 _INSTANT = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 _PER_WRITE = 500
 WITHIN = timedelta(minutes=5)
-"""How long the first level of the example's main route has: a copy falls due so long after its declaration."""
-RENEW = timedelta(minutes=30)
+"""What the first level of the example's main route has: a copy falls due so long after its declaration."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,8 @@ from benchmarks.bank import Bank
 from benchmarks.figure import Figure, quantile, spread
 from benchmarks.ground import Ground, settle
 from benchmarks.long import FACTS, long_incident
-from models.fold import empty, fold as fold_facts
+from models.fold import empty
+from models.fold import fold as fold_facts
 from models.record import Record
 
 TIMES = 9

@@ -1,4 +1,4 @@
-"""Where a run takes place: its scratch folder on the disk, its length, and what several measurements share."""
+"""Where a run takes place: its scratch folder on the disk, its length, what measurements share."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from benchmarks.bank import SECRETS
 from benchmarks.figure import Figure
@@ -19,11 +20,12 @@ Benchmark = Callable[["Ground"], Iterable[Figure]]
 
 
 class Ground:
-    """`full` asks for the long forms."""
+    """`full` asks for the long forms; `kept` is for what is made once and measured several times."""
 
     def __init__(self, folder: Path, *, full: bool = False) -> None:
         self.folder = folder
         self.full = full
+        self.kept: dict[str, Any] = {}
         self._made = 0
 
     def place(self, name: str) -> Path:
@@ -48,5 +50,5 @@ def ground(*, full: bool) -> Iterator[Ground]:
 
 
 def settle() -> None:
-    """Collect what an earlier measurement left behind; in a measurement the collector runs as it always does."""
+    """Collect what an earlier measurement left behind; during one the collector runs as it always does."""
     gc.collect()

@@ -13,8 +13,8 @@ from benchmarks.pager import running
 from models.clock import ExerciseClock, SystemClock
 
 OPEN = 10_000
-SETTLE_SECONDS = 1.5
-LOOK_SECONDS = 5.0
+SETTLE_SECONDS = 1.0
+LOOK_SECONDS = 3.0
 
 
 def idle(ground: Ground) -> Iterator[Figure]:

@@ -18,18 +18,18 @@ OPEN_PAGES = 150
 _RESERVED = 5 * OPEN_PAGES
 """Facts that the open pages may take."""
 _PER_TRANSACTION = 500
-_NAMED: dict[int, tuple[Bank, str]] = {}
 
 
 def long_incident(ground: Ground) -> tuple[Bank, str]:
     """The bank and the incident's number; made once in a run."""
-    if id(ground) not in _NAMED:
+    if "long" not in ground.kept:
         bank = found(ground.place("long"))
         desk = bank.desk(ExerciseClock(SystemClock().now()))
         stream = _written(desk)
         desk.record.close()
-        _NAMED[id(ground)] = bank, stream
-    return _NAMED[id(ground)]
+        ground.kept["long"] = bank, stream
+    kept: tuple[Bank, str] = ground.kept["long"]
+    return kept
 
 
 def _written(desk: Desk) -> str:
@@ -82,4 +82,6 @@ def _one(number: int, before: datetime) -> Command:
 def _other(number: int, before: datetime) -> Command:
     if number % 100 == 8:
         return ServiceFact(actor=ANALYST, service="email", what="impacted", instant=before)
-    return SetRecoveryPoint(actor=ANALYST, id=f"backup-{number % 200}", service="core-banking", instant=before)
+    return SetRecoveryPoint(
+        actor=ANALYST, id=f"backup-{number % 200}", service="core-banking", instant=before
+    )

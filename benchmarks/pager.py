@@ -1,4 +1,4 @@
-"""A pager in a process of its own, as `hikeshi up` starts it: `python -m benchmarks.pager DIR SLACK_INTERVAL`.
+"""A pager in a process of its own, as `hikeshi up` starts it: `python -m benchmarks.pager DIR INTERVAL`.
 
 The only difference is Slack's pace: 200 incidents in a row page the same person on duty, and with the shipped
 pace of a message a second to each person the figure would be that second.

@@ -1,4 +1,4 @@
-"""What we cost on top of bare Prefect: a run of 200 ready steps that do nothing, and 200 bare tasks beside it.
+"""What we cost on top of bare Prefect: a run of 200 ready steps that do nothing, beside 200 bare tasks.
 
 Each run is in a warm child process of its own, as the runner is. The actions are replaced by one that returns
 at once; claiming, fencing, recording and the rules are the real ones, on a file of its own.
@@ -22,10 +22,10 @@ from benchmarks.pager import cpu_seconds
 from console.opening import DIRECTORY_VARIABLE
 from models.errors import HikeshiError
 
-ROUNDS = 3
+ROUNDS = 2
 ON_TOP_MILLISECONDS, ON_TOP_CPU_PERCENT, WITHOUT_PER_SECOND = 5, 10, 200
 CHILD_SECONDS = 120
-FLUSH_SECONDS = 2.5
+FLUSH_SECONDS = 2.2
 Measured = dict[str, Any]
 
 
@@ -73,7 +73,7 @@ def _rounded(run: Measured) -> float:
 
 
 def _our_share(mine: Measured, theirs: Measured) -> float:
-    """What our process takes more than the bare one, of what ours and the server take together, in percent."""
+    """What our process takes more than the bare one, in percent of what ours and the server take."""
     extra = float(mine["cpu_seconds"]) - float(theirs["cpu_seconds"])
     return 100 * extra / (float(mine["cpu_seconds"]) + float(mine["server_cpu_seconds"]))
 
@@ -91,7 +91,9 @@ async def _measured(ground: Ground) -> tuple[list[Measured], list[Measured], lis
     without = [await _child(["ours", incident], off) for incident in incidents[ROUNDS:]]
     for run, engine in [(one, "prefect") for one in ours] + [(one, "off") for one in without]:
         if run["engine"] != engine or run["done"] != STEPS:
-            raise HikeshiError(f"{run['done']} of {STEPS} steps done with {run['engine']!r}: nothing measured")
+            raise HikeshiError(
+                f"{run['done']} of {STEPS} steps done with {run['engine']!r}: nothing measured"
+            )
     return ours, bare, without
 
 

@@ -1,6 +1,6 @@
 """Timers with 10,000 open incidents: a burst right after the start, then twenty due a second.
 
-Lateness is taken from the record: the instant at which the escalation was written, less the one it was due at.
+Lateness is taken from the record: when the escalation was written, less the instant it was due at.
 """
 
 from __future__ import annotations
@@ -26,8 +26,10 @@ OPEN = 10_000
 BURST = 200
 PER_SECOND = 20
 SECONDS, FULL_SECONDS = 60, 600
-START_SECONDS = 6.0
-"""From planting until the burst: the pager starts meanwhile and has nothing cached."""
+LEAD_SECONDS = 14.0
+"""Until the burst: time to plant the incidents, which takes some seconds."""
+START_SECONDS = 5.0
+"""How long before the burst the pager starts, with nothing cached."""
 REST_SECONDS = 5.0
 TARGET_SECONDS = 1.0
 
@@ -81,8 +83,7 @@ async def _measured(ground: Ground, seconds: int) -> _Run:
     bank = found(ground.place("timers"))
     count = seconds * PER_SECOND
     now = SystemClock().now()
-    # Planting takes seconds itself, so due times lie well ahead and the pager starts shortly before.
-    at = now + timedelta(seconds=20)
+    at = now + timedelta(seconds=LEAD_SECONDS)
     steady = [at + timedelta(seconds=REST_SECONDS + number / PER_SECOND) for number in range(count)]
     names = _planted(bank, [at] * BURST + steady, now)
     await asyncio.sleep(max(0.0, (at - SystemClock().now()).total_seconds() - START_SECONDS))
@@ -94,9 +95,7 @@ async def _measured(ground: Ground, seconds: int) -> _Run:
         share = (pager.cpu_seconds() - used) / (START_SECONDS + REST_SECONDS + seconds)
         after = pager.resident_mib()
     late = _lateness(bank, names)
-    return _Run(
-        burst=late[:BURST], steady=late[BURST:], cpu_share=share, before_mib=before, after_mib=after
-    )
+    return _Run(burst=late[:BURST], steady=late[BURST:], cpu_share=share, before_mib=before, after_mib=after)
 
 
 def _planted(bank: Bank, due: Sequence[datetime], now: datetime) -> list[str]:

@@ -42,3 +42,7 @@ def execute(arguments: Sequence[str], house: House | None = None) -> int:
         return 0
     except FORESEEN as error:
         return explain(error, words, "--json" in arguments)
+
+
+if __name__ == "__main__":
+    run()

@@ -79,6 +79,11 @@ class Node:
         self.ready = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._impaired: dict[str, str] = {}
+        if house.institution.playbooks.left_out:
+            files = sorted({Path(one.file).name for one in house.institution.playbooks.left_out})
+            self._impaired["playbooks"] = (
+                f"left out because of defects: {', '.join(files)}; run `hikeshi check`"
+            )
         self._base_url = (settings.public_url or "").rstrip("/")
         self._key = b""
         self._heartbeat_error = ""

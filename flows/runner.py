@@ -57,17 +57,20 @@ def _read_jobs(loop: asyncio.AbstractEventLoop, jobs: asyncio.Queue[bytes]) -> N
 
 async def _one(job: Mapping[str, Any], say: Say) -> None:
     """Run one job and answer it."""
-    from flows.engine import engine_state, with_tags  # noqa: PLC0415 - after the output is our own
+    from flows.engine import Ended, engine_state, with_tags  # noqa: PLC0415 - after the output is our own
     from flows.place import here  # noqa: PLC0415
     from flows.respond import respond  # noqa: PLC0415
     from flows.work import UNDER_WAY  # noqa: PLC0415
 
     UNDER_WAY.tell = lambda seconds: say({"job": job["job"], "busy": seconds})
-    here().clock.fix(parse_instant(job["now"]) if job.get("now") else None)
-    with with_tags(job["incident"]):
-        tried = await attempt_async(
-            "respond", lambda: respond(job["incident"], job["node"], int(job["epoch"]))
-        )
+
+    async def run() -> Ended:
+        # Inside, so that a directory that was broken since is answered, not died of.
+        here().clock.fix(parse_instant(job["now"]) if job.get("now") else None)
+        with with_tags(job["incident"]):
+            return await respond(job["incident"], job["node"], int(job["epoch"]))
+
+    tried = await attempt_async("respond", run)
     answer: dict[str, Any] = {"job": job["job"], "ok": tried.error is None, "engine": engine_state()}
     if tried.value is not None:
         answer |= {"state": tried.value.name, "message": tried.value.message[:MAX_MESSAGE]}

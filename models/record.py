@@ -119,6 +119,8 @@ class Record:
                 with connection.begin():
                     yield Tx(connection)
                     crash_point("before-commit")
+            except IntegrityError:
+                raise  # rolled back and sound
             except (OperationalError, DatabaseError):
                 # A connection that failed may be in any state; the next transaction opens its own.
                 connection.invalidate()

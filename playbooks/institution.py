@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
@@ -13,13 +14,12 @@ from models.directory import shift_rule
 from models.errors import BadConfiguration
 from models.installation import Intake, Settings, Targets
 from models.organisation import Organisation
-from models.playbook import Playbook
 from models.policy import Limits, Policy, Route, SeverityPolicy
 from models.values import Frozen
 from playbooks.catalogue import GuidelineItem, read_catalogue
 from playbooks.defect import Defect, Defects, errors_of
 from playbooks.document import Document, read_document
-from playbooks.library import Entry, read_library
+from playbooks.library import Entry, Library, read_library
 from playbooks.reading import fit
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -56,9 +56,17 @@ class Institution:
     intake: Intake
     targets: Targets
     settings: Settings
-    playbooks: Mapping[str, Playbook]
-    origins: Mapping[str, str]
-    catalogue: Mapping[str, GuidelineItem]
+    playbooks: Library
+
+    @property
+    def origins(self) -> Mapping[str, str]:
+        """Where each playbook comes from: shipped, own, or own in the place of a shipped one."""
+        return {name: entry.origin for name, entry in self.playbooks.entries.items()}
+
+    @cached_property
+    def catalogue(self) -> Mapping[str, GuidelineItem]:
+        """The guideline's items, the institution's own among them; without what cannot be read."""
+        return read_catalogue(self.directory)[0]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,11 +87,12 @@ class Contents:
 
 
 def load(directory: Path) -> Institution:
-    """The institution in `directory`. Raises Defects (a BadConfiguration) with every defect of a file's form.
+    """The institution in `directory`. Raises Defects (a BadConfiguration) with every defect of its six files.
 
-    What only shows across files is found by `playbooks.check`.
+    Playbooks are read when they are needed, and one with a defect is left out (see Library). What only shows
+    across files is found by `playbooks.check`.
     """
-    contents = read_contents(directory)
+    contents = _read_core(directory)
     wrong = errors_of(contents.defects)
     if wrong:
         raise Defects(wrong)
@@ -98,22 +107,29 @@ def load(directory: Path) -> Institution:
         intake=contents.intake or Intake(),
         targets=contents.targets or Targets(),
         settings=contents.settings or Settings(),
-        playbooks={name: entry.playbook for name, entry in contents.entries.items()},
-        origins={name: entry.origin for name, entry in contents.entries.items()},
-        catalogue=contents.catalogue,
+        playbooks=Library(directory),
     )
 
 
 def read_contents(directory: Path) -> Contents:
     """All files of the directory with their places and the defects of their form."""
+    core = _read_core(directory)
+    entries, defects = read_library(directory)
+    catalogue, _, more = read_catalogue(directory)
+    return replace(
+        core,
+        entries=entries,
+        catalogue=catalogue,
+        defects=tuple(sorted([*core.defects, *defects, *more])),
+    )
+
+
+def _read_core(directory: Path) -> Contents:
+    """What every command needs: the six files, without playbooks and catalogue."""
     documents, defects = _read_files(directory)
     organisation = _fit(documents, "organisation.yaml", Organisation, defects)
     if organisation is not None:
         defects += _bad_shifts(organisation, documents["organisation.yaml"])
-    entries, more = read_library(directory)
-    defects += more
-    catalogue, _, more = read_catalogue(directory)
-    defects += more
     return Contents(
         directory=directory,
         documents=documents,
@@ -123,8 +139,8 @@ def read_contents(directory: Path) -> Contents:
         targets=_fit(documents, "targets.yaml", Targets, defects),
         intake=_fit(documents, "intake.yaml", Intake, defects),
         settings=_fit(documents, "settings.toml", Settings, defects),
-        entries=entries,
-        catalogue=catalogue,
+        entries={},
+        catalogue={},
         defects=tuple(sorted(defects)),
     )
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -35,6 +35,57 @@ def read_library(directory: Path, folder: Path = FOLDER) -> tuple[Mapping[str, E
     own, more = _read_folder(directory / OWN_FOLDER, shipped)
     entries.update(own)
     return entries, [*defects, *more]
+
+
+class Library(Mapping[str, Playbook]):
+    """The playbooks of an institution, read when the first of them is asked for: most commands need none.
+
+    One with a defect is left out, and with it whatever calls it: a slip of the pen in one playbook must not
+    keep anybody from being paged. `left_out` says what, `hikeshi check` where; a shipped playbook comes back
+    in the place of a broken override.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def __getitem__(self, name: str) -> Playbook:
+        return self.entries[name].playbook
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.entries)
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    @property
+    def entries(self) -> Mapping[str, Entry]:
+        """The sound ones, with where each comes from."""
+        return self._read[0]
+
+    @property
+    def left_out(self) -> tuple[Defect, ...]:
+        """Why some are missing."""
+        return self._read[1]
+
+    @cached_property
+    def _read(self) -> tuple[Mapping[str, Entry], tuple[Defect, ...]]:
+        entries, defects = read_library(self._directory)
+        return _whole(entries), tuple(one for one in defects if one.severity == "error")
+
+
+def _whole(entries: Mapping[str, Entry]) -> dict[str, Entry]:
+    """Without those that call, at any depth, a playbook that is not there."""
+    kept = dict(entries)
+    while True:
+        broken = [
+            name
+            for name, entry in kept.items()
+            if any(step.call and step.call not in kept for step in entry.playbook.steps)
+        ]
+        if not broken:
+            return kept
+        for name in broken:
+            del kept[name]
 
 
 def parts(entries: Mapping[str, Entry]) -> frozenset[str]:

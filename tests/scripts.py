@@ -19,6 +19,7 @@ from models.clock import ExerciseClock
 from models.commands import (
     Acknowledge,
     Actor,
+    AddEvidence,
     AddImprovement,
     ClaimStep,
     Close,
@@ -30,8 +31,10 @@ from models.commands import (
     FinishStep,
     NodeFact,
     Resolve,
+    ScopeFact,
     ServiceFact,
     SetInstant,
+    SetRecoveryPoint,
     SetSeverity,
 )
 from models.desk import HOUSE, Desk
@@ -48,7 +51,6 @@ from playbooks.institution import Institution
 T = TypeVar("T")
 MAX_STOPS = 5_000
 """Instants at which one `forward` may stop; more would be a timer that never rests."""
-SYSTEM = "outbox"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -191,6 +193,30 @@ class Script:
 
     def service(self, person: str, service: str, what: Any) -> Outcome:
         return self.act(ServiceFact(actor=by(person), service=service, what=what))
+
+    def preserve(self, person: str, *sources: str) -> None:
+        """Register something preserved of each source."""
+        for source in sources:
+            digest = f"sha256:{len(self.incident.evidence):064x}"
+            self.act(AddEvidence(actor=by(person), source=source, description="複製", digest=digest))
+
+    def scope(self, person: str, kind: str, name: str) -> str:
+        """Something is affected; its number."""
+        outcome = self.act(ScopeFact(actor=by(person), what="add", kind=kind, name=name))
+        return str(outcome.facts[0].data["id"])
+
+    def fixed(self, person: str, number: str, how: str) -> None:
+        """What was done about it."""
+        self.act(ScopeFact(actor=by(person), what="fix", id=number, text=how))
+
+    def backup(self, person: str, service: str, age: str) -> None:
+        """A backup of that age was checked and is clean."""
+        when = self.clock.now() - parse_duration(age)
+        self.act(
+            SetRecoveryPoint(
+                actor=by(person), id="gen-7", service=service, instant=when, tamper="clean", malware="clean"
+            )
+        )
 
     def improvement(self, person: str, title: str, owner: str, within: str) -> Outcome:
         due = self.clock.now() + parse_duration(within)

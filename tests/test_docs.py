@@ -23,7 +23,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
 
-import orjson
 import pytest
 from pydantic import BaseModel
 from ruamel.yaml import YAML
@@ -110,7 +109,7 @@ def _examples() -> Iterator[Any]:
             yield pytest.param(found, id=f"{page.stem}-{number}")
 
 
-@pytest.mark.parametrize("found", _examples())
+@pytest.mark.parametrize("found", list(_examples()))
 def test_example_of_a_file_is_what_its_model_takes(found: re.Match[str]) -> None:
     model, body = model_at(found["model"]), found["body"]
     value = tomllib.loads(body) if found["lang"] == "toml" else YAML(typ="safe").load(body)
@@ -256,7 +255,7 @@ class _Reader:
 
     def type(self, command: str, shown: list[str], code: int) -> None:
         """Run one command and hold what it says against the page."""
-        command = command.replace("8410", str(self.port)).replace("$EXAMPLES", str(ROOT / "examples"))
+        command = command.replace("8410", str(self.port))
         script = f". {self.kept}\n{command}"
         ran = subprocess.run(  # noqa: S603 - the commands of our own page
             [BASH, "-c", script],
@@ -319,6 +318,9 @@ def _free_port() -> int:
 
 @pytest.mark.timeout(300)
 def test_quickstart_does_what_it_says(tmp_path: Path) -> None:
+    if shutil.which("curl") is None:
+        pytest.skip("the quickstart posts its alert by curl, which is not installed here")
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
     reader = _Reader(tmp_path, _free_port())
     text = (DOCS / "quickstart.md").read_text(encoding="utf-8")
     try:
@@ -330,15 +332,15 @@ def test_quickstart_does_what_it_says(tmp_path: Path) -> None:
                     reader.start(command)
                 else:
                     reader.type(command, shown, code)
-        _link_opens(next(tmp_path.rglob("messages.jsonl")))
+        _link_opens((tmp_path / "up.log").read_text(encoding="utf-8"))
     finally:
         reader.stop()
 
 
-def _link_opens(messages: Path) -> None:
-    """The link of the first page shows the matter, and looking at it changes nothing."""
-    first = orjson.loads(messages.read_bytes().splitlines()[0])
-    link = re.search(r"http://127\.0\.0\.1:\d+/p/\S+", first["text"])
-    assert link is not None, first["text"]
+def _link_opens(screen: str) -> None:
+    """The link of a page on the screen shows the matter."""
+    link = re.search(r"http://127\.0\.0\.1:\d+/p/[\w.-]+", screen)
+    assert link is not None, screen
     with urllib.request.urlopen(link[0], timeout=5) as answer:  # noqa: S310 - matched above
         assert answer.status == 200
+        assert b"<form" in answer.read()

@@ -211,3 +211,45 @@ async def test_a_step_that_a_person_has_run_again_is_run_by_the_next_flow(
         await conductor.close()
     assert scene.runs()["refused"] == 2
     assert scene.step(incident, "refused").attempt == 2
+
+
+async def well_but_hung(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Says that it is well, and never answers anything else."""
+    line = await reader.readline()
+    if b"/health" in line:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nConnection: close\r\n\r\ntrue")
+        await writer.drain()
+    else:
+        await reader.read()
+    writer.close()
+
+
+async def test_an_api_that_hangs_after_its_health_check_costs_one_wait(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("flows.children.START_SECONDS", 10.0)
+    incident = scene.declare()
+    scene.begin(incident)
+    listener = await asyncio.start_server(well_but_hung, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}/api"
+    conductor = Conductor(
+        scene.house, scene.house.desk.clock, url, patience_seconds=5.0, environ=environment()
+    )
+    try:
+        assert await conductor.settle(60) == 1
+        impaired = scene.house.desk.incident(incident).impaired["prefect"]
+        assert impaired.startswith("a run with it failed: ")
+        begun = monotonic()
+        scene.begin(second := scene.declare())
+        assert await conductor.settle(60) == 1
+        # It is left alone for a while, although it still says that it is well.
+        assert monotonic() - begun < 5
+    finally:
+        await conductor.close()
+        listener.close()
+    for name in (incident, second):
+        engines = {f.data["engine"] for f in scene.facts(name, "step.done") if "engine" in f.data}
+        assert engines == {"none"}
+        assert scene.statuses(name)["copy"] == "done"
+        no_step_was_repeated(scene.facts(name))
+    assert scene.runs()["copy"] == 2

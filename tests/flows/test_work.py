@@ -338,5 +338,6 @@ async def test_if_they_cannot_be_stored_together_each_is_stored_alone(
         return handle_in(tx, stream, command)
 
     monkeypatch.setattr(place.desk, "handle_in", fails_once)
-    assert await asyncio.gather(attempt("plain")._claim(), attempt("asked")._claim()) == [True, True]
+    claimed = await asyncio.gather(*(attempt(name)._claim() for name in ("plain", "asked")))
+    assert claimed == [True, True]
     assert len(scene.facts(incident, "step.started")) == 2

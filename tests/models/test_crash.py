@@ -101,10 +101,8 @@ def sent(path: Path) -> list[str]:
     return [json.loads(line)["key"] for line in lines]
 
 
-@pytest.mark.parametrize(("point", "twice"), [("claimed-outbox", 0), ("sent-not-marked", 1)])
-def test_a_message_that_was_under_way_leaves_again_under_the_same_key(
-    tmp_path: Path, point: str, twice: int
-) -> None:
+@pytest.mark.parametrize("point", ["claimed-outbox", "sent-not-marked"])
+def test_a_message_that_was_under_way_is_looked_up_and_arrives_once(tmp_path: Path, point: str) -> None:
     path = tmp_path / "hikeshi.db"
     record = Record.at(path)
     record.migrate()
@@ -118,8 +116,7 @@ def test_a_message_that_was_under_way_leaves_again_under_the_same_key(
     with record.read() as tx:
         assert {row.state for row in tx.connection.execute(OUTBOX.select())} == {"sent"}
     record.close()
-    assert set(sent(path)) == set(keys)
-    assert len(sent(path)) == len(keys) + twice
+    assert sorted(sent(path)) == sorted(keys)
 
 
 def test_a_process_that_nobody_wants_to_crash_lives(tmp_path: Path) -> None:

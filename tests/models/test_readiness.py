@@ -205,7 +205,6 @@ def test_a_person_who_says_not_applicable_is_not_contradicted() -> None:
     assert made.step("b").status == "not-applicable"
 
 
-@pytest.mark.xfail(strict=True, reason="R23: what comes after a loop begins after its first round")
 def test_a_step_is_repeated_until_its_condition_holds() -> None:
     until = {"until": 'output("hunt", "left") == 0', "at_most": 3}
     made = scene_of(step("hunt", record=NUMBER, repeat=until), step("b", after=["hunt"]))
@@ -283,7 +282,6 @@ def test_a_call_that_is_left_out_leaves_out_what_it_calls(how: Any) -> None:
     assert made.step("z").status == "ready"
 
 
-@pytest.mark.xfail(strict=True, reason="R25: the ready steps of a call that is skipped stay on the table")
 def test_a_call_left_out_when_it_has_begun_leaves_out_what_nobody_has_taken_up() -> None:
     made = scene(calling(), LEFT_OUT)
     done(made, "a")

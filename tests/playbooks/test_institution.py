@@ -59,12 +59,33 @@ def test_own_playbooks_add_to_the_shipped_ones_and_take_the_place_of_those_of_th
 def test_all_defects_of_form_come_in_one_error_and_no_warning_does(bank: Path) -> None:
     (bank / "severity.yaml").unlink()
     (bank / "settings.toml").write_text("port = 'x'")
-    (bank / "playbooks/pc-malware.yaml").write_text("playbook: pc-malware")
     with pytest.raises(Defects) as raised:
         load(bank)
     files = [Path(defect.file).name for defect in raised.value.defects]
-    assert files[-2:] == ["settings.toml", "severity.yaml"]
-    assert set(files[:-2]) == {"pc-malware.yaml"}
+    assert files == ["settings.toml", "severity.yaml"]
+
+
+def test_a_playbook_with_a_defect_is_left_out_with_what_calls_it_and_the_rest_goes_on(bank: Path) -> None:
+    (bank / "playbooks/pc-malware.yaml").write_text("playbook: pc-malware")
+    caller = """
+playbook: caller
+version: 1.0.0
+title: x
+reviewed: 2026-11-01
+priority: 1
+steps: [{id: go, phase: triage, kind: call, call: pc-malware, title: x}]
+"""
+    (bank / "playbooks/caller.yaml").write_text(caller)
+    institution = load(bank)
+    assert {"pc-malware", "caller"}.isdisjoint(institution.playbooks)
+    assert "unknown" in institution.playbooks
+    assert {Path(one.file).name for one in institution.playbooks.left_out} == {"pc-malware.yaml"}
+
+
+def test_a_broken_override_gives_the_shipped_playbook_back(bank: Path) -> None:
+    (bank / "playbooks/unknown.yaml").write_text("playbook: unknown")
+    institution = load(bank)
+    assert institution.origins["unknown"] == "shipped"
 
 
 def test_an_own_catalogue_overrides_by_id(bank: Path) -> None:
