@@ -6,20 +6,21 @@ opens: an answer to the sender means that all of it is stored.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
-from sqlalchemy import bindparam, desc, select, update
+from sqlalchemy import bindparam, desc, select, text, update
 
 from console.opening import House
-from models.alerts import GRAVITY, ReadAlert, read_alert
+from console.storm import RATES, matter, title
+from models.alerts import GRAVITY, ReadAlert, read_alerts
 from models.canonical import document_digest
 from models.commands import Actor, CountAlert, ReceiveAlert
-from models.errors import NotFound, RecordConflict, Refused
+from models.errors import HikeshiError, NotFound, RecordConflict, Refused
 from models.fact import Fact, read_fact
 from models.frozen import Document
-from models.installation import Source
+from models.installation import MAIL, Source
 from models.premises import Outcome
 from models.record import ALERT, FACT, STREAM, Tx, micros
 from models.state import Intake
@@ -29,15 +30,25 @@ VIA = "alert"
 ACCEPTED = 202
 TRIES = 5
 MAX_MERGES = 10
-REPEAT = "repeat"
+REPEAT, STORM = "repeat", "storm"
 FIRST_REPEAT = 2
 SETTLED = ("alert.declared", "alert.attached", "alert.dismissed", "alert.kept")
-_LAST = (
+_MAIL: Literal["mail"] = "mail"
+MAIL_TYPE, JSON_TYPE, BYTES_TYPE = "message/rfc822", "application/json", "application/octet-stream"
+_LATEST = (
     select(ALERT)
-    .where(ALERT.c.source == bindparam("of"), ALERT.c.key == bindparam("matter"), ALERT.c.status != REPEAT)
-    .order_by(desc(ALERT.c.first_at), desc(ALERT.c.id))
-    .limit(1)
+    .where(
+        ALERT.c.source == bindparam("of"),
+        ALERT.c.key.in_(bindparam("matters", expanding=True)),
+        ALERT.c.status.not_in((REPEAT, STORM)),
+    )
+    .order_by(ALERT.c.first_at, ALERT.c.id)
 )
+_COUNTED = update(ALERT).where(ALERT.c.id == bindparam("of"))
+_KEEP = text(
+    "insert into document (digest, media, body) values (:digest, :media, :body) on conflict do nothing"
+)
+_NUMBERS = text("update counter set value = value + :many where name = 'alert'")
 _WEIGHED = {"kept": GRAVITY["keep"], "table": GRAVITY["propose"]}
 
 
@@ -46,7 +57,8 @@ class Received:
     """What became of an alert. `incident` is the one it opened or belongs to, None if none.
 
     `duplicate` says that its matter was known and this one was counted, under the first one's number; the
-    bytes of a counted alert are kept only if nobody could read them.
+    bytes of a counted alert are kept only if nobody could read them, or if it came in a storm. `others` are
+    the further alerts of the same post.
     """
 
     outcome: Outcome
@@ -54,21 +66,45 @@ class Received:
     incident: str | None = None
     duplicate: bool = False
     status: int = ACCEPTED
+    others: tuple[Received, ...] = ()
+
+    def all(self) -> tuple[Received, ...]:
+        """This one and the others of the post."""
+        return (self, *self.others)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Post:
+    """What a source sent, as it came. `marks` are counters to set in the same transaction."""
+
+    source: str
+    body: bytes
+    marks: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Arrival:
-    """An alert on its way in."""
+    """An alert on its way in; `post` is the place of its post in the batch."""
 
     house: House
     source: Source
     alert: ReadAlert
     body: bytes
+    post: int = 0
+
+    @property
+    def media(self) -> str:
+        """What its bytes are."""
+        if self.source.format == MAIL:
+            return MAIL_TYPE
+        return JSON_TYPE if self.alert.readable else BYTES_TYPE
 
 
 def find_source(house: House, source_id: str) -> Source:
     """The source of this name. Raises NotFound with those there are."""
-    sources = house.institution.intake.sources
+    sources = list(house.institution.intake.sources)
+    if house.institution.settings.mailbox is not None and all(one.format != MAIL for one in sources):
+        sources.append(Source(id=MAIL, format=_MAIL))
     found = next((one for one in sources if one.id == source_id), None)
     if found is None:
         known = ", ".join(one.id for one in sources) or "none"
@@ -77,20 +113,59 @@ def find_source(house: House, source_id: str) -> Source:
 
 
 def receive(house: House, source_id: str, body: bytes) -> Received:
-    """Take in one alert as its source sent it. Call it in the thread that writes.
+    """Take in one post as its source sent it. Call it in the thread that writes.
 
     Raises NotFound for an unknown source, RecordError if the record cannot be written: nothing is stored then
     and the sender has to send again.
     """
-    source = find_source(house, source_id)
-    desk = house.desk
-    alert = read_alert(source, body, desk.premises.organisation, desk.premises.playbooks, desk.clock.now())
-    arrival = _Arrival(house=house, source=source, alert=alert, body=body)
+    [received] = receive_many(house, [Post(source=source_id, body=body)])
+    if isinstance(received, HikeshiError):
+        raise received
+    return received
+
+
+def receive_many(house: House, posts: Sequence[Post]) -> list[Received | HikeshiError]:
+    """Take in many posts, in one transaction if nothing is wrong with any of them.
+
+    The answer for each is in its place: what became of it, or why nothing of it was stored. A post with which
+    something is wrong delays the others, but never takes them with it.
+    """
     try:
-        return _stored(arrival)
-    except Refused as no:
-        # A rule named something that is gone. The alert is not lost for that: a person looks at it.
-        return _stored(replace(arrival, alert=_undecided(alert, no)))
+        arrivals = [one for place, post in enumerate(posts) for one in _arrivals(house, post, place)]
+        marks = {name: value for post in posts for name, value in post.marks.items()}
+        return list(_grouped(_stored(house, arrivals, marks), arrivals))
+    except (Refused, HikeshiError) as wrong:
+        if len(posts) > 1:
+            return [answer for post in posts for answer in receive_many(house, [post])]
+        return [_alone(house, posts[0], wrong)]
+
+
+def _alone(house: House, post: Post, wrong: HikeshiError) -> Received | HikeshiError:
+    """A rule named something that is gone: the alert is not lost for that, a person looks at it."""
+    if not isinstance(wrong, Refused):
+        return wrong
+    try:
+        arrivals = [
+            replace(one, alert=_undecided(one.alert, wrong)) if one.alert.do == "declare" else one
+            for one in _arrivals(house, post, 0)
+        ]
+        return _grouped(_stored(house, arrivals, post.marks), arrivals)[0]
+    except HikeshiError as failed:
+        return failed
+
+
+def _arrivals(house: House, post: Post, place: int) -> list[_Arrival]:
+    source, desk = find_source(house, post.source), house.desk
+    premises = desk.premises
+    found = read_alerts(
+        source,
+        post.body,
+        premises.organisation,
+        premises.playbooks,
+        desk.clock.now(),
+        premises.policy.severity,
+    )
+    return [_Arrival(house=house, source=source, alert=one, body=post.body, post=place) for one in found]
 
 
 def _undecided(alert: ReadAlert, no: Refused) -> ReadAlert:
@@ -98,46 +173,177 @@ def _undecided(alert: ReadAlert, no: Refused) -> ReadAlert:
     return replace(alert, do="propose", playbook=None, severity=None, services=(), problem=problem)
 
 
-def _stored(arrival: _Arrival) -> Received:
+def _grouped(received: Sequence[Received], arrivals: Sequence[_Arrival]) -> list[Received]:
+    """One answer for each post; the first of its alerts speaks for it."""
+    posts: dict[int, list[Received]] = {}
+    for one, arrival in zip(received, arrivals, strict=True):
+        posts.setdefault(arrival.post, []).append(one)
+    return [replace(many[0], others=tuple(many[1:])) if many[1:] else many[0] for many in posts.values()]
+
+
+def _stored(house: House, arrivals: Sequence[_Arrival], marks: Mapping[str, int]) -> list[Received]:
     """In one transaction, tried again if another process wrote first. Raises Refused, RecordError."""
     for attempt in range(TRIES):
         try:
-            received = _once(arrival)
+            received = _once(house, arrivals, marks)
             break
         except RecordConflict:
             if attempt == TRIES - 1:
                 raise
-    if received.outcome.facts:
-        arrival.house.desk.settled(received.outcome)
+    for one in received:
+        if one.outcome.facts:
+            house.desk.settled(one.outcome)
     return received
 
 
-def _once(arrival: _Arrival) -> Received:
-    house = arrival.house
+def _once(house: House, arrivals: Sequence[_Arrival], marks: Mapping[str, int]) -> list[Received]:
     table = house.desk.state(INTAKE)
     assert isinstance(table, Intake)  # noqa: S101 - the stream's name says so
-    try:
-        with house.record.begin() as tx:
-            return _take(arrival, tx, table)
-    except BaseException:
-        # The desk's cached states may hold facts that were not stored.
-        house.desk.forget()
-        raise
+    with house.desk.writing() as tx:
+        if tx.head(INTAKE)[0] != table.seq:
+            raise RecordConflict(f"{INTAKE}: another process wrote first; load it again")
+        batch = _Batch(house, tx, table)
+        batch.look_up(arrivals)
+        received = [batch.take(one) for one in arrivals]
+        batch.flush()
+        _mark(tx, marks)
+    batch.remember()
+    return received
 
 
-def _take(arrival: _Arrival, tx: Tx, table: Intake) -> Received:
-    if tx.head(INTAKE)[0] != table.seq:
-        raise RecordConflict(f"{INTAKE}: another process wrote first; load it again")
-    known = _known(tx, table, arrival.source.id, arrival.alert.key)
-    if known is not None and _is_counted(known, arrival.alert):
-        return _count(arrival, tx, known)
-    return _open(arrival, tx)
+_MARK = text(
+    "insert into counter (name, value) values (:name, :value) "
+    "on conflict (name) do update set value = excluded.value"
+)
+
+
+def _mark(tx: Tx, marks: Mapping[str, int]) -> None:
+    """Counters of the caller's, set with the alerts or not at all."""
+    for name, value in marks.items():
+        tx.connection.execute(_MARK, {"name": name, "value": value})
+
+
+class _Batch:
+    """Alerts on their way into one transaction: what is known of their matters, what is still to write."""
+
+    def __init__(self, house: House, tx: Tx, table: Intake) -> None:
+        self._house, self._tx, self._table = house, tx, table
+        self._now = house.desk.clock.now()
+        self._known: dict[tuple[str, str], dict[str, Any] | None] = {}
+        self._rates = RATES.of(house.desk)
+        self._new: dict[str, int] = {}
+        self._counts: dict[str, int] = {}
+        self._members: list[dict[str, Any]] = []
+        self._documents: list[dict[str, Any]] = []
+
+    def look_up(self, arrivals: Sequence[_Arrival]) -> None:
+        """The last alert of each matter, in one question for each source."""
+        wanted: dict[str, set[str]] = {}
+        for one in arrivals:
+            wanted.setdefault(one.source.id, set()).update((one.alert.key, matter(one.alert)))
+        for source, keys in wanted.items():
+            self._known |= {(source, key): None for key in keys}
+            rows = self._tx.connection.execute(_LATEST, {"of": source, "matters": sorted(keys)})
+            for row in rows.mappings():
+                self._known[source, row["key"]] = dict(row)
+
+    def take(self, arrival: _Arrival) -> Received:
+        """One alert: counted, or part of a storm, or new."""
+        known = self._last(arrival.source.id, arrival.alert.key)
+        if known is not None and _is_counted(known, arrival.alert):
+            return self._count(arrival, known)
+        alert = arrival.alert
+        if not alert.readable or alert.ended:
+            return self._open(arrival)
+        pace = f"{arrival.source.id}/{'keep' if alert.do == 'keep' else 'look'}"
+        self._new[pace] = self._new.get(pace, 0) + 1
+        if self._rates.last_minute(pace, self._now) + self._new[pace] <= arrival.source.calm_up_to:
+            return self._open(arrival)
+        return self._join(arrival)
+
+    def flush(self) -> None:
+        """Write what was gathered: counts, and the members of storms with their bytes."""
+        connection, stamp = self._tx.connection, micros(self._now)
+        if self._counts:
+            values = [{"of": name, "count": count, "last_at": stamp} for name, count in self._counts.items()]
+            connection.execute(_COUNTED, values)
+        if self._members:
+            before = self._tx.peek("alert")
+            connection.execute(_NUMBERS, {"many": len(self._members)})
+            for number, row in enumerate(self._members, before + 1):
+                row["id"] = f"AL-{number:06d}"
+            connection.execute(_KEEP, self._documents)
+            connection.execute(ALERT.insert(), self._members)
+
+    def remember(self) -> None:
+        """It is stored; what came counts for the storms of the next minute."""
+        for pace, many in self._new.items():
+            self._rates.add(pace, self._now, many)
+
+    def _last(self, source: str, key: str) -> dict[str, Any] | None:
+        """The last alert of this matter, with what has become of it since; None if there is none."""
+        found = self._known.get((source, key))
+        if found is None:
+            return None
+        row = _as_it_is(self._tx, self._table, found)
+        self._known[source, key] = row
+        return row
+
+    # -- the matter is new ----------------------------------------------------------------------------------
+
+    def _open(self, arrival: _Arrival) -> Received:
+        received, row = _open(arrival, self._tx)
+        self._known[arrival.source.id, arrival.alert.key] = row
+        return received
+
+    # -- it is one of many ----------------------------------------------------------------------------------
+
+    def _join(self, arrival: _Arrival) -> Received:
+        """Its storm is opened, or counts it; its bytes are kept in either case."""
+        key = matter(arrival.alert)
+        known = self._last(arrival.source.id, key)
+        lang = self._house.institution.organisation.lang
+        storm = replace(arrival.alert, key=key, title=title(arrival.source.id, arrival.alert.title, lang))
+        if known is None or not _is_counted(known, storm):
+            return self._open(replace(arrival, alert=storm))
+        kept = Document(digest=document_digest(arrival.body), body=arrival.body)
+        self._documents.append({"digest": kept.digest, "media": arrival.media, "body": kept.body})
+        stamp = micros(self._now)
+        self._members.append(
+            {
+                "source": arrival.source.id,
+                "key": arrival.alert.key,
+                "status": STORM,
+                "incident": known["incident"],
+                "count": 1,
+                "first_at": stamp,
+                "last_at": stamp,
+                "document": kept.digest,
+            }
+        )
+        return self._count(replace(arrival, alert=storm), known)
+
+    # -- the matter is known --------------------------------------------------------------------------------
+
+    def _count(self, arrival: _Arrival, known: dict[str, Any]) -> Received:
+        """Facts only at 2, 10, 100, … (of a storm at 10, 100, …): a storm must not fill the record."""
+        known["count"] += 1
+        count = self._counts[known["id"]] = known["count"]
+        if not arrival.alert.readable:
+            # Unreadable alerts are counted under what is wrong with them, yet each may be another matter.
+            self._tx.connection.execute(ALERT.insert(), _row(arrival, self._tx) | {"status": REPEAT})
+        outcome = Outcome(stream=INTAKE)
+        again = count == FIRST_REPEAT and not known["key"].startswith(f"{STORM}/")
+        if again or count == 10 ** (len(str(count)) - 1):
+            command = CountAlert(actor=Actor.machine(VIA), id=known["id"], count=count)
+            outcome = self._house.desk.handle_in(self._tx, INTAKE, command)
+        return Received(outcome=outcome, alert=known["id"], incident=known["incident"], duplicate=True)
 
 
 # -- the matter is new --------------------------------------------------------------------------------------
 
 
-def _open(arrival: _Arrival, tx: Tx) -> Received:
+def _open(arrival: _Arrival, tx: Tx) -> tuple[Received, dict[str, Any]]:
     alert, row = arrival.alert, _row(arrival, tx)
     seen = alert.occurred
     command = ReceiveAlert(
@@ -163,14 +369,16 @@ def _open(arrival: _Arrival, tx: Tx) -> Received:
         if fact.stream == INTAKE and fact.kind in SETTLED:
             row |= _settled_by(fact)
     tx.connection.execute(ALERT.insert(), row)
-    return Received(outcome=outcome, alert=row["id"], incident=row["incident"])
+    if row["status"] == "incident":
+        row["open"] = True
+    return Received(outcome=outcome, alert=row["id"], incident=row["incident"]), row
 
 
 def _row(arrival: _Arrival, tx: Tx) -> dict[str, Any]:
     """A row for the alert, its bytes stored as they came: they are evidence, readable or not."""
-    kept = arrival.body[: arrival.source.max_bytes]
+    kept = arrival.body if arrival.source.format == MAIL else arrival.body[: arrival.source.max_bytes]
     document = Document(digest=document_digest(kept), body=kept)
-    tx.keep(document, "application/json" if arrival.alert.readable else "application/octet-stream")
+    tx.keep(document, arrival.media)
     now = micros(arrival.house.desk.clock.now())
     return {
         "id": f"AL-{tx.number('alert'):06d}",
@@ -206,31 +414,13 @@ def _is_counted(known: Mapping[str, Any], alert: ReadAlert) -> bool:
     return GRAVITY[alert.do] <= _WEIGHED.get(known["status"], -1)
 
 
-def _count(arrival: _Arrival, tx: Tx, known: Mapping[str, Any]) -> Received:
-    """Facts only at 2, 10, 100, …: a storm must not fill the record."""
-    house, count = arrival.house, known["count"] + 1
-    now = micros(house.desk.clock.now())
-    tx.connection.execute(update(ALERT).where(ALERT.c.id == known["id"]).values(count=count, last_at=now))
-    if not arrival.alert.readable:
-        # Unreadable alerts are counted under what is wrong with them, yet each may be another matter.
-        tx.connection.execute(ALERT.insert(), _row(arrival, tx) | {"status": REPEAT})
-    outcome = Outcome(stream=INTAKE)
-    if count == FIRST_REPEAT or count == 10 ** (len(str(count)) - 1):
-        command = CountAlert(actor=Actor.machine(VIA), id=known["id"], count=count)
-        outcome = house.desk.handle_in(tx, INTAKE, command)
-    return Received(outcome=outcome, alert=known["id"], incident=known["incident"], duplicate=True)
-
-
-def _known(tx: Tx, table: Intake, source: str, key: str) -> dict[str, Any] | None:
-    """The last alert of this matter, with what has become of it since; None if there is none."""
-    found = tx.connection.execute(_LAST, {"of": source, "matter": key}).mappings().first()
-    if found is None:
-        return None
+def _as_it_is(tx: Tx, table: Intake, found: dict[str, Any]) -> dict[str, Any]:
+    """An alert's row with what has become of it since; the stored row follows."""
     row = dict(found)
     if row["status"] == "table" and row["id"] not in table.alerts:
-        # A person has dealt with it through another door; the row follows.
+        # A person has dealt with it through another door.
         row |= _settlement(tx, row["id"])
-    if row["status"] == "incident":
+    if row["status"] == "incident" and "open" not in row:
         row |= _incident_of(tx, row["incident"])
     kept = {name: row[name] for name in ("status", "incident") if row[name] != found[name]}
     if kept:

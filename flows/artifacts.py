@@ -12,13 +12,18 @@ from flows.drafts import plain
 from flows.engine import publish_table
 from flows.place import Place
 from models.plan import PlannedStep
-from models.state import Incident, StepState
+from models.policy import PHASES
+from models.state import Incident, PhaseState, StepState
 from models.world import ADDED, World
 
 MAX_ROWS = 200
 _HEADS = {
     "ja": ("手順", "内容", "状態", "担当", "期限", "超過"),
     "en": ("step", "what", "status", "owner", "limit", "overdue"),
+}
+_PHASE_HEADS = {
+    "ja": ("フェーズ", "状態", "開始", "終了"),
+    "en": ("phase", "status", "opened", "ended"),
 }
 _LIMITS = {"ja": "手順と期限", "en": "steps and limits"}
 
@@ -54,6 +59,17 @@ def role_of(world: World, planned: PlannedStep, lang: str) -> str:
     named = planned.step.authority or planned.step.owner or ""
     role = world.directory.role(named)
     return role.title.lang(lang) if role else ("" if world.directory.person(named) else named)
+
+
+async def publish_phases(place: Place, state: Incident) -> bool:
+    """Show all phases beside the incident's own run. Whether it was published."""
+    heads = _PHASE_HEADS[place.lang]
+    rows = []
+    for name in (*PHASES, "communication"):
+        known = state.phases.get(name) or PhaseState()
+        times = [place.local(one) if one else "" for one in (known.opened_at, known.ended_at)]
+        rows.append(dict(zip(heads, (name, known.status, *times), strict=True)))
+    return await publish_table(f"{state.stream.lower()}-phases", rows, state.stream)
 
 
 async def publish_steps(place: Place, state: Incident, world: World, phase: str) -> bool:

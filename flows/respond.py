@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from flows.analysis import analysis
+from flows.artifacts import publish_phases
 from flows.communication import communication
 from flows.containment import containment
 from flows.engine import Ended, Runnable, completed, flow, with_tags
@@ -37,7 +38,9 @@ PHASE_FLOWS: Mapping[str, PhaseFlow] = MappingProxyType(
         "communication": communication,
     }
 )
-_TURNS = frozenset({"phase.opened", "phase.reopened", "phase.ended"})
+
+
+_MACHINE = ("action", "notice")
 
 
 @flow(name="respond", run_name="{incident}")
@@ -69,18 +72,27 @@ async def respond(incident: str, node: str, epoch: int) -> Ended:
     if not due_phases(place, state, world, looked):
         with place.house.record.begin() as tx:
             mark_served(tx, incident, state.wanted)
+    await publish_phases(place, state)
     return completed(*_ended(state, world, place.lang))
 
 
 def due_phases(place: Place, state: Incident, world: World, looked: Mapping[str, int]) -> frozenset[str]:
-    """The phases that have machine work, or have opened or ended since fact `looked[phase]`."""
+    """The phases that have machine work, and those that ended since fact `looked[phase]` without any.
+
+    A phase in which people do everything is shown once, when it has ended; the table beside the incident's
+    own run shows all phases at every run.
+    """
     with place.house.record.read() as tx:
         facts = tx.facts(state.stream, min(looked.values()))
+    machines = {
+        planned.step.phase for planned in world.steps(state).values() if planned.step.kind in _MACHINE
+    }
     turned = {
         fact.data["phase"]
         for fact in facts
-        if fact.kind in _TURNS and fact.seq > looked.get(fact.data["phase"], fact.seq)
+        if fact.kind == "phase.ended" and fact.seq > looked.get(fact.data["phase"], fact.seq)
     }
+    turned -= machines
     working = {name for name in PHASE_FLOWS if has_machine_work(place, state, world, name)}
     return frozenset(turned | working)
 

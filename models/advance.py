@@ -15,6 +15,7 @@ from models.fact import SYSTEM, Draft
 from models.gate import closed_gates
 from models.plan import PlannedStep
 from models.policy import PHASES, Event
+from models.readers import SUBJECT
 from models.readiness import again, applies, owed, phases_before_ended, settled, waits_for
 from models.reason import Reason
 from models.routing import ask, choose_route, level_recipients
@@ -93,10 +94,16 @@ def _over(state: StreamState, page: Page, world: World) -> Reason | None:
     elif isinstance(state, House):
         waits = name in (state.quarantined if kind == "quarantine" else state.impaired)
     elif isinstance(state, Programme):
-        waits = name in state.improvements and state.improvements[name].status == "open"
+        waits = _programme_waits(state, kind, name)
     else:
         waits = True
     return None if waits else Reason.SETTLED
+
+
+def _programme_waits(state: Programme, kind: str, name: str) -> bool:
+    if kind == SUBJECT:
+        return name in state.readings and state.readings[name].overdue
+    return name in state.improvements and state.improvements[name].status == "open"
 
 
 def _waits(state: Incident, kind: str, name: str, world: World) -> bool:

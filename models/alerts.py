@@ -10,8 +10,9 @@ import ipaddress
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, Literal
 
 import orjson
@@ -19,16 +20,23 @@ import orjson
 from models.canonical import document_digest
 from models.clock import parse_instant
 from models.errors import NaiveInstant
-from models.installation import Rule, Source
+from models.fieldpath import Place, Unreadable, all_texts, needed_at, scalar_at, value_at
+from models.formats import FORMATS
+from models.installation import MAIL, Rule, Source
+from models.installation import Mapping as Fields
+from models.mail import read_mail
 from models.organisation import Organisation
 from models.playbook import Playbook
+from models.policy import SeverityPolicy
 
 Do = Literal["declare", "propose", "keep"]
 GRAVITY: Mapping[Do, int] = {"keep": 0, "propose": 1, "declare": 2}
 MAX_DEPTH = 30
 MAX_TITLE, MAX_LEVEL, MAX_PROBLEM, MAX_PART = 300, 40, 300, 120
-MAX_TEXTS = 200
-"""Hosts or words taken from one alert at most."""
+MAX_ITEMS = 200
+"""Alerts read from one post; the post itself is kept whole."""
+ENDED = "resolved"
+"""Shown as the level of an alert that says its matter is over."""
 LEEWAY = timedelta(minutes=2)
 """How far ahead of this node's clock a sender's may be and still be believed."""
 OLDEST = timedelta(days=400)
@@ -36,6 +44,7 @@ OLDEST = timedelta(days=400)
 MILLISECONDS_FROM = 100_000_000_000
 """Epoch numbers from here on are milliseconds: as seconds they would lie beyond the year 5000."""
 WHOLE_WORD_UP_TO = 4
+_EPOCH = re.compile(r"\d{9,13}(\.\d{1,9})?")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +52,8 @@ class ReadAlert:
     """What an alert says. `key` names its matter within the source: the same matter gives the same key.
 
     `occurred` is the sender's instant (UTC), None if it gave none that can be believed; `problem` then says
-    so. `playbook` is a proposal, `services` are ids of the register whose hosts the alert names.
+    so. `playbook` is a proposal, `services` are ids of the register whose hosts the alert names. `ended` is
+    the sender's word that the matter is over; `rule` counts from 1, None if none fitted; `text` is a mail's.
     """
 
     key: str
@@ -56,6 +66,9 @@ class ReadAlert:
     do: Do = "propose"
     readable: bool = True
     problem: str = ""
+    ended: bool = False
+    rule: int | None = field(default=None, compare=False)
+    text: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,14 +81,10 @@ class _Fields:
     at: Any
     hosts: tuple[str, ...]
     words: tuple[str, ...]
-
-
-class _Unreadable(Exception):
-    """Names the field and what is wrong; `kind` holds nothing that the sender wrote."""
-
-    def __init__(self, kind: str, problem: str = "") -> None:
-        self.kind = kind
-        super().__init__(problem or kind)
+    scaled: int | None = None
+    ended: bool = False
+    text: str = ""
+    problem: str = ""
 
 
 def read_alert(
@@ -85,14 +94,47 @@ def read_alert(
     playbooks: Mapping[str, Playbook],
     now: datetime,
 ) -> ReadAlert:
-    """The alert in `body` as the source's format and rules read it; `now` is aware, UTC."""
+    """The first alert in `body`; see `read_alerts`."""
+    return read_alerts(source, body, organisation, playbooks, now)[0]
+
+
+def read_alerts(
+    source: Source,
+    body: bytes,
+    organisation: Organisation,
+    playbooks: Mapping[str, Playbook],
+    now: datetime,
+    severities: SeverityPolicy | None = None,
+) -> tuple[ReadAlert, ...]:
+    """The alerts in `body` as the source's format and rules read them: one or more; `now` is aware, UTC.
+
+    `severities` ranks severities for `raise_for_tier`; without it nothing is raised.
+    """
+    house = _House(organisation=organisation, playbooks=playbooks, now=now, severities=severities)
+    if source.format == MAIL:
+        return (_judged(source, _mailed(body), house),)
     try:
-        content = _parse(body, source.max_bytes)
-        fields = _wazuh(content) if source.format == "wazuh" else _mapped(content, source)
-    except _Unreadable as why:
-        problem = clean(str(why), MAX_PROBLEM)
-        return ReadAlert(key=f"unreadable/{why.kind}", title=source.id, readable=False, problem=problem)
-    return _judged(source, fields, organisation, playbooks, now)
+        places = _places(source, body)
+    except Unreadable as why:
+        return (_unreadable(source, why),)
+    found = tuple(_one(source, place, house) for place in places[:MAX_ITEMS])
+    if len(places) <= MAX_ITEMS:
+        return found
+    problem = f"{len(places)} alerts in one post, {MAX_ITEMS} are read; have the sender group fewer"
+    return (*found, _unreadable(source, Unreadable("too-many", problem)))
+
+
+def _one(source: Source, place: Place, house: _House) -> ReadAlert:
+    try:
+        fields = _wazuh(place) if source.format == "wazuh" else _mapped(place, source)
+    except Unreadable as why:
+        return _unreadable(source, why)
+    return _judged(source, fields, house)
+
+
+def _unreadable(source: Source, why: Unreadable) -> ReadAlert:
+    problem = clean(str(why), MAX_PROBLEM)
+    return ReadAlert(key=f"unreadable/{why.kind}", title=source.id, readable=False, problem=problem)
 
 
 def clean(text: str, limit: int) -> str:
@@ -110,13 +152,21 @@ def holds(words: Iterable[str], sought: str) -> bool:
     `atm` is not in "treatment", while `ransom` is in "ransomware". Japanese has no such borders and matches
     anywhere.
     """
-    wanted = sought.strip().casefold()
-    if not wanted:
-        return False
-    start = r"(?<![a-z0-9])" if _is_latin(wanted[0]) else ""
-    end = r"(?![a-z0-9])" if _is_latin(wanted[-1]) and len(wanted) <= WHOLE_WORD_UP_TO else ""
-    pattern = re.compile(start + re.escape(wanted) + end)
-    return any(pattern.search(word.casefold()) for word in words)
+    return _held("\n".join(word.casefold() for word in words), sought)
+
+
+def _held(folded: str, sought: str) -> bool:
+    wanted, pattern = _sought(sought)
+    # Most words are not there at all, and saying so needs no pattern.
+    return bool(wanted) and wanted in folded and pattern.search(folded) is not None
+
+
+@lru_cache(maxsize=2_000)
+def _sought(sought: str) -> tuple[str, re.Pattern[str]]:
+    wanted = " ".join(sought.split()).casefold()
+    start = r"(?<![a-z0-9])" if wanted and _is_latin(wanted[0]) else ""
+    end = r"(?![a-z0-9])" if wanted and _is_latin(wanted[-1]) and len(wanted) <= WHOLE_WORD_UP_TO else ""
+    return wanted, re.compile(start + re.escape(wanted) + end)
 
 
 def _is_latin(char: str) -> bool:
@@ -128,25 +178,25 @@ def _is_latin(char: str) -> bool:
 
 def _parse(body: bytes, max_bytes: int) -> Mapping[str, Any]:
     if len(body) > max_bytes:
-        raise _Unreadable("too-long", f"{len(body)} bytes, the source allows {max_bytes}")
+        raise Unreadable("too-long", f"{len(body)} bytes, the source allows {max_bytes}")
     try:
         content = orjson.loads(body)
     except orjson.JSONDecodeError as wrong:
-        raise _Unreadable("not-json", f"not JSON: {wrong}") from wrong
+        raise Unreadable("not-json", f"not JSON: {wrong}") from wrong
     if not isinstance(content, dict):
-        raise _Unreadable("not-an-object", "expected one JSON object")
+        raise Unreadable("not-an-object", "expected one JSON object")
     _bound_depth(content)
     return content
 
 
 def _bound_depth(content: Any) -> None:
-    """Level by level, so that depth costs no stack. Raises _Unreadable."""
+    """Level by level, so that depth costs no stack. Raises Unreadable."""
     level: list[Any] = [content]
     for _ in range(MAX_DEPTH):
         level = [child for one in level for child in _children(one)]
         if not level:
             return
-    raise _Unreadable("too-deep", f"nested deeper than {MAX_DEPTH}")
+    raise Unreadable("too-deep", f"nested deeper than {MAX_DEPTH}")
 
 
 def _children(value: Any) -> Iterator[Any]:
@@ -154,47 +204,27 @@ def _children(value: Any) -> Iterator[Any]:
     return (item for item in items if isinstance(item, (dict, list)))
 
 
-def _at_path(content: Any, path: str) -> Any:
-    """What lies at a dotted path, list items by number; None if nothing does."""
-    for part in path.split("."):
-        if isinstance(content, dict):
-            content = content.get(part)
-        elif isinstance(content, list) and part.isdecimal() and len(part) < 6:  # noqa: PLR2004 - a bound
-            content = content[int(part)] if int(part) < len(content) else None
-        else:
-            return None
-    return content
+def _places(source: Source, body: bytes) -> list[Place]:
+    """Where each alert of a post begins. Raises Unreadable."""
+    post = _parse(body, source.max_bytes)
+    whole = Place(content=post, post=post)
+    path = _mapping(source).items if source.format != "wazuh" else None
+    if path is None:
+        return [whole]
+    items = value_at(whole, path)
+    if items is None and path.endswith("?"):
+        return [whole]
+    if not isinstance(items, list) or not items:
+        raise Unreadable(f"missing/{path}", f"{path}: expected a list of alerts")
+    return [Place(content=item, post=post) for item in items]
 
 
-def _scalar(content: Any, path: str) -> str | None:
-    """The text or number at `path` as text; None if there is none. Raises _Unreadable on anything else."""
-    value = _at_path(content, path)
-    if value is None or value == "":
-        return None
-    if isinstance(value, (dict, list)):
-        raise _Unreadable(f"wrong-type/{path}", f"{path}: expected a text or a number")
-    return str(value)
-
-
-def _needed(content: Any, path: str) -> str:
-    value = _scalar(content, path)
-    if value is None:
-        raise _Unreadable(f"missing/{path}", f"{path}: missing or empty")
-    return value
-
-
-def _texts(content: Any, path: str) -> list[str]:
-    """The text at `path`, or the list of texts. Raises _Unreadable on anything else."""
-    value = _at_path(content, path)
-    items = value if isinstance(value, list) else [value]
-    if any(isinstance(item, (dict, list)) for item in items):
-        raise _Unreadable(f"wrong-type/{path}", f"{path}: expected a text or a list of texts")
-    return [str(item) for item in items[:MAX_TEXTS] if item is not None]
-
-
-def _all_texts(content: Any, paths: Iterable[str]) -> tuple[str, ...]:
-    found = (text[:MAX_TITLE] for path in paths for text in _texts(content, path))
-    return tuple(dict.fromkeys(found))[:MAX_TEXTS]
+def _mapping(source: Source) -> Fields:
+    """The source's own mapping, else that of its format. Raises Unreadable."""
+    mapping = source.mapping or FORMATS.get(source.format)
+    if mapping is None:
+        raise Unreadable("no-mapping", f"the source {source.id} has no `mapping`; add it to intake.yaml")
+    return mapping
 
 
 _WAZUH_WORDS = (
@@ -206,25 +236,25 @@ _WAZUH_WORDS = (
 )
 
 
-def _wazuh(content: Mapping[str, Any]) -> _Fields:
+def _wazuh(place: Place) -> _Fields:
     """An alert as Wazuh writes it to alerts.json and hands it to an integration.
 
     One matter is one rule on one agent of one manager; `id` is new for each alert. Agent 000 is the manager
     itself and has no address, and a manager of its own is not always named.
     """
-    level = _needed(content, "rule.level")
+    level = needed_at(place, "rule.level")
     if not level.isdecimal():
-        raise _Unreadable("wrong-type/rule.level", "rule.level: expected a whole number")
-    description, agent = _needed(content, "rule.description"), _needed(content, "agent.id")
-    name = _scalar(content, "agent.name")
-    manager = _scalar(content, "manager.name") or ""
+        raise Unreadable("wrong-type/rule.level", "rule.level: expected a whole number")
+    description, agent = needed_at(place, "rule.description"), needed_at(place, "agent.id")
+    name = scalar_at(place, "agent.name")
+    manager = scalar_at(place, "manager.name") or ""
     return _Fields(
-        key=(manager, _needed(content, "rule.id"), agent),
+        key=(manager, needed_at(place, "rule.id"), agent),
         title=_titled(description, name),
         level=level,
-        at=_at_path(content, "timestamp"),
-        hosts=_all_texts(content, ("agent.name", "agent.ip")),
-        words=_all_texts(content, _WAZUH_WORDS),
+        at=value_at(place, "timestamp"),
+        hosts=all_texts(place, ("agent.name", "agent.ip"), MAX_TITLE),
+        words=all_texts(place, _WAZUH_WORDS, MAX_TITLE),
     )
 
 
@@ -236,44 +266,107 @@ def _titled(description: str, host: str | None) -> str:
     return f"{clean(description, MAX_TITLE - len(shown) - 3)} ({shown})"
 
 
-def _mapped(content: Mapping[str, Any], source: Source) -> _Fields:
-    mapping = source.mapping
-    if mapping is None:
-        raise _Unreadable("no-mapping", f"the source {source.id} has no `mapping`; add it to intake.yaml")
+def _mapped(place: Place, source: Source) -> _Fields:
+    mapping = _mapping(source)
+    if not isinstance(place.content, dict):
+        raise Unreadable("not-an-object", "expected one JSON object for each alert")
+    level = needed_at(place, mapping.level) if mapping.level else ""
     return _Fields(
-        key=tuple(_needed(content, path) for path in mapping.key),
-        title=_needed(content, mapping.title),
-        level=_needed(content, mapping.level) if mapping.level else "",
-        at=_at_path(content, mapping.at) if mapping.at else None,
-        hosts=_all_texts(content, mapping.hosts),
-        words=_all_texts(content, mapping.words),
+        key=tuple(needed_at(place, path) for path in mapping.key),
+        title=needed_at(place, mapping.title),
+        level=level,
+        at=value_at(place, mapping.at) if mapping.at else None,
+        hosts=all_texts(place, mapping.hosts, MAX_TITLE),
+        words=all_texts(place, mapping.words, MAX_TITLE),
+        scaled=mapping.scale.get(level.casefold()[:MAX_LEVEL]),
+        ended=_has_ended(place, mapping),
+    )
+
+
+def _has_ended(place: Place, mapping: Fields) -> bool:
+    """Whether the sender says that the matter is over."""
+    for path, words in mapping.ended.items():
+        said = value_at(place, path)
+        if isinstance(said, str) and said.casefold() in {word.casefold() for word in words}:
+            return True
+    return False
+
+
+def _mailed(body: bytes) -> _Fields:
+    """A mail. Its matter is its content: whoever copies another's Message-ID hides nothing."""
+    mail = read_mail(body)
+    identity = "\0".join((mail.message_id, mail.sender, mail.subject, mail.text))
+    return _Fields(
+        key=(document_digest(identity.encode("utf-8", "replace")),),
+        title=_titled(mail.subject or "-", mail.sender or None),
+        level="",
+        at=mail.date or None,
+        hosts=(),
+        words=(mail.subject, mail.sender, mail.text),
+        text=mail.text,
+        problem=mail.problem,
     )
 
 
 # -- from fields to what to do ------------------------------------------------------------------------------
 
 
-def _judged(
-    source: Source,
-    fields: _Fields,
-    organisation: Organisation,
-    playbooks: Mapping[str, Playbook],
-    now: datetime,
-) -> ReadAlert:
-    occurred, doubt = _believed(fields.at, now)
-    rule = next((one for one in source.rules if _fits(one, fields)), Rule(do="propose"))
-    named = rule.playbook if rule.playbook in playbooks else None
+@dataclass(frozen=True, kw_only=True)
+class _House:
+    """What a rule may ask of the institution, now."""
+
+    organisation: Organisation
+    playbooks: Mapping[str, Playbook]
+    now: datetime
+    severities: SeverityPolicy | None
+
+
+def _judged(source: Source, fields: _Fields, house: _House) -> ReadAlert:
+    occurred, doubt = _believed(fields.at, house.now)
+    place = next((n for n, one in enumerate(source.rules) if _fits(one, fields)), None)
+    rule = source.rules[place] if place is not None else Rule(do="propose")
+    named = rule.playbook if rule.playbook in house.playbooks else None
+    services = _services(fields.hosts, house.organisation)
+    do, old = _in_time(rule.do, source, fields, occurred, house.now)
     return ReadAlert(
         key=_key(fields.key),
         title=clean(fields.title, MAX_TITLE) or source.id,
-        level=clean(fields.level, MAX_LEVEL),
+        level=ENDED if fields.ended else clean(fields.level, MAX_LEVEL),
         occurred=occurred,
-        playbook=named or _proposed(fields.words, playbooks),
-        severity=rule.severity,
-        services=_services(fields.hosts, organisation),
-        do=rule.do,
-        problem=clean(doubt, MAX_PROBLEM),
+        playbook=named or _proposed(fields.words, house.playbooks),
+        severity=_severity(source, rule, fields, services, house),
+        services=services,
+        do=do,
+        problem=clean(fields.problem or doubt or old, MAX_PROBLEM),
+        ended=fields.ended,
+        rule=None if place is None else place + 1,
+        text=fields.text,
     )
+
+
+def _in_time(
+    do: Do, source: Source, fields: _Fields, occurred: datetime | None, now: datetime
+) -> tuple[Do, str]:
+    """What is over, or happened long ago, is only kept. A mail is judged by people whatever its date says."""
+    if fields.ended:
+        return "keep", ""
+    if source.format == MAIL or occurred is None or occurred >= now - source.older_than:
+        return do, ""
+    return "keep", f"only kept: it happened at {occurred.isoformat()}, long ago"
+
+
+def _severity(
+    source: Source, rule: Rule, fields: _Fields, services: tuple[str, ...], house: _House
+) -> str | None:
+    """The rule's, else what the tool's word stands for; raised for the tier of a service that is named."""
+    severity = rule.severity or source.severities.get(fields.level)
+    if house.severities is None or not rule.raise_for_tier:
+        return severity
+    tiers = {one.tier for one in house.organisation.services if one.id in services}
+    wanted = [rule.raise_for_tier[tier] for tier in tiers if tier in rule.raise_for_tier]
+    lowest = house.severities.rank(severity or house.severities.default)
+    raised = max(wanted, key=house.severities.rank, default=None)
+    return raised if raised is not None and house.severities.rank(raised) > lowest else severity
 
 
 def _key(parts: tuple[str, ...]) -> str:
@@ -289,26 +382,30 @@ def _key_part(part: str) -> str:
 
 
 def _fits(rule: Rule, fields: _Fields) -> bool:
-    if rule.at_least is not None and not _reaches(fields.level, rule.at_least):
+    if rule.at_least is not None and not _reaches(fields, rule.at_least):
         return False
     if rule.levels and fields.level.casefold() not in {one.casefold() for one in rule.levels}:
         return False
     return not rule.words or any(holds(fields.words, word) for word in rule.words)
 
 
-def _reaches(level: str, least: int) -> bool:
-    """A level that is a word reaches no number. Not read as a number before its length is bounded."""
+def _reaches(fields: _Fields, least: int) -> bool:
+    """A word that the mapping's scale does not know reaches no number. Its length is bounded first."""
+    if fields.scaled is not None:
+        return fields.scaled >= least
     try:
-        return float(level[:MAX_LEVEL]) >= least
+        number = float(fields.level[:MAX_LEVEL])
     except ValueError:
         return False
+    return number >= least
 
 
 def _proposed(words: tuple[str, ...], playbooks: Mapping[str, Playbook]) -> str | None:
     """The playbook that the alert's words speak for: by priority, then by how many of its words fit."""
     found = []
+    folded = "\n".join(word.casefold() for word in words)
     for name, playbook in playbooks.items():
-        hits = sum(holds(words, sought) for sought in {*playbook.matches, *playbook.attack})
+        hits = sum(_held(folded, sought) for sought in {*playbook.matches, *playbook.attack})
         if hits:
             found.append((playbook.priority, -hits, name))
     return min(found)[2] if found else None
@@ -349,7 +446,10 @@ def _believed(at: Any, now: datetime) -> tuple[datetime | None, str]:
 
 def _instant(at: Any) -> datetime:
     if isinstance(at, str):
-        return parse_instant(at[:MAX_PART].strip())
+        text = at[:MAX_PART].strip()
+        if not _EPOCH.fullmatch(text):
+            return parse_instant(text)
+        at = float(text)
     if isinstance(at, bool) or not isinstance(at, (int, float)):
         raise TypeError("expected an ISO 8601 time with its offset")
     return datetime.fromtimestamp(at / 1000 if at >= MILLISECONDS_FROM else at, UTC)

@@ -11,9 +11,10 @@ from models import commands
 from models.errors import Refused
 from models.fact import Draft
 from models.page import page_next_due
+from models.readers import AnnouncePlaybook, ReadPlaybook
 from models.reason import Reason
 from models.routing import ask, level_recipients
-from models.rules import decisions, incident, machine, matter, others, pages, playbooks, steps
+from models.rules import decisions, incident, machine, matter, others, pages, playbooks, readers, steps
 from models.rules.common import Decided, past
 from models.state import ENDED, House, Incident, Intake, Programme, StreamState
 from models.world import World
@@ -75,6 +76,8 @@ _HOUSE: dict[type[commands.Command], Rule] = {
 _PROGRAMME: dict[type[commands.Command], Rule] = {
     commands.OpenImprovement: others.open_improvement,
     commands.EndImprovement: others.end_improvement,
+    AnnouncePlaybook: readers.announce,
+    ReadPlaybook: readers.read,
 }
 _RULES: dict[type[StreamState], dict[type[commands.Command], Rule]] = {
     Incident: _INCIDENT | _PAGES,
@@ -114,7 +117,7 @@ def due(state: StreamState, world: World) -> list[Draft]:
     elif isinstance(state, Intake):
         drafts += _alerts_due(state, world)
     elif isinstance(state, Programme):
-        drafts += _improvements_due(state, world)
+        drafts += [*_improvements_due(state, world), *readers.reading_due(state, world)]
     return drafts
 
 
@@ -165,7 +168,7 @@ def next_due(state: StreamState) -> datetime | None:
     elif isinstance(state, Intake):
         instants += [alert.overdue_at for alert in state.alerts.values()]
     elif isinstance(state, Programme):
-        instants += list(_improvement_instants(state))
+        instants += [*_improvement_instants(state), *readers.reading_instants(state)]
     return min((one for one in instants if one is not None), default=None)
 
 

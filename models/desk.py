@@ -42,6 +42,7 @@ TRIES = 5
 HOUSE, INTAKE = "house", "intake"
 REFUSALS_KEPT = 1_000
 SOMEBODY = "unknown"
+_FREEZING = frozenset({"playbook.added", "playbook.moved", "playbook.announced", "playbook.read"})
 
 
 @dataclass(kw_only=True)
@@ -68,6 +69,7 @@ class Desk:
         self._plans: dict[str, Plan] = {}
         self._states: dict[str, StreamState] = {}
         self._snapshots: dict[str, int] = {}
+        self._versions: dict[str, int] = {}
         self._stored: set[str] = set()
         self._texts: dict[str, tuple[int, dict[str, str | None]]] = {}
         self._refusals: dict[tuple[str, str, str], tuple[datetime, int]] = {}
@@ -257,12 +259,15 @@ class Desk:
 
     def _load(self, tx: Tx, stream: str) -> _Case:
         state = self._states.get(stream)
+        if state is not None and tx.version and self._versions.get(stream) == tx.version:
+            return _Case(state=state)  # nobody else has written since
         if state is None:
             body, seq, _ = tx.snapshot(stream, RULES_VERSION)
             state = self._decode(stream, body) if body is not None else empty(stream)
             self._snapshots[stream] = seq
         fold(state, tx.facts(stream, state.seq))
         self._remember(stream, state)
+        self._versions[stream] = tx.version
         return _Case(state=state)
 
     def _decode(self, stream: str, body: bytes) -> StreamState:
@@ -277,6 +282,7 @@ class Desk:
         if len(self._states) > CACHED_STREAMS:
             oldest = next(iter(self._states))
             del self._states[oldest]
+            self._versions.pop(oldest, None)
 
     def _apply(self, case: _Case, draft: Draft, actor: Actor, for_: str | None, now: datetime) -> None:
         state = case.state
@@ -350,7 +356,7 @@ class Desk:
         for fact in case.facts:
             if fact.kind == "incident.declared":
                 self._keep_once(tx, self._policy_now)
-            elif fact.kind in {"playbook.added", "playbook.moved"}:
+            elif fact.kind in _FREEZING:
                 self._keep_once(tx, self.library[fact.data["playbook"]].document)
 
     def _keep_once(self, tx: Tx, document: Document) -> None:

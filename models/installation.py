@@ -7,25 +7,39 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from models.values import Duration, Frozen, Id, Lang
 
 SecretRef = Annotated[str, Field(pattern=r"^(env:[A-Z_][A-Z0-9_]*|file:.+)$")]
 JsonPath = Annotated[str, Field(pattern=r"^[A-Za-z0-9_@$-]+(\.[A-Za-z0-9_@$-]+)*$", max_length=200)]
+_PART = r"[A-Za-z0-9_@$*-]+"
+_PATH = rf"{_PART}(\.{_PART}){{0,14}}"
+FieldPath = Annotated[str, Field(pattern=rf"^{_PATH}(\|{_PATH}){{0,4}}\??$", max_length=400)]
+"""A dotted path into an alert: list items by number or `*` for all of them, `$` for the whole post, `a|b` for
+the first that is there, `?` at the end for one that may be missing."""
 
 
 class Mapping(Frozen):
     """Which fields of an alert's JSON mean what; dotted paths, list items by number."""
 
-    key: tuple[JsonPath, ...] = Field(
+    items: FieldPath | None = Field(
+        default=None, description="the list of alerts in one post; the other paths then begin at each of them"
+    )
+    key: tuple[FieldPath, ...] = Field(
         min_length=1, description="together they name the matter, for duplicates"
     )
-    title: JsonPath
-    at: JsonPath | None = None
-    level: JsonPath | None = Field(default=None, description="the tool's own number or word of gravity")
-    hosts: tuple[JsonPath, ...] = ()
-    words: tuple[JsonPath, ...] = Field(default=(), description="fields searched for a matching playbook")
+    title: FieldPath
+    at: FieldPath | None = None
+    level: FieldPath | None = Field(default=None, description="the tool's own number or word of gravity")
+    scale: dict[str, int] = Field(
+        default_factory=dict, description="words of gravity as numbers, for `at_least`"
+    )
+    hosts: tuple[FieldPath, ...] = ()
+    words: tuple[FieldPath, ...] = Field(default=(), description="fields searched for a matching playbook")
+    ended: dict[FieldPath, tuple[str, ...]] = Field(
+        default_factory=dict, description="field -> words that say that the matter is over"
+    )
 
 
 class Rule(Frozen):
@@ -37,19 +51,49 @@ class Rule(Frozen):
     do: Literal["declare", "propose", "keep"]
     playbook: Id | None = None
     severity: Id | None = None
+    raise_for_tier: dict[Annotated[int, Field(ge=1, le=4)], Id] = Field(
+        default_factory=dict, description="tier of a service that the alert names -> severity at least"
+    )
+
+
+Format = Literal["wazuh", "json", "alertmanager", "sentinel", "elastic", "defender", "splunk", "mail"]
+MAIL = "mail"
 
 
 class Source(Frozen):
     """A monitoring tool that may post alerts."""
 
     id: Id
-    format: Literal["wazuh", "json"]
+    format: Format
     auth: Literal["bearer", "hmac"] = "bearer"
-    secret: SecretRef
-    mapping: Mapping | None = Field(default=None, description="needed for `json`; wazuh brings its own")
+    secret: SecretRef | None = Field(default=None, description="needed unless the format is `mail`")
+    mapping: Mapping | None = Field(default=None, description="needed for `json`; the others bring their own")
     rules: tuple[Rule, ...] = ()
+    severities: dict[str, Id] = Field(
+        default_factory=dict, description="the tool's word or number of gravity -> severity, if no rule says"
+    )
+    storm_from: int | None = Field(
+        default=None,
+        ge=2,
+        le=100_000,
+        description="more new matters than this in a minute are one storm; default: a 30th of `per_minute`",
+    )
+    older_than: Duration = Field(
+        default="7d", validate_default=True, description="alerts that happened longer ago are only kept"
+    )
     max_bytes: int = Field(default=262_144, ge=1_024, le=10_485_760)
     per_minute: int = Field(default=600, ge=1, le=100_000)
+
+    @property
+    def calm_up_to(self) -> int:
+        """New matters in a minute that are each looked at; more of them are a storm."""
+        return self.storm_from or max(2, self.per_minute // 30)
+
+    @model_validator(mode="after")
+    def _posts_are_secret(self) -> Source:
+        if self.secret is None and self.format != MAIL:
+            raise ValueError(f"secret: {self.id} needs one, such as env:HIKESHI_SECRET or file:secrets/key")
+        return self
 
 
 class Intake(Frozen):
@@ -130,6 +174,19 @@ class EmailSettings(Frozen):
     password: SecretRef | None = None
 
 
+class MailboxSettings(Frozen):
+    """An IMAP mailbox whose mails become alerts of the source `mail` (FSA-2.5.2.1-B1), if it is used."""
+
+    host: str = Field(min_length=1)
+    port: int = Field(default=993, ge=1, le=65535)
+    tls: Literal["tls", "starttls", "none"] = "tls"
+    user: str = Field(min_length=1)
+    password: SecretRef
+    folder: str = Field(default="INBOX", pattern=r"^[ !#-\[\]-~]+$", max_length=200)
+    every: Duration = Field(default="60s", validate_default=True)
+    max_bytes: int = Field(default=10_485_760, ge=1_024, le=52_428_800)
+
+
 class Settings(Frozen):
     """`settings.toml`."""
 
@@ -149,3 +206,4 @@ class Settings(Frozen):
     heartbeat_every: Duration = Field(default="60s", validate_default=True)
     slack: SlackSettings | None = None
     email: EmailSettings | None = None
+    mailbox: MailboxSettings | None = None

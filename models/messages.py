@@ -29,6 +29,7 @@ PAGE_TEMPLATES = {
     "timers-stopped": "page.timers_stopped",
     "impaired": "page.impaired",
     "improvement-overdue": "page.improvement",
+    "read-overdue": "page.read_overdue",
 }
 _PAGED = {"page.asked", "page.escalated", "page.repeated", "page.lapsed", "page.delegated"}
 

@@ -33,6 +33,8 @@ TABLE: dict[str, tuple[str, ...]] = {
     "close": _LEAD,
     "reopen": _LEAD,
     "playbook": _LEAD,
+    "playbook-announce": _LEAD,
+    "playbook-read": EVERYBODY,
     "step-add": _CSIRT,
     "step-skip": _LEAD,
     "step-na": _LEAD,

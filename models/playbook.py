@@ -141,6 +141,10 @@ class Playbook(Frozen):
     covers: tuple[str, ...] = Field(default=(), description="guideline items met by the whole, not a step")
     experts: tuple[Id, ...] = Field(default=(), description="third parties that this playbook calls out")
     watch_period: Duration | None = None
+    read_by: tuple[Id, ...] = Field(default=(), max_length=20, description="roles that have to read it")
+    read_within: Duration = Field(
+        default="30d", validate_default=True, description="counted from when a version is announced"
+    )
     variables: dict[str, Variable] = Field(default_factory=dict)
     steps: tuple[Step, ...] = Field(min_length=1, max_length=MAX_STEPS)
 

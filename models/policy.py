@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Literal
 
 from pydantic import Field, model_validator
@@ -22,6 +23,7 @@ Event = Literal[
     "timers-stopped",
     "impaired",
     "improvement-overdue",
+    "read-overdue",
 ]
 PhaseName = Literal[
     "triage",
@@ -134,14 +136,26 @@ class SeverityPolicy(Frozen):
         return self
 
 
+TRIAGE_WITHIN = timedelta(minutes=30)
+
+
 class Limits(Frozen):
     """Times and bounds of the installation that rules need; frozen with the policy."""
 
-    triage_within: Duration = Field(default="30m", validate_default=True)
+    triage_within: Duration | dict[Id, Duration] = Field(
+        default="30m", validate_default=True, description="one time, or one for each severity and `default`"
+    )
     confirm_within: Duration = Field(default="24h", validate_default=True)
     watch_period: Duration = Field(default="72h", validate_default=True)
     improvement_reminder: Duration = Field(default="7d", validate_default=True)
     default_step_lease: Duration = Field(default="5m", validate_default=True)
+
+    def triage_limit(self, severity: str | None) -> timedelta:
+        """How long an alert of this proposed severity may lie there before somebody is paged."""
+        if isinstance(self.triage_within, timedelta):
+            return self.triage_within
+        named = self.triage_within.get(severity or "", self.triage_within.get("default"))
+        return named or min(self.triage_within.values(), default=TRIAGE_WITHIN)
 
 
 class Policy(Frozen):

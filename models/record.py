@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -133,9 +133,7 @@ class Record:
         if not self.url.startswith("sqlite"):
             return 0
         with _translated():
-            # On the driver's own connection: a transaction would take the write lock at every look.
-            driver = self._open().connection.dbapi_connection
-            return int(driver.cursor().execute("pragma data_version").fetchone()[0]) if driver else 0
+            return _data_version(self._open())
 
     def close(self) -> None:
         """Let the database go."""
@@ -143,6 +141,12 @@ class Record:
             self._connection.close()
             self._connection = None
         self._engine.dispose()
+
+
+def _data_version(connection: Connection) -> int:
+    """On the driver's own connection: by SQLAlchemy each look would begin a transaction, or cost tenfold."""
+    driver = connection.connection.dbapi_connection
+    return int(driver.cursor().execute("pragma data_version").fetchone()[0]) if driver else 0
 
 
 def _not_nested(connection: Connection) -> None:
@@ -250,6 +254,13 @@ class Tx:
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
+
+    @cached_property
+    def version(self) -> int:
+        """A number that is the same as long as only this connection has written; 0 if nobody can tell."""
+        if self.connection.dialect.name != "sqlite":
+            return 0
+        return _data_version(self.connection)
 
     # -- facts ----------------------------------------------------------------------------------------------
 

@@ -285,8 +285,31 @@ class Improvement(msgspec.Struct, kw_only=True):
     overdue: bool = False
 
 
+class Receipt(msgspec.Struct, kw_only=True):
+    """Somebody says that they have read a version of a playbook."""
+
+    version: str
+    digest: str
+    at: datetime
+    recorded_by: str | None = None
+
+
+class Reading(msgspec.Struct, kw_only=True):
+    """A playbook's readers. `due` is when those of `roles` must have read it; None once that is settled."""
+
+    playbook: str
+    version: str
+    digest: str
+    roles: list[str] = []
+    asked_at: datetime | None = None
+    due: datetime | None = None
+    overdue: bool = False
+    readers: dict[str, Receipt] = {}
+
+
 class Programme(StreamState, kw_only=True):
-    """Improvements, and later exercises."""
+    """Improvements, who has read which playbook, and later exercises."""
 
     improvements: dict[str, Improvement] = {}
+    readings: dict[str, Reading] = {}
     numbered: int = 0

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 from models.clock import iso
 from models.page import due_at
 from models.policy import PHASES, Route
+from models.readers import unread
 from models.reason import Reason
 from models.routing import level_recipients, route_named
 from models.state import Incident, Intake, Page, Programme, StreamState
@@ -196,6 +197,7 @@ def _subject(subject: str, matter: Matter, lang: str) -> dict[str, Any]:
         "alert": _alert,
         "improvement": _improvement,
         "confirm": _confirm,
+        "reading": _reading,
         "quarantine": lambda name, matter, lang: {
             "extra": {"part": name},
             "what": PHRASES[lang]["quarantine"].format(stream=name),
@@ -263,6 +265,27 @@ def _improvement(number: str, matter: Matter, lang: str) -> dict[str, Any]:
             "improvement": f"{number} {_text(matter, one.title)}",
             "owner": _name(matter.world, one.owner, lang),
             "due": at(one.due, matter.world.organisation.zone, lang),
+        },
+    }
+
+
+def _reading(name: str, matter: Matter, lang: str) -> dict[str, Any]:
+    """A playbook to be read; who has not is said as of when this message leaves."""
+    one = matter.state.readings.get(name) if isinstance(matter.state, Programme) else None
+    if one is None:
+        return {}
+    organisation = matter.world.organisation
+    frozen = matter.world.library.get(name)
+    title = frozen.plan.playbook.title.lang(lang) if frozen is not None else name
+    missing = [_name(matter.world, person, lang) for person in unread(organisation, one)]
+    return {
+        "title": title,
+        "what": f"{title} ({name} {one.version})",
+        "extra": {
+            "playbook": f"{title} ({name} {one.version})",
+            "missing": ", ".join(missing),
+            "due": at(one.due, organisation.zone, lang) if one.due else "",
+            "command": f"hikeshi playbook read {name}",
         },
     }
 

@@ -63,6 +63,13 @@ def _kind_of(schema: Mapping[str, Any]) -> str:
     return ", ".join(_code(one) for one in choices) or _container(schema) or _scalar(schema)
 
 
+def _span_or(annotation: object, schema: Mapping[str, Any]) -> str:
+    """In a schema a span is a string; only the annotation tells."""
+    if timedelta.__name__ not in str(annotation):
+        return _kind_of(schema)
+    return "span or map to span" if "dict[" in str(annotation) else "span"
+
+
 def _container(schema: Mapping[str, Any]) -> str:
     inner = schema.get("items") or schema.get("additionalProperties")
     word = {"array": "list of ", "object": "map to "}.get(schema.get("type", ""), "")
@@ -100,10 +107,7 @@ def fields(path: str) -> ByHand:
     for name, field in model.model_fields.items():
         shown = field.alias or name
         found = schema["properties"][shown]
-        spans = timedelta.__name__ in str(field.annotation)
-        rows.append(
-            (_code(shown), "span" if spans else _kind_of(found), _default(found, field.is_required()))
-        )
+        rows.append((_code(shown), _span_or(field.annotation, found), _default(found, field.is_required())))
     return ("field", "type", "default"), rows
 
 
@@ -189,20 +193,35 @@ def kinds(_: str) -> Rows:
 
 
 def guideline(_: str) -> Rows:
-    """Every item with the shipped playbooks that name it."""
+    """Every item with what Hikeshi does about it."""
     items = read_catalogue(EXAMPLE_BANK)[0]
-    entries = read_library(EXAMPLE_BANK)[0]
-    shipped = {name: entry.playbook for name, entry in entries.items() if entry.origin == "shipped"}
-    rows: Rows = [("item", "level", "origin", "covered by", "in short", "named by")]
+    shipped = [
+        entry.playbook for entry in read_library(EXAMPLE_BANK)[0].values() if entry.origin == "shipped"
+    ]
+    rows: Rows = [("item", "level", "origin", "covered by", "in short", "here")]
     for item in items.values():
-        naming = [name for name, playbook in shipped.items() if _names_item(playbook, item)]
-        by = ", ".join(sorted(naming)) or "–"
-        rows.append((_code(item.id), item.level, item.origin, item.scope, item.summary.en, by))
+        here = _held_by(item) or _named_in(item, shipped)
+        rows.append((_code(item.id), item.level, item.origin, item.scope, item.summary.en, here))
     return rows
 
 
-def _names_item(playbook: Playbook, item: GuidelineItem) -> bool:
-    return item.id in playbook.covers or any(item.id in step.guideline for step in playbook.steps)
+FURTHER = {"cause-addressed": ("FSA-2.5.2.6-B5",), "closing": ("FSA-2.5.2.6-B6",)}
+"""Items that a gate enforces besides the one that it names."""
+
+
+def _held_by(item: GuidelineItem) -> str:
+    found = [_code(gate.id) for gate in GATES.values() if gate.guideline == item.id]
+    found += [_code(gate) for gate, items in FURTHER.items() if item.id in items]
+    return f"held by {', '.join(found)}" if found else ""
+
+
+def _named_in(item: GuidelineItem, shipped: list[Playbook]) -> str:
+    for playbook in shipped:
+        if item.id in playbook.covers or any(item.id in step.guideline for step in playbook.steps):
+            return "steps of shipped playbooks"
+    return {"exercise": "to come with drills", "governance": "the institution's own"}.get(
+        item.scope, "not yet"
+    )
 
 
 def channels(_: str) -> ByHand:

@@ -94,7 +94,11 @@ class Script:
 
     def __init__(self, bank: Institution, at: datetime, **changes: Any) -> None:
         self.clock = ExerciseClock(at)
-        shape = {"organisation": bank.organisation, "policy": bank.policy, "playbooks": bank.playbooks}
+        shape: dict[str, Any] = {
+            "organisation": bank.organisation,
+            "policy": bank.policy,
+            "playbooks": bank.playbooks,
+        }
         self.desk = Desk(Record.in_memory(), Premises(**(shape | changes)), self.clock)
         self.postbox = Postbox("console", self.clock)
         self.outbox = Outbox(self.desk, {"console": self.postbox}, _here)
@@ -151,7 +155,9 @@ class Script:
     def decide(self, person: str, step: str, choice: str, **factors: str) -> Outcome:
         """A choice; factors are written with underscores."""
         given = {name.replace("_", "-"): value for name, value in factors.items()}
-        return self.act(Decide(actor=by(person), step=step, choice=choice, reason="協議の結果", factors=given))
+        return self.act(
+            Decide(actor=by(person), step=step, choice=choice, reason="協議の結果", factors=given)
+        )
 
     def done(self, person: str, step: str, **values: str) -> Outcome:
         """A person's step, with what has to be recorded; what is not given is filled in by its type."""

@@ -18,7 +18,14 @@ from sqlalchemy import func, select
 
 from console.demo.people import Act, People
 from console.demo.picture import Picture
-from console.demo.stage import acknowledge, copy_bank, firewall, point_targets, post_alert
+from console.demo.stage import (
+    acknowledge,
+    copy_bank,
+    firewall,
+    flow_runs,
+    point_targets,
+    post_alert,
+)
 from console.export import markdown
 from console.node import Node
 from console.opening import DIRECTORY_VARIABLE, House, open_house
@@ -42,6 +49,7 @@ ROOT = Path(__file__).parents[2]
 NIGHT = datetime(2026, 11, 24, 18, 0, tzinfo=UTC)
 """Wednesday 2026-11-25 03:00 in Tokyo."""
 MAX_TURNS = 900
+COMPANY = timedelta(minutes=5, seconds=30)
 FRAME_SECONDS = 0.12
 
 
@@ -57,6 +65,7 @@ class Demo:
         self.incident = ""
         self.people = People(lang, NIGHT)
         self._seen = 0
+        self._machine_at: datetime | None = None
 
     async def run(self) -> int:
         """Set the stage, play, and say where to look."""
@@ -153,7 +162,7 @@ class Demo:
     async def _one_act(self, state: Incident) -> None:
         act = self.people.next_act(state, await self._world(state))
         due = await self._next_due()
-        moments = [one for one in (act.at if act else None, due) if one is not None]
+        moments = [one for one in (act.at if act else None, due, self._machine_at) if one is not None]
         if not moments:
             raise HikeshiError("nobody has anything to do, and nothing is due")
         moment = max(self.clock.now(), min(moments))
@@ -164,20 +173,26 @@ class Demo:
             await self._do(act)
 
     async def _machine(self, state: Incident) -> bool:
-        """Machine work holds the clock: the flows run, with Prefect, before anybody does anything else."""
+        """Machine work holds the clock: the flows run, with Prefect, before anybody does anything else.
+
+        What becomes ready within minutes is taken up in one run, which costs a second of CPU; containment
+        waits for nothing.
+        """
         world = await self._world(state)
         ready = [
-            key
+            planned.step.phase
             for key, planned in world.steps(state).items()
-            if planned.step.kind == "action"
-            and state.steps.get(key) is not None
-            and state.steps[key].status == "ready"
+            if planned.step.kind == "action" and key in state.steps and state.steps[key].status == "ready"
         ]
         if not ready:
+            return False
+        self._machine_at = self._machine_at or self.clock.now() + COMPANY
+        if "containment" not in ready and self.clock.now() < self._machine_at:
             return False
         self.picture.note("machine")
         await self._draw(state)
         await self.conductor.settle()
+        self._machine_at = None
         return True
 
     async def _do(self, act: Act) -> None:
@@ -250,8 +265,9 @@ class Demo:
     async def _end(self, bank: Path, prefect: PrefectServer) -> None:
         state = await self._state()
         naming = await self._naming(state)
-        # The review that the flows publish is of the closed incident.
-        runs = self.conductor.runs + await self.conductor.settle()
+        # The flows show the closed incident too.
+        await self.conductor.settle()
+        runs = await flow_runs(prefect.url)
         review = self.folder / f"{self.incident}.md"
         review.write_text(
             await self._write(partial(markdown, self.house.desk, self.incident, self.lang)), "utf-8"

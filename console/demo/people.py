@@ -101,7 +101,11 @@ class People:
             at = due_at(page, page.level + 1) - timedelta(seconds=10)
         return Act(at=max(at, world.now), person=people[0].person, page=page.id)
 
-    def _work(self, planned: PlannedStep, state: Incident, world: World) -> Act:
+    def _work(self, planned: PlannedStep, state: Incident, world: World) -> Act | None:
+        """Nobody works before somebody has heard the call."""
+        heard = next((page.acked_at for page in state.pages.values() if page.event == "declared"), None)
+        if heard is None:
+            return None
         name = planned.key.split("/", 1)[1]
         known = state.steps[planned.key]
         role = (planned.step.authority if planned.step.kind == "decision" else planned.step.owner) or ""
@@ -110,7 +114,7 @@ class People:
         if planned.step.kind == "decision":
             return self._decision(planned, name, person, known.ready_at or world.now)
         rule = self.script["steps"].get(name, {})
-        begin = max(known.ready_at or world.now, self._free(person))
+        begin = max(known.ready_at or world.now, self._free(person), heard)
         at = begin + parse_duration(str(rule.get("takes", self.script["takes"])))
         if at - begin < timedelta(hours=2):
             self.busy_until[person] = at

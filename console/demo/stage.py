@@ -101,3 +101,13 @@ async def acknowledge(link: str, base_url: str) -> bool:
         target = action.group(1) if action.group(1).startswith("http") else base_url + action.group(1)
         async with session.post(target, data=fields, headers={"Origin": base_url}) as answer:
             return answer.ok
+
+
+async def flow_runs(api_url: str) -> int:
+    """How many flow runs Prefect's server has."""
+    async with (
+        aiohttp.ClientSession(trust_env=False) as session,
+        session.post(f"{api_url}/flow_runs/count", json={}) as answer,
+    ):
+        answer.raise_for_status()
+        return int(await answer.json())

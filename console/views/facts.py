@@ -96,7 +96,7 @@ _NAMED: Mapping[str, Callable[[Naming, str], str]] = {
     "name": lambda naming, value: naming.texts.word("words.instant", value),
     "level": lambda naming, value: value,
 }
-_PEOPLE = frozenset({"person", "by", "to", "owner", "who", "role"})
+_PEOPLE = frozenset({"person", "people", "by", "to", "owner", "who", "role"})
 
 
 def _text(naming: Naming, name: str, value: str) -> str:
@@ -118,7 +118,7 @@ _BAD = frozenset(
     {
         "page.exhausted", "page.unanswerable", "message.given_up", "step.failed", "step.unknown",
         "step.overdue", "gate.overridden", "machine.impaired", "alert.overdue", "quarantine.entered",
-        "improvement.overdue",
+        "improvement.overdue", "reading.overdue",
     }
 )  # fmt: skip
 _STRONG = frozenset({"incident.declared", "decision.made", "incident.resolved", "incident.closed"})

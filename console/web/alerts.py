@@ -14,25 +14,28 @@ import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from starlette.background import BackgroundTask
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from console.intake import receive
+from console.gathering import Queue
+from console.intake import Post, Received, receive_many
 from console.opening import House, secrets_of
 from console.web.running import Run
 from console.web.security import TooLarge, TooSlow, read_body
 from models.commands import Actor, RecordRefusal
 from models.errors import BadConfiguration, RecordError
-from models.installation import Source
+from models.installation import MAIL, Source
 
 WINDOW = timedelta(minutes=5)
 READ_WITHIN_SECONDS = 10.0
 LEAST_CAP = 262_144
 REFUSAL_EVERY = timedelta(minutes=1)
 UNKNOWN = "unknown source"
+_SOON = {"Retry-After": "1"}
 _UNAUTHORISED = {"error": "unauthorised; check the source's name, its secret and the clock"}
 _log = logging.getLogger(__name__)
 
@@ -110,13 +113,15 @@ class AlertDoor:
 
     def __init__(self, house: House, run: Run, wake: Callable[[], None], monotonic: Callable[[], float]):
         self._house, self._run, self._wake = house, run, wake
-        sources = house.institution.intake.sources
+        # A mailbox is read, never posted to.
+        sources = [one for one in house.institution.intake.sources if one.format != MAIL]
         resolve = secrets_of(house.institution.directory)
         self._locks = {source.id: _lock(source, resolve) for source in sources}
         self._none = Lock(source=None, secret=secrets.token_bytes(32))
         self._cap = max((source.max_bytes for source in sources), default=LEAST_CAP)
         self._buckets = {source.id: Bucket(source.per_minute, monotonic) for source in sources}
         self._refusals = RefusalBook()
+        self._queue = Queue(run, partial(receive_many, house))
         self.closed = {name: lock.closed for name, lock in self._locks.items() if lock.closed}
 
     async def post(self, request: Request) -> Response:
@@ -132,16 +137,12 @@ class AlertDoor:
         refusal = self._refusal(lock, request, body)
         if refusal is not None or lock.source is None:
             return self._refuse(lock, request, refusal or _unauthorised(UNKNOWN))
-        source_id = lock.source.id
-        received = await self._run(lambda: receive(self._house, source_id, body))
-        if received.outcome.queued:
+        received = await self._queue.receive(Post(source=lock.source.id, body=body))
+        if received is None:
+            return JSONResponse({"error": "too much at once; nothing was stored, send it again"}, 503, _SOON)
+        if any(one.outcome.queued for one in received.all()):
             self._wake()
-        answer = {
-            "alert": received.alert,
-            "incident": received.incident,
-            "duplicate": received.duplicate,
-        }
-        return JSONResponse(answer, received.status)
+        return JSONResponse(_answer(received), received.status)
 
     def _refusal(self, lock: Lock, request: Request, body: bytes) -> Refusal | None:
         wrong = unauthentic(lock, request.headers, body, self._house.desk.clock.now())
@@ -174,10 +175,18 @@ class AlertDoor:
             _log.error("a refusal of %s was not recorded: %s", command.refused, failed)
 
 
+def _answer(received: Received) -> dict[str, Any]:
+    """What the sender is told: of the first alert, and if its post held more, of each."""
+    said = [
+        {"alert": one.alert, "incident": one.incident, "duplicate": one.duplicate} for one in received.all()
+    ]
+    return said[0] | ({"alerts": said} if len(said) > 1 else {})
+
+
 def _lock(source: Source, resolve: Callable[[str], str]) -> Lock:
     """A source whose secret is missing stays shut, and says so; the others go on."""
     try:
-        return Lock(source=source, secret=resolve(source.secret).encode())
+        return Lock(source=source, secret=resolve(source.secret or "").encode())
     except BadConfiguration as missing:
         _log.warning("alerts from %s are refused: %s", source.id, missing)
         return Lock(source=source, secret=secrets.token_bytes(32), closed=str(missing))

@@ -10,7 +10,7 @@ from typing import Any
 
 from models.errors import RecordTooNew
 from models.fact import Fact
-from models.fold import incident, matter, others, pages, steps
+from models.fold import incident, matter, others, pages, readers, steps
 from models.state import Confirmation, House, Incident, Intake, Programme, StreamState
 
 RULES_VERSION = 1
@@ -21,7 +21,7 @@ _FOLDS: dict[type[StreamState], dict[str, Callable[[Any, Fact], None]]] = {
     Incident: _PAGES | incident.FOLDS | steps.FOLDS | matter.FOLDS,
     Intake: _PAGES | others.INTAKE,
     House: _PAGES | others.HOUSE,
-    Programme: _PAGES | others.PROGRAMME,
+    Programme: _PAGES | others.PROGRAMME | readers.FOLDS,
 }
 
 

@@ -48,7 +48,7 @@ def receive(state: Intake, command: ReceiveAlert, world: World) -> Decided:
     if command.severity:
         data["severity"] = command.severity
     if command.do == "propose" or not command.readable:
-        data["overdue_at"] = iso(world.now + world.policy.limits.triage_within)
+        data["overdue_at"] = iso(world.now + world.policy.limits.triage_limit(command.severity))
     received = Draft(kind="alert.received", data=data, texts=texts, at=command.at)
     return [received, *_next_for(state, command, world)]
 

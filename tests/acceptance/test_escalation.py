@@ -70,9 +70,7 @@ def test_the_deputy_of_somebody_absent_is_paged_and_may_answer(bank: Institution
         for person in bank.organisation.people
     ]
     organisation = bank.organisation.model_copy(update={"people": tuple(people)})
-    with Script(
-        bank, THREE_AT_NIGHT, organisation=organisation, playbooks={"unknown": QUIET}
-    ) as script:
+    with Script(bank, THREE_AT_NIGHT, organisation=organisation, playbooks={"unknown": QUIET}) as script:
         script.declare(LEAD, "行内端末で見慣れない画面")
         page = script.expect_page("suzuki-daichi", "page.declared")
         assert page.context["deputy_for"] == "Yui Nakamura" or "中村" in page.context["deputy_for"]

@@ -1,4 +1,4 @@
-"""A ransomware incident of the example bank, from the first page to closing, as its people live through it."""
+"""A ransomware incident of the example bank, from the first page to closing, as its people live it."""
 
 from __future__ import annotations
 
@@ -154,8 +154,8 @@ def eradication(script: Script) -> None:
     script.done(OPS, "remove-persistence")
     script.done(OPS, "reset-credentials")
     script.done(LEAD, "eradication-confirmed", open_items="0")
-    script.fixed(OPS, route, "更新し、多要素認証にした")
-    script.fixed(OPS, host, "再構築した")
+    script.fixed(LEAD, route, "更新し、多要素認証にした")
+    script.fixed(LEAD, host, "再構築した")
     script.instant(LEAD, "cause-addressed")
     ended(script, "triage", "preservation", "analysis", "containment", "eradication")
 

@@ -12,13 +12,24 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from sqlalchemy import update
 
 import models.record
 from models.clock import ExerciseClock
-from models.commands import Acknowledge, Actor, Command, Declare, Delegate, MarkDelivery, NodeFact, SetSeverity
+from models.commands import (
+    Acknowledge,
+    Actor,
+    Command,
+    Declare,
+    Delegate,
+    EndIncident,
+    MarkDelivery,
+    NodeFact,
+    SetSeverity,
+)
 from models.decide import next_due
 from models.desk import HOUSE, Desk
 from models.fact import Fact
@@ -83,11 +94,12 @@ class PagerMachine(RuleBasedStateMachine):
         self.received: Counter[str] = Counter()
         self.stream = ""
         self.latest = NIGHT
-        self._before, models.record.crash_point = models.record.crash_point, self.crasher
+        self._patch = pytest.MonkeyPatch()
+        self._patch.setattr(models.record, "crash_point", self.crasher)
         self.reopen()
 
     def teardown(self) -> None:
-        models.record.crash_point = self._before
+        self._patch.undo()
         self.record.close()
 
     # -- the world ------------------------------------------------------------------------------------------
@@ -97,7 +109,7 @@ class PagerMachine(RuleBasedStateMachine):
         self.desk: Desk = open_desk(QUIET, record=self.record, clock=self.clock)
 
     def survive(self, call: Any, *given: Any) -> Any:
-        """Do it; if the process dies in the middle, start anew and do it again, as a person or a loop would."""
+        """Do it; if the process dies in the middle, start anew and do it again, as people and loops do."""
         try:
             return call(*given)
         except Crash:
@@ -188,6 +200,12 @@ class PagerMachine(RuleBasedStateMachine):
         self.handle(SetSeverity(actor=by(BEN), severity=severity, reason="-"))
         self.note()
 
+    @rule(really=st.sampled_from((False, False, False, True)))
+    def somebody_dismisses_it(self, really: bool) -> None:
+        if really:
+            self.handle(EndIncident(actor=by(AMY), how="dismissed", reason="-"))
+        self.note()
+
     @rule(twice=st.booleans())
     def messages_are_delivered(self, twice: bool) -> None:
         for row in self.rows(state="queued")[:5]:
@@ -257,7 +275,7 @@ class PagerMachine(RuleBasedStateMachine):
                 self._in_time(one, number, fact)
 
     def _in_time(self, one: Watched, number: int, fact: Fact) -> None:
-        """A level is paged at its own time, or when the node is back; a step of the clock adds itself at most."""
+        """A level is paged at its own time, or when the node is back; a step of the clock adds no more."""
         within = self.pages()[number].within[: fact.data["level"]]
         ideal = one.asked_real + timedelta(seconds=sum(within))
         back = [end for start, end in self.away if start - one.spread <= ideal <= end]

@@ -48,11 +48,7 @@ def killed(path: Path, at: str, *what: str) -> list[int]:
     return [int(line.split()[2]) for line in found.stdout.splitlines() if line.startswith("stored")]
 
 
-DEATHS = [
-    (point, times)
-    for point in POINTS
-    for times in ((1,) if point == "outbox-written" else (1, 2, 4))
-]
+DEATHS = [(point, times) for point in POINTS for times in ((1,) if point == "outbox-written" else (1, 2, 4))]
 
 
 @pytest.mark.parametrize(("point", "times"), DEATHS)

@@ -94,7 +94,7 @@ def people(made: Scene) -> None:
         c.AddStep(actor=by(AMY), step="more", phase="triage", title="-", owner="cio", reason="-", within=60)
     )
     for how in ("add", "drop"):
-        made.do(c.UsePlaybook(actor=by(BEN), how=how, playbook="second", reason="-"))  # type: ignore[arg-type]
+        made.do(c.UsePlaybook(actor=by(BEN), how=how, playbook="second", reason="-"))
     made.do(c.SetRecoveryPoint(actor=by(AMY), id="b", service="payments", instant=NIGHT))
     for number, what in enumerate(("fix", "accept"), start=1):
         made.do(c.ScopeFact(actor=by(AMY), what="add", kind="host", name="-"))
@@ -128,7 +128,7 @@ def machines(made: Scene) -> None:
     for mended in (False, True):
         made.do(c.Impair(actor=MACHINE, what="prefect", mended=mended))
     for outcome in ("failed", "sent", "given_up"):
-        made.do(c.MarkDelivery(actor=MACHINE, key="k", outcome=outcome, page=made.page().id))  # type: ignore[arg-type]
+        made.do(c.MarkDelivery(actor=MACHINE, key="k", outcome=outcome, page=made.page().id))
 
 
 def surroundings(made: Scene) -> None:
@@ -140,7 +140,7 @@ def surroundings(made: Scene) -> None:
     made.do(c.SettleAlert(actor=by(AMY), id="AL-0", how="dismissed", reason="-"), "intake")
     made.do(c.SettleAlert(actor=by(AMY), id="AL-3", how="attached", incident=made.stream), "intake")
     for what in ("started", "stopped"):
-        made.do(c.NodeFact(actor=MACHINE, what=what, node="n"), "house")  # type: ignore[arg-type]
+        made.do(c.NodeFact(actor=MACHINE, what=what, node="n"), "house")
     made.do(c.NodeFact(actor=MACHINE, what="outage", node="n", since=NIGHT, until=NIGHT), "house")
     for released in (False, True):
         made.do(c.Quarantined(actor=MACHINE, stream="x", failures=3, released=released), "house")
@@ -148,9 +148,12 @@ def surroundings(made: Scene) -> None:
     made.desk.handle(made.stream, c.Note(actor=by(None), text="x"))
     made.wait(2 * 24 * 60, "programme")
     made.wait(7 * 24 * 60, "programme")
-    for number, how in ((2, "done"), (3, "accepted")):
+    hows: tuple[tuple[int, Any], ...] = ((2, "done"), (3, "accepted"))
+    for number, how in hows:
         made.do(c.AddImprovement(actor=by(AMY), title="-", owner=CHO, due=made.clock.now() + timedelta(1)))
-        made.do(c.EndImprovement(actor=by(CHO), id=f"IMP-2026-0001-{number}", how=how, reason="-"), "programme")  # type: ignore[arg-type]
+        made.do(
+            c.EndImprovement(actor=by(CHO), id=f"IMP-2026-0001-{number}", how=how, reason="-"), "programme"
+        )
 
 
 def ends(made: Scene) -> set[str]:

@@ -1,4 +1,4 @@
-"""The gates of the guideline: what closes each, what opens it, who may override it, and that a skip does not."""
+"""The gates of the guideline: what closes each, what opens it, and who may override it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,22 @@ from models.commands import (
 from models.gate import GATES
 from models.playbook import FACTORS
 from models.reason import Reason
-from tests.models.small import AMY, BEN, CHO, DAN, EVE, FAY, GUS, NIGHT, Scene, action, by, decision, scene_of, step
+from tests.models.small import (
+    AMY,
+    BEN,
+    CHO,
+    DAN,
+    EVE,
+    FAY,
+    GUS,
+    NIGHT,
+    Scene,
+    action,
+    by,
+    decision,
+    scene_of,
+    step,
+)
 
 UNKNOWN = dict.fromkeys(FACTORS, "unknown")
 Opens = list[tuple[str, Any]]
@@ -123,7 +138,11 @@ def held(gate: str) -> Scene:
     if gate == "scope-fixed":
         for kind in ("host", "account"):
             made.do(ScopeFact(actor=by(AMY), what="add", kind=kind, name="x"))
-        for command in (instant("cause-addressed"), service("confirmed-by-csirt"), service("confirmed-by-owner", EVE)):
+        for command in (
+            instant("cause-addressed"),
+            service("confirmed-by-csirt"),
+            service("confirmed-by-owner", EVE),
+        ):
             made.do(command)
     return made
 
@@ -174,7 +193,11 @@ def test_resuming_waits_for_each_item_of_the_scope() -> None:
     made = scene_of(*GATED["scope-fixed"][0])
     for kind in ("host", "account"):
         made.do(ScopeFact(actor=by(AMY), what="add", kind=kind, name="x"))
-    for command in (instant("cause-addressed"), service("confirmed-by-csirt"), service("confirmed-by-owner", EVE)):
+    for command in (
+        instant("cause-addressed"),
+        service("confirmed-by-csirt"),
+        service("confirmed-by-owner", EVE),
+    ):
         made.do(command)
     for _, command in GATED["scope-fixed"][3][:-1]:
         made.do(command)

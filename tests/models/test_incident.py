@@ -19,8 +19,8 @@ from models.commands import (
     Declare,
     Done,
     DraftReview,
-    EndIncident,
     EndImprovement,
+    EndIncident,
     Impair,
     Link,
     Merge,
@@ -301,15 +301,20 @@ def test_closing_waits_for(cause: str) -> None:
     made.do(CLOSE)
 
 
+def against_closing(made: Scene) -> set[str]:
+    causes: Any = made.says(CLOSE).detail["causes"]
+    return set(causes)
+
+
 def causes_on_the_way() -> set[str]:
     """Every cause that stands against closing between the beginning and the end."""
     made = scene_of(step("look"))
     made.do(Note(actor=by(GUS), for_=CHO, text="x"))
-    found = set(made.says(CLOSE).detail["causes"])  # type: ignore[call-overload]
+    found = against_closing(made)
     assert "watch-period:running" not in found
     made = over()
     made.do(RESOLVE)
-    return found | set(made.says(CLOSE).detail["causes"])  # type: ignore[call-overload]
+    return found | against_closing(made)
 
 
 def closable() -> Scene:
@@ -323,7 +328,7 @@ def closable() -> Scene:
 def test_only_the_top_closes_over_an_open_cause() -> None:
     made = over()
     made.do(RESOLVE)
-    override = {"gate": "closing", "step": made.stream, "reason": "-"}
+    override: dict[str, Any] = {"gate": "closing", "step": made.stream, "reason": "-"}
     assert made.says(OverrideGate(actor=by(BEN), **override)).reason is Reason.AUTHORITY_MISSING
     made.do(OverrideGate(actor=by(DAN), **override))
     made.do(CLOSE)

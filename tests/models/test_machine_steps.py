@@ -20,7 +20,21 @@ from models.commands import (
     SettleStep,
 )
 from models.reason import Reason
-from tests.models.small import AMY, BEN, FAY, MACHINE, Scene, action, by, playbook, policy, route, scene, scene_of, step
+from tests.models.small import (
+    AMY,
+    BEN,
+    FAY,
+    MACHINE,
+    Scene,
+    action,
+    by,
+    playbook,
+    policy,
+    route,
+    scene,
+    scene_of,
+    step,
+)
 
 PROBE = {"use": "http.request", "target": "firewall", "done_if": "output('state') == 'on'"}
 
@@ -30,7 +44,7 @@ def claim(name: str = "block", node: str = "n1", epoch: int = 1, lease: int = 60
 
 
 def finish(outcome: Any = "done", **fields: Any) -> FinishStep:
-    shape = {"step": "block", "node": "n1", "epoch": 1, "attempt": 1} | fields
+    shape: dict[str, Any] = {"step": "block", "node": "n1", "epoch": 1, "attempt": 1} | fields
     return FinishStep(actor=MACHINE, outcome=outcome, **shape)
 
 

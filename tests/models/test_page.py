@@ -78,7 +78,13 @@ ROWS: list[tuple[str, dict[str, Any], float, Reason, int | None]] = [
         None,
     ),
     ("The last resort is asked again, for ever", {"level": 2, "round": 1}, 25, Reason.ROUTE_EXHAUSTED, 3),
-    ("A hurried page climbs at once", {"base": NIGHT + minutes(2), "base_level": 1}, 2, Reason.ACK_OVERDUE, 1),
+    (
+        "A hurried page climbs at once",
+        {"base": NIGHT + minutes(2), "base_level": 1},
+        2,
+        Reason.ACK_OVERDUE,
+        1,
+    ),
     ("A page that is over asks nobody", {"state": "stopped"}, 500, Reason.STOPPED, None),
     ("A page that somebody has asks nobody", ACKED | {"renew": 0}, 500, Reason.ACKNOWLEDGED, None),
     (

@@ -107,7 +107,9 @@ def test_every_row_of_the_table_is_tried() -> None:
 
 
 @pytest.mark.parametrize("person", sorted(ALL))
-@pytest.mark.parametrize(("kind", "fields", "may"), [row[1:] for row in COMMANDS], ids=[r[0] for r in COMMANDS])
+@pytest.mark.parametrize(
+    ("kind", "fields", "may"), [row[1:] for row in COMMANDS], ids=[r[0] for r in COMMANDS]
+)
 def test_who_may_give_a_command(
     made: Scene, kind: type[Command], fields: dict[str, Any], may: set[str], person: str
 ) -> None:
@@ -120,7 +122,9 @@ def test_who_may_give_a_command(
         assert no.reason is Reason.ROLE_MISSING
 
 
-@pytest.mark.parametrize(("name", "kind", "fields"), [row[:3] for row in COMMANDS], ids=[r[0] for r in COMMANDS])
+@pytest.mark.parametrize(
+    ("name", "kind", "fields"), [row[:3] for row in COMMANDS], ids=[r[0] for r in COMMANDS]
+)
 def test_somebody_nobody_knows_may_do_nothing(
     made: Scene, name: str, kind: type[Command], fields: dict[str, Any]
 ) -> None:
@@ -130,8 +134,12 @@ def test_somebody_nobody_knows_may_do_nothing(
         assert no.detail["who"] == "mallory"
 
 
-@pytest.mark.parametrize(("name", "kind", "fields"), [row[:3] for row in COMMANDS], ids=[r[0] for r in COMMANDS])
-def test_the_institution_may_write_its_own_row(name: str, kind: type[Command], fields: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    ("name", "kind", "fields"), [row[:3] for row in COMMANDS], ids=[r[0] for r in COMMANDS]
+)
+def test_the_institution_may_write_its_own_row(
+    name: str, kind: type[Command], fields: dict[str, Any]
+) -> None:
     own = scene(playbook("second", step("look")), policy=policy(permissions={name: ["pr"]}), declare=False)
     if name == "declare":
         own.stream = "INC-2026-0001"

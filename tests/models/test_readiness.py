@@ -12,6 +12,7 @@ from models.expression import FUNCTIONS, MAX_NODES, calls_in, evaluate
 from models.plan import MAX_DEPTH, MAX_PLAN, lay_out
 from models.playbook import Playbook
 from models.reason import Reason
+from models.state import PhaseState
 from tests.models.small import (
     AMY,
     BEN,
@@ -37,6 +38,10 @@ def done(made: Scene, name: str, **values: str) -> None:
 
 def skip(made: Scene, name: str, how: Any = "skipped") -> None:
     made.do(SettleStep(actor=by(BEN), step=name, how=how, reason="-"))
+
+
+def phase(made: Scene, name: str = "triage") -> PhaseState:
+    return made.incident.phases[name]
 
 
 def statuses(made: Scene) -> dict[str, str]:
@@ -133,15 +138,15 @@ def test_an_optional_step_under_way_holds_up_its_phase() -> None:
     made = scene_of(step("a"), step("x", optional=True), step("b", phase="analysis", after=None))
     made.do(StartStep(actor=by(AMY), step="x"))
     done(made, "a")
-    assert made.incident.phases["triage"].status == "open"
+    assert phase(made).status == "open"
     done(made, "x")
-    assert made.incident.phases["triage"].status == "ended"
+    assert phase(made).status == "ended"
 
 
 def test_a_phase_that_has_ended_opens_again_for_a_step_that_comes_later() -> None:
     made = scene_of(step("a"), step("b", when="severity() > 1"))
     done(made, "a")
-    assert made.incident.phases["triage"].status == "ended"
+    assert phase(made).status == "ended"
     kinds = made.do(SetSeverity(actor=by(AMY), severity="high"))
     assert "phase.reopened" in kinds
     assert statuses(made)["b"] == "ready"
@@ -234,7 +239,9 @@ CALLED = playbook(
 
 def calling(**fields: Any) -> Playbook:
     call = {"kind": "call", "call": "host"} | fields
-    return playbook("unknown", step("a"), step("evidence", **(call | {"after": ["a"]})), step("z", after=["evidence"]))
+    return playbook(
+        "unknown", step("a"), step("evidence", **(call | {"after": ["a"]})), step("z", after=["evidence"])
+    )
 
 
 def test_a_call_begins_with_the_called_playbook_and_is_done_with_it() -> None:
@@ -331,13 +338,15 @@ def test_two_playbooks_run_beside_each_other() -> None:
 
 def test_a_step_added_by_hand_holds_up_its_phase() -> None:
     made = scene_of(step("a"))
-    add = AddStep(actor=by(AMY), step="call-isp", phase="triage", title="-", owner="cio", reason="-", within=60)
+    add = AddStep(
+        actor=by(AMY), step="call-isp", phase="triage", title="-", owner="cio", reason="-", within=60
+    )
     made.do(add)
     assert made.says(add).reason is Reason.DUPLICATE
     done(made, "a")
-    assert made.incident.phases["triage"].status == "open"
+    assert phase(made).status == "open"
     made.do(Done(actor=by(BEN), step="call-isp"))
-    assert made.incident.phases["triage"].status == "ended"
+    assert phase(made).status == "ended"
 
 
 def test_a_reopened_phase_asks_for_its_steps_again() -> None:

@@ -29,7 +29,13 @@ from tests.models.small import AMY, BEN, DAN, NIGHT, by, open_desk, scene
 
 
 def fact(seq: int = 1, **fields: Any) -> Fact:
-    shape = {"stream": "INC-2026-0001", "seq": seq, "at": NIGHT, "recorded_at": NIGHT, "actor": AMY}
+    shape: dict[str, Any] = {
+        "stream": "INC-2026-0001",
+        "seq": seq,
+        "at": NIGHT,
+        "recorded_at": NIGHT,
+        "actor": AMY,
+    }
     return Fact(**(shape | {"kind": "note.added", "data": {"text": "t:1"}} | fields))
 
 
@@ -129,7 +135,9 @@ def test_the_chain_is_verified_from_the_stored_bytes_with_nothing_but_the_standa
     record.close()
     database = sqlite3.connect(tmp_path / "deep" / "hikeshi.db")
     before, head = bytes(32), database.execute("select seq, hash from stream where id=?", [stream]).fetchone()
-    rows = database.execute("select seq, body, hash from fact where stream=? order by seq", [stream]).fetchall()
+    rows = database.execute(
+        "select seq, body, hash from fact where stream=? order by seq", [stream]
+    ).fetchall()
     for number, (seq, body, stored) in enumerate(rows, start=1):
         before = hashlib.sha256(before + body).digest()
         assert (seq, stored) == (number, before)
@@ -161,13 +169,13 @@ def test_a_changed_byte_breaks_the_chain(record: Record) -> None:
 
 def test_free_text_is_in_no_fact(record: Record) -> None:
     desk = open_desk(record=record)
-    secret = "田中さんの私用電話"
-    stream = desk.handle(None, Declare(actor=by(AMY), text=secret)).stream
-    desk.handle(stream, Note(actor=by(AMY), text=secret))
+    private = "田中さんの私用電話"
+    stream = desk.handle(None, Declare(actor=by(AMY), text=private)).stream
+    desk.handle(stream, Note(actor=by(AMY), text=private))
     with record.read() as tx:
         bodies = [row.body for row in tx.connection.execute(FACT.select())]
         assert len(tx.texts(stream)) == 2
-    assert not [body for body in bodies if secret.encode() in body]
+    assert not [body for body in bodies if private.encode() in body]
 
 
 # -- conflicts ----------------------------------------------------------------------------------------------
@@ -191,7 +199,6 @@ def test_who_comes_second_is_told_so(record: Record) -> None:
         assert [one.seq for one in tx.facts("INC-2026-0001")] == [1, 2]
 
 
-@pytest.mark.xfail(strict=True, reason="R26: a record in memory is gone after a clash")
 def test_a_record_in_memory_lives_through_a_clash(record: Record) -> None:
     row = {"stream": "x", "seq": 1, "kind": "k", "body": b"{}", "hash": b"h"}
     with record.begin() as tx:
@@ -284,7 +291,9 @@ def test_a_snapshot_and_what_came_after_are_the_whole_fold(acts: list[str]) -> N
         if act == "time":
             made.wait(7)
         elif act == "severity":
-            made.desk.handle(made.stream, SetSeverity(actor=by(AMY), severity="high" if number % 2 else "low"))
+            made.desk.handle(
+                made.stream, SetSeverity(actor=by(AMY), severity="high" if number % 2 else "low")
+            )
         elif act == "done":
             made.desk.handle(made.stream, Done(actor=by(AMY), step="look"))
         elif act == "improve":

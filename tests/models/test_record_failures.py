@@ -138,7 +138,7 @@ def test_a_fact_of_a_newer_hikeshi_is_refused(stream: str, change: dict[str, obj
         data={"id": "x"},
         v=int(str(change.get("v", 1))),
     )
-    with pytest.raises(RecordTooNew, match="#7.*upgrade"):
+    with pytest.raises(RecordTooNew, match=r"#7.*upgrade"):
         fold(empty(stream), [known])
 
 

@@ -158,7 +158,8 @@ def house(made: Scene) -> House:
 
 
 def quarantine(**fields: Any) -> Quarantined:
-    return Quarantined(actor=Actor.machine("watch"), **({"stream": "INC-2026-0001", "failures": 3} | fields))
+    shape: dict[str, Any] = {"stream": "INC-2026-0001", "failures": 3} | fields
+    return Quarantined(actor=Actor.machine("watch"), **shape)
 
 
 def test_a_sick_incident_is_shut_away_and_somebody_is_paged_once() -> None:
@@ -189,7 +190,7 @@ def test_the_house_remembers_the_last_outages() -> None:
         )
         made.do(fact, HOUSE)
     for what in ("started", "stopped"):
-        made.do(NodeFact(actor=MACHINE, what=what, node="pager"), HOUSE)  # type: ignore[arg-type]
+        made.do(NodeFact(actor=MACHINE, what=what, node="pager"), HOUSE)
     assert len(house(made).outages) == 20
     assert house(made).outages[-1][0] == NIGHT - timedelta(hours=1)
 

@@ -16,9 +16,9 @@ Make = Callable[..., Message]
 
 PAGES = (
     "declared decision step step_overdue step_unknown severity confirm delivery_failed triage "
-    "alert_unreadable timers_stopped impaired improvement exhausted test"
+    "alert_unreadable timers_stopped impaired improvement read_overdue exhausted test"
 )
-NOTICES = "step step_ready page_stopped acknowledged delegated incident_closed improvement_due"
+NOTICES = "step step_ready page_stopped acknowledged delegated incident_closed improvement_due playbook_to_read"
 TEMPLATES = tuple(f"page.{name}" for name in PAGES.split()) + tuple(f"notice.{n}" for n in NOTICES.split())
 OPTIONS = [
     {"id": "isolate", "title": "遮断する", "price": "ネットバンキングが止まる"},

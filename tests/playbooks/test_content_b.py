@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 
 import pytest
 
-from models.commands import Done
+from models.commands import Decide, Done
 from models.expression import STEP_FUNCTIONS, calls_in
-from models.playbook import FACTORS
+from models.playbook import FACTORS, Step
 from models.policy import PHASES
 from playbooks.check import check
 from playbooks.drafts import GAP, render_draft
@@ -122,6 +122,41 @@ def test_an_analysis_has_sources_that_are_preserved_before(name: str) -> None:
         ahead = before(name, planned.key)
         secured = {source for one in steps(name) if one.key in ahead for source in one.step.preserves}
         assert set(planned.step.sources) <= secured, planned.key
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_analysis_says_method_cause_and_business_impact_now_and_to_be_expected(name: str) -> None:
+    """FSA-2.5.2.2-B1."""
+    fields = {
+        one.id for planned in steps(name) if planned.step.phase == "analysis" for one in planned.step.record
+    }
+    assert {"cause", "now", "ahead", "limit"} <= fields
+    assert fields & {"method", "methods", "acts", "readers"}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_all_incidents_share_is_called_and_not_copied(name: str) -> None:
+    called = {step.call for step in library()[name].steps if step.call}
+    assert called >= {
+        "authority-reports",
+        "closing-reports",
+        "command-post",
+        "customer-care",
+        "customer-notice",
+        "expert-call-out",
+        "lessons-learned",
+        "publication",
+        "resume-services",
+        "third-party-liaison",
+    }
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_source_is_secured_within_a_day_and_the_first_within_the_hour(name: str) -> None:
+    limits = [one.step.within for one in preserving(name) if one.step.within is not None]
+    assert len(limits) == len(preserving(name))
+    assert max(limits) <= timedelta(days=1)
+    assert min(limits) <= timedelta(hours=1)
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -243,6 +278,13 @@ class Branching(Walk):
             answers |= {"number": "1"}
         values = {field.id: answers[field.type] for field in step.record}
         self.do(Done(actor=self._holder(step.owner), step=key, values=values))
+
+    def _choice(self, key: str, step: Step) -> Decide:
+        """As in any walk; but the services are restored in the run that takes the recommended choices."""
+        if step.id == "services-hit" and self.option is None:
+            reason = "the branch behind it has to be walked"
+            return Decide(actor=self._holder(step.authority), step=key, choice="needed", reason=reason)
+        return super()._choice(key, step)
 
 
 def runs(folder: Path, name: str) -> Iterator[Branching]:
