@@ -56,9 +56,11 @@ def _moved(body: bytes, by: timedelta) -> bytes:
     return _INSTANT.sub(one, body)
 
 
-def plant(desk: Desk, due: Sequence[datetime], quiet: int, now: datetime) -> list[str]:
-    """One open incident for each instant of `due`, at which its first page escalates, and `quiet` ones whose
-    pages are acknowledged and lapse only half an hour after `now`. The numbers of the former.
+def plant(desk: Desk, due: Sequence[datetime], quiet: int, now: datetime, first: int = 20_000) -> list[str]:
+    """One open incident for each instant of `due`, at which its first page escalates; returns their names.
+
+    Besides `quiet` ones whose pages are acknowledged and lapse only half an hour after `now`. Numbered from
+    `first`.
     """
     clock = desk.clock
     assert isinstance(clock, ExerciseClock)
@@ -66,7 +68,7 @@ def plant(desk: Desk, due: Sequence[datetime], quiet: int, now: datetime) -> lis
     accepted(desk.handle(answered, Acknowledge(actor=ANALYST)))
     with desk.record.read() as tx:
         asks, holds = _pattern(tx, waiting, clock.now()), _pattern(tx, answered, clock.now())
-    names = [f"INC-{now.year}-{number:05d}" for number in range(20_000, 20_000 + len(due) + quiet)]
+    names = [f"INC-{now.year}-{number:05d}" for number in range(first, first + len(due) + quiet)]
     copies = _copies(asks, holds, names, due, now)
     with desk.record.begin() as tx:
         _write(tx, copies)

@@ -139,6 +139,8 @@ def _unreadable(source: Source, why: Unreadable) -> ReadAlert:
 
 def clean(text: str, limit: int) -> str:
     """`text` on one line, at most `limit` characters, without control, hidden or direction characters."""
+    if len(text) <= limit and text.isascii() and text.isprintable():
+        return " ".join(text.split())
     # Cut first: a title of a megabyte must not be walked through.
     seen = (" " if char.isspace() else char for char in text[: limit * 4])
     kept = "".join(char for char in seen if not unicodedata.category(char).startswith("C"))
@@ -420,15 +422,16 @@ def _services(hosts: tuple[str, ...], organisation: Organisation) -> tuple[str, 
     )
 
 
-def _forms(host: str) -> set[str]:
+@lru_cache(maxsize=20_000)
+def _forms(host: str) -> frozenset[str]:
     """A host as it may be written: whole, or without its domain. An address only whole."""
     whole = host.strip().casefold().rstrip(".")
     if not whole:
-        return set()
+        return frozenset()
     try:
-        return {str(ipaddress.ip_address(whole))}
+        return frozenset({str(ipaddress.ip_address(whole))})
     except ValueError:
-        return {whole, whole.split(".", 1)[0]}
+        return frozenset({whole, whole.split(".", 1)[0]})
 
 
 def _believed(at: Any, now: datetime) -> tuple[datetime | None, str]:

@@ -6,7 +6,7 @@ channels and database, and in nothing else (design, 10).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -24,7 +24,7 @@ from models.directory import Directory
 from models.errors import HikeshiError, NotFound, RecordConflict, Refused
 from models.fact import SYSTEM, Draft, Fact
 from models.fold import RULES_VERSION, empty, fold
-from models.frozen import Document, FrozenPlaybook, freeze_policy, thaw_plan, thaw_policy
+from models.frozen import Document, freeze_policy, thaw_plan, thaw_policy
 from models.messages import messages
 from models.plan import Plan
 from models.policy import Policy
@@ -63,7 +63,7 @@ class Desk:
         self.premises = premises
         self.clock = clock
         self.directory = Directory(premises.organisation)
-        self.library: Mapping[str, FrozenPlaybook] = Library(premises.playbooks)
+        self.library = Library(premises.playbooks)
         self._policy_now = freeze_policy(premises.policy)
         self._policies: dict[str, Policy] = {self._policy_now.digest: premises.policy}
         self._plans: dict[str, Plan] = {}
@@ -417,11 +417,8 @@ class Desk:
 
     def _plan_today(self, digest: str) -> Plan | None:
         """A playbook that has just been frozen need not be read back."""
-        if isinstance(self.library, Library):
-            for frozen in self.library.frozen():
-                if frozen.document.digest == digest:
-                    return frozen.plan
-        return None
+        frozen = (one for one in self.library.frozen() if one.document.digest == digest)
+        return next((one.plan for one in frozen), None)
 
     def _document(self, tx: Tx, digest: str) -> bytes:
         body = tx.document(digest)

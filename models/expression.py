@@ -39,11 +39,8 @@ _environment = ImmutableSandboxedEnvironment(cache_size=0)
 
 @lru_cache(maxsize=2048)
 def _compile(source: str) -> Callable[..., Any]:
-    calls_in(source)
-    try:
-        return _environment.compile_expression(source, undefined_to_none=True)
-    except TemplateSyntaxError as wrong:
-        raise BadExpression(f"{source!r}: {wrong.message}") from wrong
+    calls_in(source)  # refuses what does not parse, and all that a condition may not hold
+    return _environment.compile_expression(source, undefined_to_none=True)
 
 
 @lru_cache(maxsize=2048)
@@ -82,14 +79,14 @@ def _call(source: str, node: nodes.Call) -> tuple[str, str | None]:
     return node.node.name, str(first.value) if isinstance(first, nodes.Const) else None
 
 
-def evaluate(source: str, names: Mapping[str, Callable[..., Any]]) -> bool:
-    """Whether the condition holds; comparing with what is not known yet is false.
+def evaluate(source: str, names: Mapping[str, Callable[..., Any]], *, unknown_is_false: bool = False) -> bool:
+    """Whether the condition holds. Raises BadExpression if it cannot be evaluated.
 
-    Raises BadExpression if it cannot be evaluated.
+    `unknown_is_false`: comparing with what is not known yet is false, as in a playbook's `when`.
     """
     try:
         return bool(_compile(source)(**names))
-    except TypeError:
-        return False
-    except (UndefinedError, ValueError, KeyError) as wrong:
+    except (UndefinedError, TypeError, ValueError, KeyError) as wrong:
+        if unknown_is_false and isinstance(wrong, TypeError):
+            return False
         raise BadExpression(f"{source!r}: {wrong}") from wrong

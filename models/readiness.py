@@ -93,7 +93,7 @@ def applies(state: Incident, planned: PlannedStep) -> bool | None:
     if planned.step.when is None:
         return True
     try:
-        return evaluate(planned.step.when, names_for(state, planned))
+        return evaluate(planned.step.when, names_for(state, planned), unknown_is_false=True)
     except BadExpression:
         return None
 
@@ -105,7 +105,7 @@ def again(state: Incident, planned: PlannedStep) -> bool:
     if repeat is None or known.status != "done" or known.round >= repeat.at_most:
         return False
     try:
-        return not evaluate(repeat.until, names_for(state, planned))
+        return not evaluate(repeat.until, names_for(state, planned), unknown_is_false=True)
     except BadExpression:
         return False
 

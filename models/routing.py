@@ -6,22 +6,25 @@ from typing import Any
 
 from models.directory import Holder
 from models.fact import Draft
-from models.policy import STEP_ROLES, Event, Route
-from models.state import Incident, Programme, StreamState
+from models.policy import STEP_ROLES, Route
+from models.state import Incident, Page, Programme, StreamState
 from models.world import World
 
 
-def choose_route(world: World, event: Event, state: StreamState, phase: str | None = None) -> Route | None:
+def choose_route(world: World, event: str, state: StreamState, phase: str | None = None) -> Route | None:
     """The first route that applies to this event; None if the policy has none."""
     return next((route for route in world.policy.routes if _applies(route, world, event, state, phase)), None)
 
 
-def route_named(world: World, route_id: str) -> Route | None:
-    """The route with this id in the incident's policy."""
-    return next((route for route in world.policy.routes if route.id == route_id), None)
+def route_of(world: World, state: StreamState, page: Page) -> Route:
+    """The page's route. An incident's is frozen; the house's may have gone from the files since: then the one
+    that such an event takes today, or the first there is. A page never ends for want of a route.
+    """
+    named = next((route for route in world.policy.routes if route.id == page.route), None)
+    return named or choose_route(world, page.event, state) or world.policy.routes[0]
 
 
-def _applies(route: Route, world: World, event: Event, state: StreamState, phase: str | None) -> bool:
+def _applies(route: Route, world: World, event: str, state: StreamState, phase: str | None) -> bool:
     when = route.applies
     if when.events and event not in when.events:
         return False
@@ -81,7 +84,7 @@ def _recipient(world: World, holder: Holder, channels: tuple[str, ...]) -> dict[
 def ask(
     world: World,
     state: StreamState,
-    event: Event,
+    event: str,
     subject: str,
     detail: dict[str, Any] | None = None,
 ) -> list[Draft]:
@@ -113,15 +116,11 @@ def ask(
     return [asked]
 
 
-def entitled_level(
-    world: World, state: StreamState, route: Route | None, person: str, subject: str
-) -> int | None:
+def entitled_level(world: World, state: StreamState, route: Route, person: str, subject: str) -> int | None:
     """The first level of the route on which the person may answer now; None if on none.
 
     The number of levels stands for the last resort.
     """
-    if route is None:
-        return None
     ladder = [level.to for level in route.levels] + [route.exhausted.to]
     for number, to in enumerate(ladder):
         if any(one["person"] == person for one in level_recipients(world, state, to, (), subject)):

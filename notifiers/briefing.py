@@ -16,7 +16,7 @@ from models.page import due_at
 from models.policy import PHASES, Route
 from models.readers import unread
 from models.reason import Reason
-from models.routing import level_recipients, route_named
+from models.routing import level_recipients, route_of
 from models.state import Incident, Intake, Page, Programme, StreamState
 from models.world import World
 from notifiers.message import blank_context
@@ -132,7 +132,7 @@ def _is_open(state: Incident, name: str) -> bool:
 def _page(page: Page, envelope: Envelope, matter: Matter, lang: str) -> dict[str, Any]:
     world = matter.world
     zone = world.organisation.zone
-    route = route_named(world, page.route)
+    route = route_of(world, matter.state, page)
     following = due_at(page, min(page.level + 1, len(page.within)))
     if page.round:
         following = due_at(page, len(page.within)) + timedelta(seconds=page.every * page.round)

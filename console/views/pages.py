@@ -9,7 +9,7 @@ from console.views.naming import Naming
 from console.views.sheet import Line, Style
 from models.page import due_at, escalation_due
 from models.reason import Reason
-from models.routing import level_recipients, route_named
+from models.routing import level_recipients, route_of
 from models.state import Page
 
 
@@ -24,7 +24,7 @@ class Next:
 
 def next_of(page: Page, naming: Naming) -> Next:
     """The next level of an open page, or its last resort."""
-    route = route_named(naming.world, page.route)
+    route = route_of(naming.world, naming.state, page)
     level = page.level + 1
     last = level >= len(page.within)
     to = () if route is None else route.exhausted.to if last else route.levels[level].to

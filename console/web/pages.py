@@ -23,7 +23,7 @@ from models.page import page_next_due
 from models.playbook import FACTORS, Step
 from models.reason import Reason
 from models.record import FACT
-from models.routing import entitled_level, route_named
+from models.routing import entitled_level, route_of
 from models.state import ENDED, Incident, Page, Recipient, StepState, StreamState
 from models.world import World
 from notifiers.briefing import Envelope, Matter, brief
@@ -85,7 +85,7 @@ def _standing(house: House, state: StreamState, page: Page, person: str, world: 
         return "mine" if page.acked_by == person or person in page.acks else "other"
     if person in page.acks:
         return "joined"
-    route = route_named(world, page.route)
+    route = route_of(world, state, page)
     if page.delegated_to == person or entitled_level(world, state, route, person, page.subject) is not None:
         return "open"
     return "seen" if _has_seen(house, state.stream, page.id, person) else "outsider"

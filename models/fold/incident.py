@@ -36,8 +36,7 @@ def _resolved(state: Incident, fact: Fact) -> None:
     state.status = "resolved"
     state.resolved_at = fact.at
     state.review |= {name: fact.data[name] for name in ("cause", "entry_route") if name in fact.data}
-    if "watch" in fact.data:
-        state.watch_until = fact.at + timedelta(seconds=fact.data["watch"])
+    state.watch_until = fact.at + timedelta(seconds=fact.data["watch"])
 
 
 def _closed(state: Incident, fact: Fact) -> None:

@@ -13,7 +13,7 @@ from models.page import Escalation, escalation_due
 from models.permission import require
 from models.policy import Route
 from models.reason import Reason
-from models.routing import entitled_level, level_recipients, route_named
+from models.routing import entitled_level, level_recipients, route_of
 from models.rules.common import Decided
 from models.state import Page, StreamState
 from models.world import World
@@ -27,7 +27,7 @@ def acknowledge(state: StreamState, command: Acknowledge, world: World) -> Decid
     page = _page(state, command.page, command.who, world)
     if page.state != "open":
         raise Refused(Reason.ALREADY, {"what": f"{page.state} ({page.acked_by or ''})", "page": page.id})
-    route = route_named(world, page.route)
+    route = route_of(world, state, page)
     level = entitled_level(world, state, route, command.who, page.subject)
     if level is None and page.delegated_to == command.who:
         level = page.level
@@ -49,24 +49,24 @@ def _page(state: StreamState, number: int | None, person: str, world: World) -> 
         if number not in state.pages:
             raise Refused(Reason.NO_SUCH_PAGE, {"page": number, "known": sorted(state.pages)})
         return state.pages[number]
-    theirs = [
-        page
-        for page in state.open_pages()
-        if page.delegated_to == person
-        or entitled_level(world, state, route_named(world, page.route), person, page.subject) is not None
-    ]
-    if theirs:
-        return theirs[0]
-    if state.open_pages():
+    asked = [page for page in state.open_pages() if _asks(page, person)]
+    if asked:
+        return asked[-1]
+    if len(state.open_pages()) == 1:
         return state.open_pages()[0]
-    raise Refused(Reason.NO_SUCH_PAGE, {"page": "", "known": sorted(state.pages)})
+    raise Refused(Reason.NO_SUCH_PAGE, {"page": "", "known": [page.id for page in state.open_pages()]})
 
 
-def _complete(
-    state: StreamState, page: Page, route: Route | None, level: int, person: str, world: World
-) -> bool:
+def _asks(page: Page, person: str) -> bool:
+    """Whether the page has reached this person; taking over another's page needs its number."""
+    if page.delegated_to == person:
+        return True
+    return any(one.person == person for people in page.reached.values() for one in people)
+
+
+def _complete(state: StreamState, page: Page, route: Route, level: int, person: str, world: World) -> bool:
     """Whether this answer stops the page. Where all of a level must answer, only the last of them does."""
-    if route is None or level != page.level or level >= len(page.all_of) or not page.all_of[level]:
+    if level != page.level or level >= len(page.all_of) or not page.all_of[level]:
         return True
     rung = route.levels[level]
     asked = {one["person"] for one in level_recipients(world, state, rung.to, (), page.subject)}
@@ -79,7 +79,7 @@ def delegate(state: StreamState, command: Delegate, world: World) -> Decided:
     page = _page(state, command.page, command.who, world)
     if page.state != "open":
         raise Refused(Reason.ALREADY, {"what": page.state, "page": page.id})
-    if entitled_level(world, state, route_named(world, page.route), command.who, page.subject) is None:
+    if entitled_level(world, state, route_of(world, state, page), command.who, page.subject) is None:
         raise Refused(Reason.NOT_ENTITLED_ON_ROUTE, {"who": command.who, "page": page.id})
     people = level_recipients(world, state, (command.to,), (), page.subject)
     if world.directory.person(command.to) is None or not people:
@@ -104,10 +104,10 @@ def page_due(state: StreamState, page: Page, world: World) -> list[Draft]:
     found = escalation_due(page, world.now)
     if found.level is None:
         return []
-    route = route_named(world, page.route)
+    route = route_of(world, state, page)
     data: dict[str, Any] = {"page": page.id, "level": found.level, "reason": found.reason.value}
     if found.reason is Reason.ROUTE_EXHAUSTED:
-        to = route.exhausted.to if route else ()
+        to = route.exhausted.to
         people = level_recipients(world, state, to, (), page.subject)
         data |= {"round": found.round, "call": page.calls + 1, "recipients": people}
         data |= _skipped(state, page, route, found, people, world)
@@ -123,7 +123,7 @@ def page_due(state: StreamState, page: Page, world: World) -> list[Draft]:
 def _skipped(
     state: StreamState,
     page: Page,
-    route: Route | None,
+    route: Route,
     found: Escalation,
     asked: list[dict[str, Any]],
     world: World,
@@ -141,11 +141,7 @@ def _skipped(
     return {"skipped": levels} if levels else {}
 
 
-def _of_level(
-    state: StreamState, page: Page, route: Route | None, level: int, world: World
-) -> list[dict[str, Any]]:
-    if route is None or level >= len(route.levels):
-        return []
+def _of_level(state: StreamState, page: Page, route: Route, level: int, world: World) -> list[dict[str, Any]]:
     rung = route.levels[level]
     return level_recipients(world, state, rung.to, rung.channels, page.subject)
 

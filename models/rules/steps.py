@@ -214,8 +214,6 @@ def _evidence_used(state: Incident, planned: PlannedStep) -> dict[str, Any]:
 def consequences(state: Incident, planned: PlannedStep, world: World) -> list[Draft]:
     """What a finished step says about services: stopped, restored, resumed."""
     step = planned.step
-    if step.kind == "decision":
-        return []
     stamp = iso(world.now)
     drafts = [Draft(kind="service.stopped", data={"service": one}) for one in services_of(state, step.stops)]
     drafts += [

@@ -17,6 +17,7 @@ from models.commands import (
     MarkDelivery,
     Reclaim,
     RetryStep,
+    SetSeverity,
     SettleStep,
 )
 from models.reason import Reason
@@ -28,6 +29,7 @@ from tests.models.small import (
     Scene,
     action,
     by,
+    decision,
     playbook,
     policy,
     route,
@@ -289,3 +291,22 @@ def test_marks_of_messages_are_kept_short() -> None:
     made.do(given_up(row, detail="x" * 900, further=("file",)))
     fact = made.facts("message.given_up")[0]
     assert len(str(fact.data)) < 600
+
+
+@pytest.mark.xfail(strict=True, reason="R27: `ack` without a page may take over somebody else's decision")
+def test_an_answer_without_a_page_is_to_the_page_that_asked_this_person() -> None:
+    """Ben is on the second level of the decision, which has not asked him, and on the first of the rise."""
+    routes = [
+        route(
+            "decision",
+            "decision",
+            levels=[{"to": ["authority"], "within": "5m"}, {"to": ["csirt-lead"], "within": "5m"}],
+        ),
+        route("main", "declared", "severity-raised", levels=[{"to": ["csirt-lead"], "within": "5m"}]),
+    ]
+    made = scene(playbook("unknown", decision("choose")), policy=policy(routes=routes))
+    made.do(Acknowledge(actor=by(BEN), page=made.page().id))
+    made.do(SetSeverity(actor=by(BEN), severity="high"))
+    made.do(Acknowledge(actor=by(BEN)))
+    assert made.page("step:unknown/choose").state == "open"
+    assert made.page(event="severity-raised").state == "acknowledged"

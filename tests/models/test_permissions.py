@@ -82,6 +82,8 @@ ELSEWHERE = {
     "alert": "the table of alerts, below",
     "improvement-end": "the programme, below",
     "record-for": "scribes, below",
+    "playbook-announce": "test_readers",
+    "playbook-read": "test_readers",
 }
 NOT_ENTITLED = {Reason.ROLE_MISSING, Reason.UNKNOWN_PERSON}
 

@@ -397,7 +397,7 @@ def test_a_condition_that_cannot_be_evaluated_holds_its_step_and_stops_nobody() 
 
     with pytest.raises(BadExpression, match="nowhere"):
         evaluate('done("nowhere")', {"done": broken})
-    assert evaluate("severity() > 1", {"severity": lambda: None}) is False
+    assert evaluate("severity() > 1", {"severity": lambda: None}, unknown_is_false=True) is False
 
 
 def test_a_plan_knows_when_it_was_asked() -> None:

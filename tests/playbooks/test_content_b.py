@@ -43,13 +43,7 @@ NAMES = (
     "disinformation",
     "infrastructure-outage",
 )
-PARTS = (
-    "closing-reports",
-    "command-post",
-    "customer-care",
-    "evidence-cloud-tenant",
-    "resume-services",
-)
+PARTS = ("command-post", "evidence-cloud-tenant", "resume-services")
 ALL = (*NAMES, *PARTS)
 
 
@@ -139,11 +133,12 @@ def test_what_all_incidents_share_is_called_and_not_copied(name: str) -> None:
     called = {step.call for step in library()[name].steps if step.call}
     assert called >= {
         "authority-reports",
-        "closing-reports",
+        "call-centre",
         "command-post",
-        "customer-care",
+        "compensation",
         "customer-notice",
         "expert-call-out",
+        "follow-up-reports",
         "lessons-learned",
         "publication",
         "resume-services",
