@@ -206,7 +206,7 @@ def _once(house: House, arrivals: Sequence[_Arrival], marks: Mapping[str, int]) 
         batch.look_up(arrivals)
         received = [batch.take(one) for one in arrivals]
         batch.flush()
-        _mark(tx, marks)
+        set_counters(tx, marks)
     batch.remember()
     return received
 
@@ -217,7 +217,7 @@ _MARK = text(
 )
 
 
-def _mark(tx: Tx, marks: Mapping[str, int]) -> None:
+def set_counters(tx: Tx, marks: Mapping[str, int]) -> None:
     """Counters of the caller's, set with the alerts or not at all."""
     for name, value in marks.items():
         tx.connection.execute(_MARK, {"name": name, "value": value})

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from console.opening import DIRECTORY_VARIABLE, data_directory, secrets_of
 from console.texts import Texts, texts
+from flows.conductor import EXCUSE_VARIABLE
 from flows.prepare import prepare_from_template
 from flows.server import PrefectServer, client_environment, free_port, is_free
 from models.clock import monotonic
@@ -26,6 +27,7 @@ RESTART_SECONDS = (0.2, 1, 2, 5, 10)
 CALM_SECONDS = 30
 STOP_SECONDS = 4.0
 USUAL_PREFECT_PORT = 4200
+PREFECT_START_SECONDS = 90
 READY = "hikeshi-node-ready"
 
 
@@ -130,10 +132,12 @@ async def _up(directory: Path, port: int | None, lang: str) -> int:
         say=say,
         heard=lambda line: print(say("up.ready", port=line.split()[-1]), flush=True),
     )
+    # A server that starts together with us is given its time before anybody is told that it is silent.
+    starting = {EXCUSE_VARIABLE: str(PREFECT_START_SECONDS)} if server else {}
     conductor = Part(
         name="conductor",
         argv=[sys.executable, "-m", "flows.conductor"],
-        environment=own | client_environment(data / "prefect", api),
+        environment=own | client_environment(data / "prefect", api) | starting,
         say=say,
     )
     print(say("up.starting", directory=directory), flush=True)

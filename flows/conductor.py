@@ -35,6 +35,7 @@ log = logging.getLogger("hikeshi.conductor")
 NODE = "conductor"
 ACTOR = Actor.machine(NODE)
 PREFECT, FLOWS = "prefect", "flows"
+EXCUSE_VARIABLE = "HIKESHI_PREFECT_STARTS_WITHIN"
 LOOK_SECONDS = 0.2
 FULL_LOOK_SECONDS = 5.0
 BEAT_SECONDS = 2.0
@@ -53,7 +54,7 @@ class RunFailed(HikeshiError):
 class Conductor:
     """Decides when an incident's flow runs. Use from one event loop, by `run` or by `settle`."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what differs between production, demo and tests, by name
         self,
         house: House,
         clock: Clock,
@@ -62,13 +63,17 @@ class Conductor:
         *,
         patience_seconds: float = PATIENCE_SECONDS,
         environ: Mapping[str, str] | None = None,
+        excuse_seconds: float = 0.0,
     ) -> None:
-        """`prefect_url` is Prefect's API (…/api), None to do without; `environ` is what children inherit."""
+        """`excuse_seconds`: how long after our own start a silent Prefect is no impairment.
+
+        `prefect_url` is Prefect's API (…/api), None to do without; `environ` is what children inherit."""
         self.house = house
         self.clock = clock
         self.prefect_url = prefect_url or None
         self.most = children
         self.patience_seconds = patience_seconds
+        self._excused_until = monotonic() + excuse_seconds
         self.epoch = 0
         self.runs = 0
         self.children = Children(
@@ -234,6 +239,8 @@ class Conductor:
         if await probe(self.prefect_url):
             self._say_mended(incident)
             return True
+        if monotonic() < self._excused_until:
+            return False  # it is only starting, as we are: no reason to wake anybody
         self._say_impaired(incident, "it does not answer")
         return False
 
@@ -311,7 +318,8 @@ async def conduct() -> None:
     clock = SystemClock()
     house = open_house(find_directory(None), clock)
     try:
-        await Conductor(house, clock, os.environ.get("PREFECT_API_URL")).run(stop)
+        url, excuse = os.environ.get("PREFECT_API_URL"), float(os.environ.get(EXCUSE_VARIABLE, "0"))
+        await Conductor(house, clock, url, excuse_seconds=excuse).run(stop)
     finally:
         house.record.close()
 

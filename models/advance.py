@@ -85,6 +85,8 @@ def _unreached(page: Page) -> bool:
 def _over(state: StreamState, page: Page, world: World) -> Reason | None:
     """Why a page need not be answered any more; None if it must."""
     kind, _, name = page.subject.partition(":")
+    if kind == "delivery":
+        return None
     if isinstance(state, Incident):
         if state.status in ENDED or (state.status == "closed" and page.subject == "incident"):
             return Reason.STOPPED

@@ -44,6 +44,7 @@ OLDEST = timedelta(days=400)
 MILLISECONDS_FROM = 100_000_000_000
 """Epoch numbers from here on are milliseconds: as seconds they would lie beyond the year 5000."""
 WHOLE_WORD_UP_TO = 4
+_HOST_IN_ADDRESS = re.compile(r"(?:[a-z]{2,10}://)?([^/:\s]+)")
 _EPOCH = re.compile(r"\d{9,13}(\.\d{1,9})?")
 
 
@@ -424,14 +425,16 @@ def _services(hosts: tuple[str, ...], organisation: Organisation) -> tuple[str, 
 
 @lru_cache(maxsize=20_000)
 def _forms(host: str) -> frozenset[str]:
-    """A host as it may be written: whole, or without its domain. An address only whole."""
+    """A host as it may be written: whole, or without scheme, port and domain. An address only whole."""
     whole = host.strip().casefold().rstrip(".")
     if not whole:
         return frozenset()
     try:
         return frozenset({str(ipaddress.ip_address(whole))})
     except ValueError:
-        return frozenset({whole, whole.split(".", 1)[0]})
+        named = _HOST_IN_ADDRESS.match(whole)
+        name = named[1] if named else whole
+        return frozenset({whole, name, name.split(".", 1)[0]})
 
 
 def _believed(at: Any, now: datetime) -> tuple[datetime | None, str]:

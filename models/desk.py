@@ -6,7 +6,7 @@ channels and database, and in nothing else (design, 10).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -196,26 +196,38 @@ class Desk:
 
     def tick(self, stream: str) -> Outcome:
         """Write what time alone has made true in this stream."""
+        return self.tick_all([stream])[0]
+
+    def tick_all(self, streams: Sequence[str]) -> list[Outcome]:
+        """As `tick`, for several streams in one transaction: a commit costs more than a tick.
+
+        One that fails undoes all of them; the caller then ticks them one by one.
+        """
         try:
             with self.record.begin() as tx:
-                now = self.clock.now()
-                if stream != HOUSE:
+                if HOUSE not in streams:
                     self._load(tx, HOUSE)  # the outages: what is late says why
-                case = self._load(tx, stream)
-                for _ in range(MAX_PASSES):
-                    drafts = due(case.state, self._world(tx, case.state, now))
-                    if not drafts:
-                        break
-                    for draft in drafts:
-                        self._apply(case, draft, Actor.machine("watch"), None, now)
-                    self._advance(tx, case, now)
-                queued = self._store(tx, case, now)
+                outcomes = [self._tick(tx, stream) for stream in streams]
         except BaseException:
-            self._states.pop(stream, None)
+            for stream in streams:
+                self._states.pop(stream, None)
             raise
-        outcome = Outcome(stream=stream, facts=tuple(case.facts), queued=queued)
-        self.settled(outcome)
-        return outcome
+        for outcome in outcomes:
+            self.settled(outcome)
+        return outcomes
+
+    def _tick(self, tx: Tx, stream: str) -> Outcome:
+        now = self.clock.now()
+        case = self._load(tx, stream)
+        for _ in range(MAX_PASSES):
+            drafts = due(case.state, self._world(tx, case.state, now))
+            if not drafts:
+                break
+            for draft in drafts:
+                self._apply(case, draft, Actor.machine("watch"), None, now)
+            self._advance(tx, case, now)
+        queued = self._store(tx, case, now)
+        return Outcome(stream=stream, facts=tuple(case.facts), queued=queued)
 
     # -- reading --------------------------------------------------------------------------------------------
 

@@ -145,10 +145,8 @@ class Limits(Frozen):
     triage_within: Duration | dict[Id, Duration] = Field(
         default="30m", validate_default=True, description="one time, or one for each severity and `default`"
     )
-    confirm_within: Duration = Field(default="24h", validate_default=True)
     watch_period: Duration = Field(default="72h", validate_default=True)
     improvement_reminder: Duration = Field(default="7d", validate_default=True)
-    default_step_lease: Duration = Field(default="5m", validate_default=True)
 
     def triage_limit(self, severity: str | None) -> timedelta:
         """How long an alert of this proposed severity may lie there before somebody is paged."""

@@ -22,7 +22,7 @@ from models.commands import Actor, MarkDelivery
 from models.crashpoint import crash_point
 from models.desk import Desk
 from models.record import OUTBOX, Tx, micros
-from models.state import StreamState
+from models.state import ENDED, Incident, StreamState
 from models.supervised import attempt_async
 from notifiers.briefing import Envelope, Matter, brief
 from notifiers.message import Failed, Message, Notifier, Sent
@@ -271,7 +271,7 @@ class Outbox:
         """What is to be said now; None if the page has been answered meanwhile."""
         envelope, desk = item.envelope, self.desk
         state = desk.state(envelope.stream)
-        if envelope.kind == "page" and not _still_asked(state, envelope):
+        if not _still_asked(state, envelope):
             return None
         person = desk.directory.person(envelope.person) if envelope.person else None
         lang = person.lang if person else desk.premises.organisation.lang
@@ -387,8 +387,14 @@ class Outbox:
 
 
 def _still_asked(state: StreamState, envelope: Envelope) -> bool:
-    page = state.pages.get(envelope.page)
-    return page is None or page.state == "open"
+    """Whether the message still says something: the page is open, the step still to be done."""
+    if envelope.kind == "page":
+        page = state.pages.get(envelope.page)
+        return page is None or page.state == "open"
+    if envelope.template != "notice.step_ready" or not isinstance(state, Incident):
+        return True
+    known = state.steps.get(envelope.subject.removeprefix("step:"))
+    return state.status not in ENDED and known is not None and known.status in {"ready", "started"}
 
 
 _WHO = func.coalesce(OUTBOX.c.person, OUTBOX.c.address)

@@ -23,7 +23,7 @@ from models.playbook import RecordField, Step
 from models.policy import PHASES
 from models.values import Text
 
-Tone = Literal["plain", "never", "gate", "code", "note"]
+Tone = Literal["plain", "text", "never", "code", "note"]
 _DECIDED = re.compile(
     r'decided\("([a-z0-9-/]+)"\)\s*(?:==\s*"([a-z0-9-]+)"|in\s*\[((?:"[a-z0-9-]+",?\s*)+)\])'
 )
@@ -193,7 +193,7 @@ class _Writer:
         role = step.authority or step.owner
         if role:
             return self._name(role)
-        return self._say("called", name=step.call) if step.call else self.texts("words.machine")
+        return step.call if step.call else self.texts("words.machine")
 
     def _doing(self, planned: PlannedStep) -> Iterator[Field]:
         """What a person does, where, until when, and what never."""
@@ -202,11 +202,11 @@ class _Writer:
             yield self._field("to", self._names(step.to))
         for label, text in (("what", step.text), ("where", step.where)):
             if text is not None:
-                yield self._field(label, *self._lines(text))
+                yield self._field(label, *self._lines(text), tone="text")
         if step.record:
             yield self._field("record", *(self._recorded(one) for one in step.record))
         if step.stop_when is not None:
-            yield self._field("stop", *self._lines(step.stop_when))
+            yield self._field("stop", *self._lines(step.stop_when), tone="text")
         if step.do_not:
             yield self._field("never", *(self._one(one) for one in step.do_not), tone="never")
         if step.draft is not None:
@@ -235,7 +235,7 @@ class _Writer:
             order = self._say("volatility", n=step.volatility) if step.volatility else ""
             yield self._field("preserves", f"{', '.join(step.preserves)}{order}")
         if step.lost_by_waiting is not None:
-            yield self._field("lost", *self._lines(step.lost_by_waiting))
+            yield self._field("lost", *self._lines(step.lost_by_waiting), tone="text")
         for label, services in (
             ("stops", step.stops), ("restores", step.restores), ("reconnects", step.reconnects),
             ("resumes", step.resumes),

@@ -131,4 +131,6 @@ def _lines(field: Field) -> Element | str:
         return element("pre", "\n".join(field.lines))
     if len(field.lines) == 1:
         return field.lines[0]
+    if field.tone == "text":
+        return element("div", *(element("p", line) for line in field.lines if line))
     return element("ul", *(element("li", line) for line in field.lines if line))

@@ -17,7 +17,7 @@ from models.state import Improvement, Incident, Page
 NOISE = frozenset(
     {
         "message.requested", "message.sent", "message.failed", "step.ready", "step.not_applicable",
-        "step.reset", "page.worked", "variable.set", "notice.drafted", "review.drafted",
+        "step.reset", "page.worked", "notice.drafted", "review.drafted",
     }
 )  # fmt: skip
 """Kinds that the record keeps and a reader of the report does not need."""

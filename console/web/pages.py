@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 from sqlalchemy import select
@@ -28,10 +28,13 @@ from models.state import ENDED, Incident, Page, Recipient, StepState, StreamStat
 from models.world import World
 from notifiers.briefing import Envelope, Matter, brief
 
-Standing = Literal["open", "mine", "joined", "other", "stopped", "outsider", "seen"]
+Standing = Literal["open", "mine", "joined", "other", "stopped", "outsider", "seen", "notice"]
+NOTICE: Literal["notice"] = "notice"
 GRAVE_FROM_NISC = 3
 MAX_STEPS = 12
 MAX_SEEN = 1_000
+SHOWING_STEPS = ("mine", "joined", "other", NOTICE)
+_BEFORE = datetime(1970, 1, 1, tzinfo=UTC)
 VIA = "web"
 
 
@@ -70,12 +73,31 @@ def sheet(house: House, link: Link) -> Sheet:
     """What the link shows. Raises NotFound in the words of a dead link if there is nothing behind it."""
     state = house.desk.state(link.stream)
     world = house.desk.world(state)
-    page = state.pages.get(link.page)
+    page = state.pages.get(link.page) if link.page else _no_page(state)
     person = world.directory.person(link.person)
-    if page is None or person is None:
+    if page is None or person is None or state.at is None:
         raise NotFound(DEAD)
-    standing = _standing(house, state, page, link.person, world)
+    standing = _standing(house, state, page, link.person, world) if link.page else NOTICE
     return Sheet(link=link, person=person, page=page, state=state, world=world, standing=standing)
+
+
+def _no_page(state: StreamState) -> Page:
+    """What a notice links: the matter as it stands, with nothing to acknowledge."""
+    at = state.at or _BEFORE
+    return Page(
+        id=0,
+        event=NOTICE,
+        subject="incident",
+        route="",
+        asked_at=at,
+        base=at,
+        level_at=at,
+        within=[0],
+        repeat=[0],
+        all_of=[False],
+        every=1,
+        state="stopped",
+    )
 
 
 def _standing(house: House, state: StreamState, page: Page, person: str, world: World) -> Standing:
@@ -133,12 +155,12 @@ def shown(house: House, found: Sheet) -> dict[str, Any]:
         "asked": t["asked"][page.event],
         "grave": _is_grave(found),
         "waiting": waiting,
-        "left": span(datetime.fromisoformat(briefing["until_iso"]), found.world.now, lang),
+        "left": span(datetime.fromisoformat(briefing["until_iso"]), found.world.now, lang) if waiting else "",
         "standing": found.standing,
         "standing_text": _standing_text(found),
         "decided": _decided(found),
         "commands": list(_commands(found)),
-        "show_steps": isinstance(found.state, Incident) and found.standing in {"mine", "joined", "other"},
+        "show_steps": isinstance(found.state, Incident) and found.standing in SHOWING_STEPS,
         "steps": steps[:MAX_STEPS],
         "more": max(0, len(steps) - MAX_STEPS),
         "reached": list(_reached(found)),

@@ -90,10 +90,6 @@ def _improvement(state: Incident, fact: Fact) -> None:
     state.improvements.append(fact.data["id"])
 
 
-def _reviewed(state: Incident, fact: Fact) -> None:
-    state.review |= dict(fact.data.items())
-
-
 FOLDS: dict[str, Callable[[Any, Fact], None]] = {
     "service.impacted": _impacted,
     "service.stopped": _service_stopped,
@@ -107,6 +103,5 @@ FOLDS: dict[str, Callable[[Any, Fact], None]] = {
     "scope.accepted": _scope_accepted,
     "recovery_point.set": _recovery_point,
     "improvement.added": _improvement,
-    "review.set": _reviewed,
     "review.drafted": no_change,
 }

@@ -145,10 +145,6 @@ def _drafted(state: Incident, fact: Fact) -> None:
     _step(state, fact).drafted = fact.data["document"]
 
 
-def _variable(state: Incident, fact: Fact) -> None:
-    state.variables[fact.data["name"]] = fact.data["value"]
-
-
 FOLDS: dict[str, Callable[[Any, Fact], None]] = {
     "step.added": _added,
     "step.ready": _ready,
@@ -168,5 +164,4 @@ FOLDS: dict[str, Callable[[Any, Fact], None]] = {
     "decision.made": _decided,
     "decision.withdrawn": _withdrawn,
     "notice.drafted": _drafted,
-    "variable.set": _variable,
 }

@@ -13,7 +13,7 @@ from models.page import Escalation, escalation_due
 from models.permission import require
 from models.policy import Route
 from models.reason import Reason
-from models.routing import entitled_level, level_recipients, route_of
+from models.routing import ask, entitled_level, level_recipients, route_of
 from models.rules.common import Decided
 from models.state import Page, StreamState
 from models.world import World
@@ -170,10 +170,18 @@ def mark_delivery(state: StreamState, command: MarkDelivery, world: World) -> De
     page = state.pages.get(command.page)
     if page is None or page.state != "open" or command.further:
         return drafts
+    if page.round and not _is_told(state):
+        # The last resort itself cannot be reached: whoever looks after Hikeshi has to know.
+        drafts += ask(world, state, "delivery-failed", "delivery", {"key": command.key})
     if page.level == command.level and page.base_level <= page.level and _all_failed(page, command.key):
         hurry = {"page": page.id, "level": page.level + 1, "reason": Reason.DELIVERY_FAILED.value}
         drafts.append(Draft(kind="page.hurried", data=hurry))
     return drafts
+
+
+def _is_told(state: StreamState) -> bool:
+    """Whether somebody has been asked already to look after the channels."""
+    return any(page.event == "delivery-failed" for page in state.open_pages())
 
 
 def _all_failed(page: Page, key: str) -> bool:

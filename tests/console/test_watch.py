@@ -15,7 +15,7 @@ from models.clock import ExerciseClock
 from models.commands import Actor, Declare
 from models.desk import HOUSE, Desk
 from models.premises import Outcome
-from models.record import STREAM
+from models.record import STREAM, Tx
 from models.state import House
 
 
@@ -52,14 +52,14 @@ async def test_a_sick_incident_is_quarantined_paged_about_and_delays_no_other(
     desk: Desk, clock: ExerciseClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sick, healthy = declare(desk), declare(desk)
-    tick = desk.tick
+    tick = desk._tick
 
-    def fails(stream: str) -> Outcome:
+    def fails(tx: Tx, stream: str) -> Outcome:
         if stream == sick:
             raise ArithmeticError("a rule divides by zero")
-        return tick(stream)
+        return tick(tx, stream)
 
-    monkeypatch.setattr(desk, "tick", fails)
+    monkeypatch.setattr(desk, "_tick", fails)
     watch = Watch(desk, here)
     clock.advance(timedelta(minutes=5))
     for _ in range(FAILURES_UNTIL_QUARANTINE):
@@ -74,7 +74,7 @@ async def test_a_sick_incident_is_quarantined_paged_about_and_delays_no_other(
         row = tx.connection.execute(select(STREAM.c.retry_at).where(STREAM.c.id == sick)).scalar_one()
     assert row is not None, "it is tried again, after a while"
 
-    monkeypatch.setattr(desk, "tick", tick)
+    monkeypatch.setattr(desk, "_tick", tick)
     clock.advance(timedelta(minutes=2))
     await watch.turn()
     house = desk.state(HOUSE)

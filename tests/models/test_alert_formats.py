@@ -61,7 +61,7 @@ def read(bank: Institution, format_: str, content: Any, **more: Any) -> tuple[Re
          ("core-banking",), "2026-11-22T17:58:00.512000+00:00"),
     ],
 )  # fmt: skip
-def test_the_documented_sample_of_each_format_is_read(
+def test_the_documented_sample_of_each_format_is_read(  # noqa: PLR0917 - a row of the table
     bank: Institution,
     format_: str,
     key: str,
@@ -80,15 +80,16 @@ def test_the_documented_sample_of_each_format_is_read(
 
 def test_a_group_of_alertmanager_holds_several_alerts_and_resolved_ones_never_open(bank: Institution) -> None:
     first, second, over = read(bank, "alertmanager", sample("alertmanager"), rules=[{"do": "declare"}])
-    assert (first.do, first.services, first.level) == ("declare", (), "critical")
+    assert (first.do, first.services, first.level) == ("declare", ("core-banking",), "critical")
     assert second.do == "declare" and second.key != first.key
     assert (over.do, over.ended, over.level) == ("keep", True, "resolved")
     assert first.occurred == datetime(2026, 11, 22, 17, 58, 26, 739266, tzinfo=UTC)
 
 
-def test_a_host_label_leads_to_the_service(bank: Institution) -> None:
+@pytest.mark.parametrize("instance", ["cb-db01:9100", "https://cb-db01.mihon.example.jp/x", "CB-DB01."])
+def test_a_host_is_found_with_its_port_or_in_its_address(bank: Institution, instance: str) -> None:
     content = sample("alertmanager")
-    content["alerts"] = [one | {"labels": one["labels"] | {"instance": "x"}} for one in content["alerts"]]
+    content["alerts"][0]["labels"] = {"alertname": "x", "instance": instance}
     assert read(bank, "alertmanager", content)[0].services == ("core-banking",)
 
 
@@ -254,14 +255,14 @@ def test_an_old_mail_is_still_looked_at(bank: Institution) -> None:
     [
         ("nothing", b""),
         ("no mail at all", b"\x00\xff" * 500),
-        ("a charset that nobody knows", b"Subject: =?x-none?B?4pi6?=\nContent-Type: text/plain; charset=x-none\n\n\xff"),
+        ("an unknown charset", b"Subject: =?x-no?B?4pi6?=\nContent-Type: text/plain; charset=x\n\n\xff"),
         ("broken encoding", b"Subject: =?utf-8?B?%%%?=\nContent-Transfer-Encoding: base64\n\n%%%"),
         ("a charset that is none", b"Content-Type: text/plain; charset*=broken''%ZZ\n\nx"),
         ("no such date", b"Date: 99 Foo 2026 99:99\n\nx"),
         ("a date beyond all", b"Date: Mon, 1 Jan 99999999 00:00:00 +9999\n\nx"),
         ("headers without end", b"X: " + b"a" * 100_000 + b"\n\n"),
         ("crooked HTML", b"Content-Type: text/html\n\n<![if<p <!-- <script><b>" + b"<" * 5_000),
-        ("CDATA and declarations", b"Content-Type: text/html\n\n<!DOCTYPE [<!ENTITY x 'y'>]><![CDATA[x]]>&x;"),
+        ("CDATA and declarations", b"Content-Type: text/html\n\n<!DOCTYPE [<!ENTITY x 'y'>]><![CDATA[x]]>"),
         ("a file name that is none", b"Content-Type: application/x; name*0*=x''%FF; name*1=y\n\nx"),
     ],
 )  # fmt: skip
@@ -278,7 +279,7 @@ def test_a_mail_nested_without_end_is_kept_with_its_headers() -> None:
             b'Content-Type: multipart/mixed; boundary="' + edge + b'"\n\n--' + edge + b"\n" + inner + b"\n"
         )
     found = read_mail(b"Subject: deep\n" + inner)
-    assert found.subject == "deep" and (found.problem or found.text == "" or found.text)
+    assert found.subject == "deep" and "nested too deep" in found.problem
 
 
 def test_a_long_text_is_cut() -> None:

@@ -23,7 +23,7 @@ from models.playbook import Step
 from models.policy import SeverityPolicy
 from models.reason import Reason
 from models.record import Record, _conflicts
-from models.routing import entitled_level
+from models.routing import route_of
 from models.supervised import attempt, attempt_async, forever, wait
 from models.values import Text, parse_duration, write_duration
 from tests.models.small import (
@@ -98,9 +98,15 @@ def test_authority_of_a_step_without_one_is_its_owner() -> None:
     assert made.page("step:unknown/look").reached["0"][0].person == AMY
 
 
-def test_nobody_is_entitled_on_a_route_that_is_gone() -> None:
+def test_a_page_whose_route_has_gone_from_the_files_goes_on_along_another() -> None:
     made = scene()
-    assert entitled_level(made.desk.world(made.incident), made.incident, None, AMY, "incident") is None
+    world = made.desk.world(made.incident)
+    page = next(iter(made.incident.pages.values()))
+    named = route_of(world, made.incident, page)
+    page.route = "gone"
+    assert route_of(world, made.incident, page) is named, "the route that such an event takes today"
+    page.event = "nothing-asks-for-this"
+    assert route_of(world, made.incident, page) is world.policy.routes[0]
 
 
 def test_the_duty_channel_sees_each_further_level() -> None:

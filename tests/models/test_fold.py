@@ -32,8 +32,6 @@ from tests.models.small import (
 )
 
 BY_HAND = {
-    "variable.set": {"name": "unknown.mode", "value": "loud"},
-    "review.set": {"cause": "t:1"},
     "text.disposed": {"digest": "t:1"},
 }
 """Kinds that older or coming versions write: folded, but no command of today brings them."""
@@ -234,10 +232,6 @@ def test_a_fact_that_no_command_of_today_writes_still_folds(kind: str) -> None:
     assert isinstance(state, Incident)
     assert state.seq == 1
     assert state.at == NIGHT
-    if kind == "variable.set":
-        assert state.variables == {"unknown.mode": "loud"}
-    if kind == "review.set":
-        assert state.review == {"cause": "t:1"}
 
 
 def test_the_whole_course_folds_to_what_is_kept_and_reads_no_directory(produced: dict[str, set[str]]) -> None:

@@ -293,7 +293,6 @@ def test_marks_of_messages_are_kept_short() -> None:
     assert len(str(fact.data)) < 600
 
 
-@pytest.mark.xfail(strict=True, reason="R27: `ack` without a page may take over somebody else's decision")
 def test_an_answer_without_a_page_is_to_the_page_that_asked_this_person() -> None:
     """Ben is on the second level of the decision, which has not asked him, and on the first of the rise."""
     routes = [
