@@ -30,7 +30,7 @@ VIA = "alert"
 ACCEPTED = 202
 TRIES = 5
 MAX_MERGES = 10
-REPEAT, STORM = "repeat", "storm"
+REPEAT, STORM, ENDED = "repeat", "storm", "ended"
 FIRST_REPEAT = 2
 SETTLED = ("alert.declared", "alert.attached", "alert.dismissed", "alert.kept")
 _MAIL: Literal["mail"] = "mail"
@@ -40,7 +40,7 @@ _LATEST = (
     .where(
         ALERT.c.source == bindparam("of"),
         ALERT.c.key.in_(bindparam("matters", expanding=True)),
-        ALERT.c.status.not_in((REPEAT, STORM)),
+        ALERT.c.status.not_in((REPEAT, STORM, ENDED)),
     )
     .order_by(ALERT.c.first_at, ALERT.c.id)
 )
@@ -49,7 +49,7 @@ _KEEP = text(
     "insert into document (digest, media, body) values (:digest, :media, :body) on conflict do nothing"
 )
 _NUMBERS = text("update counter set value = value + :many where name = 'alert'")
-_WEIGHED = {"kept": GRAVITY["keep"], "table": GRAVITY["propose"]}
+WEIGHED = {"kept": GRAVITY["keep"], "table": GRAVITY["propose"]}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,11 +100,17 @@ class _Arrival:
         return JSON_TYPE if self.alert.readable else BYTES_TYPE
 
 
+def sources_of(house: House) -> tuple[Source, ...]:
+    """Where alerts come from: as `intake.yaml` says, and the mailbox if there is one."""
+    sources = house.institution.intake.sources
+    if house.institution.settings.mailbox is None or any(one.format == MAIL for one in sources):
+        return sources
+    return (*sources, Source(id=MAIL, format=_MAIL))
+
+
 def find_source(house: House, source_id: str) -> Source:
     """The source of this name. Raises NotFound with those there are."""
-    sources = list(house.institution.intake.sources)
-    if house.institution.settings.mailbox is not None and all(one.format != MAIL for one in sources):
-        sources.append(Source(id=MAIL, format=_MAIL))
+    sources = sources_of(house)
     found = next((one for one in sources if one.id == source_id), None)
     if found is None:
         known = ", ".join(one.id for one in sources) or "none"
@@ -250,10 +256,11 @@ class _Batch:
     def take(self, arrival: _Arrival) -> Received:
         """One alert: counted, or part of a storm, or new."""
         known = self._last(arrival.source.id, arrival.alert.key)
-        if known is not None and _is_counted(known, arrival.alert):
-            return self._count(arrival, known)
         alert = arrival.alert
-        if not alert.readable or alert.ended:
+        # What is over is never more of the same.
+        if known is not None and not alert.ended and _is_counted(known, alert):
+            return self._count(arrival, known)
+        if not alert.readable:
             return self._open(arrival)
         pace = f"{arrival.source.id}/{'keep' if alert.do == 'keep' else 'look'}"
         self._new[pace] = self._new.get(pace, 0) + 1
@@ -368,6 +375,9 @@ def _open(arrival: _Arrival, tx: Tx) -> tuple[Received, dict[str, Any]]:
     for fact in outcome.facts:
         if fact.stream == INTAKE and fact.kind in SETTLED:
             row |= _settled_by(fact)
+    if alert.ended:
+        # Not the last word on its matter: if it begins again, what lies there or is open still counts.
+        row["status"] = ENDED
     tx.connection.execute(ALERT.insert(), row)
     if row["status"] == "incident":
         row["open"] = True
@@ -411,7 +421,7 @@ def _is_counted(known: Mapping[str, Any], alert: ReadAlert) -> bool:
     """
     if known["status"] == "incident":
         return bool(known["open"])
-    return GRAVITY[alert.do] <= _WEIGHED.get(known["status"], -1)
+    return GRAVITY[alert.do] <= WEIGHED.get(known["status"], -1)
 
 
 def _as_it_is(tx: Tx, table: Intake, found: dict[str, Any]) -> dict[str, Any]:

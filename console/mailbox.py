@@ -45,13 +45,21 @@ class Imap:
 
     def __init__(self, settings: MailboxSettings, password: str) -> None:
         self._settings = settings
+        # Never the answer to LOGIN: some servers repeat what they were sent.
+        wrong = f"{settings.host} lets nobody in; check [mailbox] in settings.toml"
         try:
             self._server = self._connect()
+        except (OSError, imaplib.IMAP4.error) as failed:
+            raise MailboxError(f"{settings.host}: {type(failed).__name__}; check [mailbox]") from failed
+        try:
             self._server.login(settings.user, password)
             self.validity = self._select()
-        except (OSError, imaplib.IMAP4.error) as failed:
-            # Never the answer to LOGIN: some servers repeat what they were sent.
-            raise MailboxError(f"{settings.host}: {type(failed).__name__}; check [mailbox]") from failed
+        except MailboxError:
+            self._server.shutdown()
+            raise
+        except (OSError, imaplib.IMAP4.error):
+            self._server.shutdown()
+            raise MailboxError(wrong) from None
 
     def _connect(self) -> imaplib.IMAP4:
         host, port, tls = self._settings.host, self._settings.port, self._settings.tls
@@ -106,6 +114,7 @@ class Imap:
             self._server.logout()
         except (OSError, imaplib.IMAP4.error) as failed:
             log.debug("logout: %s", failed)
+            self._server.shutdown()
 
 
 class Mailbox:

@@ -110,6 +110,7 @@ class Node:
         from notifiers.rendering import warm  # noqa: PLC0415
 
         self._loop = asyncio.get_running_loop()
+        self.house.record.hand_over()
         self._key = signing_key(self.house)
         server = self._server()
         await self.run_in_writer(self._start)
@@ -126,9 +127,11 @@ class Node:
         ]
         stopped = asyncio.create_task(self.stop.wait())
         try:
-            await asyncio.wait([serving, stopped], return_when=asyncio.FIRST_COMPLETED)
-            if serving.done() and serving.exception() is not None:
-                raise HikeshiError(str(serving.exception()))
+            # None of them ends by itself: a pager without its outbox or its watch had better be started anew.
+            await asyncio.wait([*tasks, stopped], return_when=asyncio.FIRST_COMPLETED)
+            for task in tasks:
+                if task.done() and not self.stop.is_set():
+                    raise HikeshiError(f"a part of the pager has ended: {task.exception()}")
         finally:
             await self._end(server, tasks)
 

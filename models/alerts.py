@@ -45,6 +45,7 @@ MILLISECONDS_FROM = 100_000_000_000
 """Epoch numbers from here on are milliseconds: as seconds they would lie beyond the year 5000."""
 WHOLE_WORD_UP_TO = 4
 _HOST_IN_ADDRESS = re.compile(r"(?:[a-z]{2,10}://)?([^/:\s]+)")
+_HEAD_END = re.compile(rb"\r?\n\r?\n")
 _EPOCH = re.compile(r"\d{9,13}(\.\d{1,9})?")
 
 
@@ -298,9 +299,11 @@ def _has_ended(place: Place, mapping: Fields) -> bool:
 def _mailed(body: bytes) -> _Fields:
     """A mail. Its matter is its content: whoever copies another's Message-ID hides nothing."""
     mail = read_mail(body)
-    identity = "\0".join((mail.message_id, mail.sender, mail.subject, mail.text))
+    said = "\0".join((mail.message_id, mail.sender, mail.subject)).encode("utf-8", "replace")
+    # The headers above it differ by the way that a copy took; what it carries does not.
+    identity = said + b"\0" + _HEAD_END.split(body, maxsplit=1)[-1]
     return _Fields(
-        key=(document_digest(identity.encode("utf-8", "replace")),),
+        key=(document_digest(identity),),
         title=_titled(mail.subject or "-", mail.sender or None),
         level="",
         at=mail.date or None,

@@ -48,12 +48,15 @@ def utc(at: datetime) -> datetime:
     """`at` in UTC. Raises NaiveInstant if it has no zone: a guess would move a deadline."""
     if at.tzinfo is None:
         raise NaiveInstant(f"{at.isoformat()} has no zone; write it as {at.isoformat()}+09:00 or …Z")
-    return at.astimezone(UTC)
+    try:
+        return at.astimezone(UTC)
+    except OverflowError as beyond:
+        raise NaiveInstant(f"{at.isoformat()} is beyond what a calendar holds") from beyond
 
 
 def iso(at: datetime) -> str:
     """`at` (aware) as the record writes it: UTC, microseconds, a Z."""
-    return utc(at).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return utc(at).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def parse_instant(text: str) -> datetime:

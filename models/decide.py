@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import fields
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from models import commands
@@ -19,6 +19,8 @@ from models.rules.common import Decided, past
 from models.state import ENDED, House, Incident, Intake, Programme, StreamState
 from models.world import World
 
+EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+LATEST = timedelta(days=3_650)
 Rule = Callable[[Any, Any, World], Decided]
 _INCIDENT: dict[type[commands.Command], Rule] = {
     commands.Declare: incident.declare,
@@ -104,6 +106,9 @@ def _check_times(command: commands.Command, world: World) -> None:
         value = getattr(command, field.name)
         if isinstance(value, datetime) and value.tzinfo is None:
             wrong = f"{field.name}: {value.isoformat()} has no zone; write it with an offset, such as +09:00"
+            raise Refused(Reason.FIELD_WRONG, {"fields": [wrong]})
+        if isinstance(value, datetime) and not EARLIEST <= value <= world.now + LATEST:
+            wrong = f"{field.name}: {value.isoformat()} is out of this century's reach; check the year"
             raise Refused(Reason.FIELD_WRONG, {"fields": [wrong]})
     if command.at is not None:
         past(command.at, "at", world)

@@ -6,6 +6,7 @@ threads: each process has one writer.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -70,6 +71,7 @@ class Record:
         self.url = url
         self._engine = _engine(url)
         self._connection: Connection | None = None
+        self._owner = 0
 
     @classmethod
     def at(cls, path: Path) -> Record:
@@ -96,12 +98,24 @@ class Record:
             self._connection = self._engine.connect()
         return self._connection
 
+    def _enter(self, connection: Connection) -> None:
+        """Transactions do not nest, and one thread has the record: another's would end ours half way."""
+        if connection.in_transaction():
+            raise HikeshiError("a transaction is open on this record; use that one (a defect of Hikeshi)")
+        self._owner = self._owner or threading.get_ident()
+        if self._owner != threading.get_ident():
+            raise HikeshiError("the record belongs to another thread; hand it the work (a defect of Hikeshi)")
+
+    def hand_over(self) -> None:
+        """Whoever uses the record next has it from then on: a node opens it here and writes over there."""
+        self._owner = 0
+
     @contextmanager
     def read(self) -> Iterator[Tx]:
         """A consistent look that keeps nobody from writing."""
         with _translated():
             connection = self._open()
-            _not_nested(connection)
+            self._enter(connection)
             connection.info["reading"] = True
             try:
                 yield Tx(connection)
@@ -114,7 +128,7 @@ class Record:
         """One transaction: everything in it is stored durably when it ends, or nothing is."""
         with _translated():
             connection = self._open()
-            _not_nested(connection)
+            self._enter(connection)
             try:
                 with connection.begin():
                     yield Tx(connection)
@@ -147,14 +161,6 @@ def _data_version(connection: Connection) -> int:
     """On the driver's own connection: by SQLAlchemy each look would begin a transaction, or cost tenfold."""
     driver = connection.connection.dbapi_connection
     return int(driver.cursor().execute("pragma data_version").fetchone()[0]) if driver else 0
-
-
-def _not_nested(connection: Connection) -> None:
-    """Transactions do not nest: the inner one would end the outer one half way."""
-    if connection.in_transaction():
-        raise HikeshiError(
-            "a transaction is open on this record; use it, or end it first (a defect of Hikeshi)"
-        )
 
 
 @contextmanager

@@ -32,6 +32,7 @@ Run = Callable[[Callable[[], T]], Awaitable[T]]
 log = logging.getLogger("hikeshi.outbox")
 BATCH = 200
 QUEUE = 20
+DOUBT_SECONDS = 5.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,6 +96,8 @@ class Outbox:
         self._busy: dict[str, asyncio.Task[None]] = {}
         self._free_at: dict[str, float] = {}
         self._last_error: dict[str, str] = {}
+        self._mine: set[int] = set()
+        self._doubt_at = 0.0
 
     def wake(self) -> None:
         """There may be something to deliver."""
@@ -107,7 +110,6 @@ class Outbox:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Deliver until `stop`; then let what is under way end, for a moment."""
-        await self._recover()
         while not stop.is_set():
             self.woken.clear()
             await attempt_async("outbox", self._dispatch)
@@ -118,7 +120,7 @@ class Outbox:
     async def drain(self, rounds: int = 50) -> Delivered:
         """Deliver what can be delivered now and return the counts; for one pass and for tests."""
         before = (self.sent, self.failed)
-        await self._recover()
+        self._doubt_at = 0.0
         for _ in range(rounds):
             await self._dispatch()
             if not self._busy:
@@ -129,20 +131,32 @@ class Outbox:
     # -- claiming -------------------------------------------------------------------------------------------
 
     async def _recover(self) -> None:
-        """Rows that were under way when this node died: their outcome is unclear."""
+        """Rows that are under way and in nobody's hand: of an earlier life, or because a write failed.
+
+        Their outcome is unclear: looked up where the channel can be asked, sent again as a repeat elsewhere.
+        """
+        if monotonic() < self._doubt_at:
+            return
+        self._doubt_at = monotonic() + DOUBT_SECONDS
         items = await self.run_in_writer(self._orphans)
         for item in items:
-            notifier = self.notifiers.get(item.envelope.channel)
-            found = None
-            if notifier is not None and notifier.can_read_back:
-                message = await self.run_in_writer(partial(self._message, item))
-                if message is not None:
-                    found = (await attempt_async("look", partial(notifier.arrived, message))).value
-            await self.run_in_writer(partial(self._settle_orphan, item, found))
+            await attempt_async(f"recover {item.envelope.key}", partial(self._recover_one, item))
+        if len(items) == BATCH:
+            self._doubt_at = 0.0
+            self.woken.set()
+
+    async def _recover_one(self, item: _Item) -> None:
+        notifier = self.notifiers.get(item.envelope.channel)
+        found = None
+        if notifier is not None and notifier.can_read_back:
+            message = await self.run_in_writer(partial(self._message, item))
+            if message is not None:
+                found = (await attempt_async("look", partial(notifier.arrived, message))).value
+        await self.run_in_writer(partial(self._settle_orphan, item, found))
 
     def _orphans(self) -> list[_Item]:
         with self.desk.record.read() as tx:
-            return _items(tx, OUTBOX.c.state == "sending")
+            return _items(tx, and_(OUTBOX.c.state == "sending", OUTBOX.c.id.not_in(self._mine)))
 
     def _settle_orphan(self, item: _Item, found: Sent | None) -> None:
         if found is not None:
@@ -153,6 +167,7 @@ class Outbox:
 
     async def _dispatch(self) -> None:
         """Claim what is due for free destinations, and start serving them."""
+        await attempt_async("outbox", self._recover)
         items = await self.run_in_writer(self._claim)
         for destination, queue in items.items():
             task = asyncio.create_task(self._serve(destination, queue))
@@ -185,15 +200,24 @@ class Outbox:
                     .where(OUTBOX.c.id.in_(taken), OUTBOX.c.state == "queued")
                     .values(state="sending", tries=OUTBOX.c.tries + 1)
                 )
+            self._mine.update(taken)
             crash_point("claimed-outbox")
         return chosen
 
     # -- serving --------------------------------------------------------------------------------------------
 
     async def _serve(self, destination: str, queue: list[_Item]) -> None:
+        try:
+            await self._serve_all(destination, queue)
+        finally:
+            # What could not be marked is in nobody's hand from now on: `_recover` takes it up.
+            self._mine.difference_update(item.id for item in queue)
+
+    async def _serve_all(self, destination: str, queue: list[_Item]) -> None:
         for position, item in enumerate(queue):
             tried = await attempt_async(f"deliver {item.envelope.key}", partial(self._one, item))
             if tried.error is not None:
+                self._doubt_at = 0.0
                 await attempt_async("outbox", partial(self._back, item, "internal error"))
             if tried.value is not True:
                 # Order within the destination: what is behind waits.

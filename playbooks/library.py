@@ -88,6 +88,11 @@ def _whole(entries: Mapping[str, Entry]) -> dict[str, Entry]:
             del kept[name]
 
 
+def shipped(folder: Path = FOLDER) -> Mapping[str, Playbook]:
+    """The playbooks that come with Hikeshi, whatever the institution has put in their place."""
+    return {name: entry.playbook for name, entry in _shipped(folder)[0].items()}
+
+
 def parts(entries: Mapping[str, Entry]) -> frozenset[str]:
     """Playbooks that are parts of others. A shipped part stays one when its caller has been overridden."""
     playbooks = [entry.playbook for entry in (*entries.values(), *_shipped(FOLDER)[0].values())]

@@ -13,6 +13,7 @@ from console.cli import (
     ending,
     evidence,
     house,
+    library,
     looking,
     matter,
     pages,
@@ -25,7 +26,7 @@ from console.texts import Texts
 if TYPE_CHECKING:
     from console.opening import House
 
-MODULES = (declaring, looking, pages, steps, deciding, matter, evidence, ending, alerts, house)
+MODULES = (declaring, looking, pages, steps, library, deciding, matter, evidence, ending, alerts, house)
 
 
 def build(texts: Texts, opened: House | None = None) -> Any:

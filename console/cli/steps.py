@@ -1,4 +1,4 @@
-"""Steps and playbooks of an incident: done, step …, playbook …"""
+"""Steps of an incident: done, step …"""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from console.cli.arguments import All, At, Incident, Name, Person, Reason, Step
+from console.cli.arguments import All, At, Incident, Person, Reason, Step
 from console.cli.given import reads, writes
 from console.cli.session import Session
 
@@ -26,13 +26,6 @@ def register(app: typer.Typer) -> None:
     writes(step, "start")(step_start)
     writes(step, "retry")(step_retry)
     app.add_typer(step, name="step")
-    playbook = typer.Typer(no_args_is_help=True)
-    writes(playbook, "add")(playbook_add)
-    writes(playbook, "move")(playbook_move)
-    writes(playbook, "drop")(playbook_drop)
-    reads(playbook, "list")(playbook_list)
-    reads(playbook, "show")(playbook_show)
-    app.add_typer(playbook, name="playbook")
 
 
 def done(
@@ -163,53 +156,3 @@ def step_retry(
 
     how = "done" if took_effect else "again"
     session.write(session.stream(incident), RetryStep, step=step, how=how, reason=reason)
-
-
-def playbook_add(session: Session, incident: Incident, name: Name, reason: Reason) -> None:
-    """Run a further playbook in this incident."""
-    _use(session, incident, "add", name, reason)
-
-
-def playbook_move(session: Session, incident: Incident, name: Name, reason: Reason) -> None:
-    """Take today's version of a playbook."""
-    _use(session, incident, "move", name, reason)
-
-
-def playbook_drop(session: Session, incident: Incident, name: Name, reason: Reason) -> None:
-    """Take a playbook out; what was done stays in the record."""
-    _use(session, incident, "drop", name, reason)
-
-
-def _use(session: Session, incident: str, how: str, name: str, reason: str) -> None:
-    from models.commands import UsePlaybook  # noqa: PLC0415
-
-    session.write(session.stream(incident), UsePlaybook, how=how, playbook=name, reason=reason)
-
-
-def playbook_list(session: Session) -> None:
-    """The playbooks there are."""
-    from console.cli import output  # noqa: PLC0415
-    from console.views import library  # noqa: PLC0415
-
-    institution = session.house.institution
-    if session.given.json:
-        output.json([library.as_json(one, institution) for one in institution.playbooks.values()])
-    else:
-        output.show([library.listing(institution, session.texts)])
-
-
-def playbook_show(session: Session, name: Name) -> None:
-    """One playbook: its steps by phase."""
-    from console.cli import output, report  # noqa: PLC0415
-    from console.views import library  # noqa: PLC0415
-    from models.reason import Reason as Why  # noqa: PLC0415
-
-    institution = session.house.institution
-    found = institution.playbooks.get(name)
-    if found is None:
-        known = sorted(institution.playbooks)
-        report.refused(session, None, Why.NO_SUCH_PLAYBOOK, {"playbook": name, "known": known})
-    if session.given.json:
-        output.json(found.model_dump(mode="json", by_alias=True))
-    else:
-        output.show(library.whole(found, session.texts))

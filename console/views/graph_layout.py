@@ -180,7 +180,7 @@ def _meta(card: Card, room: float) -> Iterator[str]:
 
 def measure(text: str) -> float:
     """About how wide a text is, in letters' heights: a Japanese character is as wide as it is high."""
-    return sum(1.0 if unicodedata.east_asian_width(char) in "WFA" else 0.56 for char in text)
+    return sum(1.0 if unicodedata.east_asian_width(char) in "WFA" else 0.52 for char in text)
 
 
 def wrap(text: str, room: float, most: int) -> list[str]:

@@ -275,12 +275,15 @@ class _Writer:
             values = {
                 "services": self._services(subject),
                 "sources": ", ".join(subject),
+                "who": self._who(planned.step),
                 "decision": self._step(planned.resolve(planned.step.decided_by or planned.step.id)),
             }
+            # A decision on a shutdown waits for somebody entitled, not for itself.
+            own = name == "shutdown-authority" and planned.step.kind == "decision"
             yield Gate(
                 id=name,
                 title=self.texts.word("words.gate", name),
-                opens=self._say(f"opens.{name}", **values),
+                opens=self._say("opens.entitled" if own else f"opens.{name}", **values),
                 guideline=GATES[name].guideline,
             )
 

@@ -137,12 +137,12 @@ class _Board:
         lang = request.query_params.get("lang", self._house.institution.settings.lang)
         lang = lang if lang in {"ja", "en"} else "ja"
         values = await self._run(lambda: board(self._house, lang))
-        _, state = health(self._status(), self._closed)
+        _, state = health(await self._run(self._status), self._closed)
         return page("board.html", lang, health=state, measures=measures(state, lang), **values)
 
     async def health(self, request: Request) -> Response:
         """For monitoring: 200 or 503."""
-        code, body = health(self._status(), self._closed)
+        code, body = health(await self._run(self._status), self._closed)
         return JSONResponse(body, code)
 
 

@@ -42,6 +42,11 @@ def fold(state: StreamState, facts: Iterable[Fact]) -> StreamState:
     for fact in facts:
         rule = table.get(fact.kind)
         if rule is None or fact.v != 1:
+            if isinstance(state, House):
+                # The house's matters are about Hikeshi itself: a newer one must not keep us from paging.
+                state.impaired["newer"] = fact.kind
+                state.seq, state.at = fact.seq, fact.recorded_at
+                continue
             raise RecordTooNew(
                 f"{fact.stream} #{fact.seq}: fact {fact.kind!r} v{fact.v} is of a newer Hikeshi; upgrade it"
             )

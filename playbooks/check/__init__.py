@@ -13,6 +13,7 @@ from playbooks.check import (
     graph,
     installation,
     people,
+    readers,
     refers,
     review,
     routes,
@@ -38,6 +39,7 @@ CHECKS: tuple[Callable[[View], Iterator[Defect]], ...] = tuple(
         gates,
         texts,
         experts,
+        readers,
         review,
     )
 )

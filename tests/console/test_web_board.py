@@ -191,6 +191,7 @@ def served(web: Web) -> Iterator[str]:
     """The application on a real port."""
     server = uvicorn.Server(uvicorn.Config(web.app, log_level="error", lifespan="off"))
     listener = socket.create_server(("127.0.0.1", 0))
+    web.house.record.hand_over()
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
     while not server.started:
@@ -206,7 +207,9 @@ def test_over_a_real_server_an_alert_becomes_a_page_that_is_acknowledged(web: We
     with httpx.Client(base_url=served, trust_env=False) as client:
         answer = client.post("/api/alerts/wazuh", content=WAZUH, headers=headers)
         assert (answer.status_code, answer.json()["incident"]) == (202, "INC-2026-0001")
+        web.house.record.hand_over()
         [page] = web.house.desk.state("INC-2026-0001").pages.values()
+        web.house.record.hand_over()
         token = web.token("INC-2026-0001", page.id, "nakamura-yui")
         shown = client.get(f"/p/{token}")
         form = shown.text.split('name="form" value="')[1].split('"')[0]
@@ -228,6 +231,7 @@ def test_over_a_real_server_nobody_sends_without_end(web: Web, served: str) -> N
         except httpx.TransportError:
             answer = None  # the server has answered and closed while we were still sending
     assert answer is None or answer.status_code == 413
+    web.house.record.hand_over()
     assert rows(web.house) == []
 
 

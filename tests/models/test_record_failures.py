@@ -19,6 +19,7 @@ from models.errors import RecordBusy, RecordDamaged, RecordTooNew, RecordUnwrita
 from models.fact import Fact
 from models.fold import empty, fold
 from models.record import OUTBOX, Record
+from models.state import House
 from models.tables import METADATA
 from tests.models.small import AMY, NIGHT, Scene, by, open_desk
 
@@ -125,9 +126,9 @@ def test_a_schema_of_a_newer_hikeshi_is_left_alone(made: Scene, path: Path) -> N
 
 
 @pytest.mark.parametrize("change", [{"kind": "garden.opened"}, {"v": 2}], ids=["a kind", "a version"])
-@pytest.mark.parametrize("stream", ["INC-2026-0001", "intake", "house", "programme"])
+@pytest.mark.parametrize("stream", ["INC-2026-0001", "intake", "programme"])
 def test_a_fact_of_a_newer_hikeshi_is_refused(stream: str, change: dict[str, object]) -> None:
-    kinds = {"INC-2026-0001": "note.added", "intake": "alert.kept", "house": "node.started"}
+    kinds = {"INC-2026-0001": "note.added", "intake": "alert.kept"}
     known = Fact(
         stream=stream,
         seq=7,
@@ -140,6 +141,15 @@ def test_a_fact_of_a_newer_hikeshi_is_refused(stream: str, change: dict[str, obj
     )
     with pytest.raises(RecordTooNew, match=r"#7.*upgrade"):
         fold(empty(stream), [known])
+
+
+def test_a_newer_fact_of_the_house_is_said_and_keeps_nobody_from_paging() -> None:
+    newer = Fact(
+        stream="house", seq=7, at=NIGHT, recorded_at=NIGHT, actor=AMY, kind="garden.opened", data={}, v=1
+    )
+    state = fold(empty("house"), [newer])
+    assert isinstance(state, House)
+    assert (state.seq, state.impaired) == (7, {"newer": "garden.opened"})
 
 
 # -- migrations ---------------------------------------------------------------------------------------------

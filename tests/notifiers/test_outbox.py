@@ -13,6 +13,7 @@ from sqlalchemy import select, update
 from models.clock import ExerciseClock
 from models.commands import Acknowledge, Actor, Declare
 from models.desk import Desk
+from models.errors import RecordBusy
 from models.premises import Premises
 from models.record import OUTBOX, Record
 from notifiers.message import Delivery, Failed, Message, Sent
@@ -289,3 +290,37 @@ async def test_a_rendering_that_fails_loses_no_page(make: Callable[..., World]) 
         tx.connection.execute(update(OUTBOX).values(template="page.nowhere"))
     await world.outbox.drain()
     assert world.rows("sent") == world.rows()
+
+
+async def test_a_row_whose_outcome_could_not_be_written_is_taken_up_again(
+    make: Callable[..., World], clock: ExerciseClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = make(people=("file",))
+    world.declare()
+
+    def busy(*_: object) -> None:
+        raise RecordBusy("held by another process")
+
+    with monkeypatch.context() as held:
+        held.setattr(world.outbox, "_mark_sent", busy)
+        held.setattr(world.outbox, "_again", busy)
+        await world.outbox.drain(1)
+    assert world.rows("sending") != []
+    await world.outbox.drain()
+    assert world.rows("sending") == []
+    keys = [one.key for one in world.file.got]
+    assert len(keys) == len(set(keys)), "the file channel was asked, and had it"
+
+
+async def test_more_orphans_than_one_batch_are_all_taken_up(make: Callable[..., World]) -> None:
+    world = make()
+    stream = world.declare()
+    with world.desk.record.begin() as tx:
+        row = dict(tx.connection.execute(select(OUTBOX).limit(1)).mappings().one())
+        row.pop("id")
+        rows = [
+            row | {"key": f"{stream}/1/0/{n}/console:x", "state": "sending", "tries": 1} for n in range(450)
+        ]
+        tx.enqueue(rows)
+    await world.outbox.drain(200)
+    assert world.rows("sending") == []
