@@ -97,14 +97,16 @@ def _calm(bank: Bank) -> Bank:
 
 
 def _stored(bank: Bank) -> tuple[int, int]:
-    """Alerts in the record, the counted ones too; and incidents."""
+    """Alerts in the record, each with its bytes; and incidents."""
     connection = sqlite3.connect(bank.database)
     try:
-        [alone] = connection.execute("select sum(count) from alert where status != 'storm'").fetchone()
+        [kept] = connection.execute(
+            "select count(distinct document) from alert join document on digest = document"
+        ).fetchone()
         [incidents] = connection.execute("select count(*) from stream where kind = 'incident'").fetchone()
     finally:
         connection.close()
-    return int(alone), int(incidents)
+    return int(kept), int(incidents)
 
 
 class _Load:

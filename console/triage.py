@@ -31,8 +31,12 @@ class Related:
 
 @dataclass(frozen=True, kw_only=True)
 class Known:
-    """What else came of an alert's matter: alerts before it, and whether it is over, as its sender says."""
+    """How often an alert's matter came, how many alerts of it there were before, whether it is over.
 
+    `count` is exact; the record's facts say 2, 10, 100, ….
+    """
+
+    count: int = 1
     before: int = 0
     over: bool = False
 
@@ -89,13 +93,17 @@ def _incidents_of(house: House, source: str, key: str) -> set[str]:
 
 def known(house: House, alert: Alert) -> Known:
     """What else came of the same matter."""
-    matter = (ALERT.c.source == alert.source, ALERT.c.key == alert.key, ALERT.c.id != alert.id)
+    matter = (ALERT.c.source == alert.source, ALERT.c.key == alert.key)
     with house.record.read() as tx:
         rows = tx.connection.execute(
-            select(ALERT.c.id, ALERT.c.status).where(*matter).order_by(ALERT.c.id.desc()).limit(MAX_BEFORE)
+            select(ALERT.c.id, ALERT.c.status, ALERT.c.count)
+            .where(*matter)
+            .order_by(ALERT.c.id.desc())
+            .limit(MAX_BEFORE)
         ).all()
     over = any(row[0] > alert.id and row[1] == ENDED for row in rows)
-    return Known(before=sum(row[0] < alert.id for row in rows), over=over)
+    count = next((row[2] for row in rows if row[0] == alert.id), alert.count)
+    return Known(count=count, before=sum(row[0] < alert.id for row in rows), over=over)
 
 
 def preview(house: House, source_id: str, body: bytes) -> list[Preview]:

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Literal
 
-from flows.actions import ActionContext, ActionResult, Value, Variables, look, resolve, run
+from flows.actions import ActionContext, ActionResult, CollectedItem, Value, Variables, look, resolve, run
 from flows.place import ACTOR, Place
 from models.clock import monotonic
 from models.commands import ClaimStep, FinishStep
@@ -30,6 +30,8 @@ RETRY_SECONDS = 1.0
 LEASE_SECONDS = 60
 """What a lease leaves for writing, beyond the time that the tries may take."""
 MAX_LEFT_OUT = 20
+BAD_END = "taken by a run that did not end well"
+"""What is wrong with evidence in which nothing else is: nobody knows whether it is all there was to take."""
 WORKING = ("open", "resolved")
 """The states of an incident in which machines act."""
 
@@ -114,6 +116,8 @@ class Attempt:
         self.tries_left = planned.step.retries
         self.ended: Ended | None = None
         self._variables: Variables = {}
+        self._kept: list[CollectedItem] = []
+        self._salvaged: tuple[CollectedItem, ...] = ()
 
     @property
     def key(self) -> str:
@@ -131,12 +135,15 @@ class Attempt:
             self.ended = "taken"
             return self.ended
         UNDER_WAY.begin(self.key, self.limit_seconds)
+        self._kept = []
         try:
             result = await self._act()
         except OutcomeUnknown as unclear:
+            self._salvage()
             await self._finish("unknown", error=str(unclear))
             raise
         except ActionFailed as failed:
+            self._salvage()
             if self.tries_left:
                 self.tries_left -= 1
                 raise
@@ -146,6 +153,10 @@ class Attempt:
             UNDER_WAY.end(self.key)
         crash_point("acted")
         return await self._finish("done", result)
+
+    def _salvage(self) -> None:
+        """What a try preserved before it failed is evidence all the same, and says so (FSA-2.5.2.2-B1)."""
+        self._salvaged += tuple(replace(item, problem=item.problem or BAD_END) for item in self._kept)
 
     async def _claim(self) -> bool:
         """Take the step; False if somebody else has it, or it is not ready any more."""
@@ -205,6 +216,7 @@ class Attempt:
             now=place.clock.now(),
             timeout_seconds=seconds_of(self.planned),
             idempotency_key=f"{self.run.incident}/{self.key}/{self.round}/{self.number}",
+            kept=self._kept,
         )
 
     async def _finish(
@@ -214,6 +226,7 @@ class Attempt:
         error: str = "",
     ) -> Ended:
         """Record the outcome. One that comes too late, after another took over, is refused and left."""
+        evidence = (*self._salvaged, *(result.evidence if result else ()))
         command = FinishStep(
             actor=ACTOR,
             step=self.key,
@@ -222,7 +235,7 @@ class Attempt:
             attempt=self.number,
             outcome=outcome,
             outputs=_outputs(result) if result else {},
-            evidence=tuple(asdict(item) for item in result.evidence) if result else (),
+            evidence=tuple(asdict(item) for item in evidence),
             error=error,
             engine=self.run.engine,
         )

@@ -88,7 +88,7 @@ def _over(state: StreamState, page: Page, world: World) -> Reason | None:
     if kind == "delivery":
         return None
     if isinstance(state, Incident):
-        if state.status in ENDED or (state.status == "closed" and page.subject == "incident"):
+        if state.status in ENDED or (state.status == "closed" and kind in {"incident", "step"}):
             return Reason.STOPPED
         waits = _waits(state, kind, name, world)
     elif isinstance(state, Intake):
@@ -125,7 +125,9 @@ def _worked(state: StreamState, page: Page) -> bool:
         return False
     if state.severity_at is not None and state.severity_at > since:
         return True
-    for step in state.steps.values():
+    kind, _, name = page.subject.partition(":")
+    steps = [state.steps[name]] if kind == "step" and name in state.steps else state.steps.values()
+    for step in steps:
         if step.node is None and _since(step.started_by, step.started_at, since):
             return True
         if _since(step.done_by, step.done_at, since):
@@ -180,8 +182,8 @@ def _step(state: Incident, planned: PlannedStep, world: World) -> list[Draft]:
     status = known.status if known else "waiting"
     if known is None or status in {"waiting", "held"}:
         return _begin(state, planned, world)
-    if status == "ready" and _caller_is_out(state, planned):
-        return [_not_applicable(planned)]
+    if status == "ready":
+        return _still_ready(state, planned, world)
     if status == "not-applicable":
         return _comes_back(state, planned, known)
     if status == "started" and planned.step.kind == "call":
@@ -191,6 +193,16 @@ def _step(state: Incident, planned: PlannedStep, world: World) -> list[Draft]:
     if status == "done" and again(state, planned):
         steps = [planned.key, *(key for key in world.children(planned.key) if key in state.steps)]
         return [Draft(kind="step.repeated", data={"step": planned.key, "steps": steps})]
+    return []
+
+
+def _still_ready(state: Incident, planned: PlannedStep, world: World) -> list[Draft]:
+    """A step that was ready and should not be any more: a decision withdrawn, a gate closed again."""
+    if _caller_is_out(state, planned):
+        return [_not_applicable(planned)]
+    waits = planned.after is not None and waits_for(state, planned) is not Reason.READY
+    if waits or applies(state, planned) is not True or closed_gates(state, planned, world):
+        return [Draft(kind="step.reset", data={"step": planned.key})]
     return []
 
 
@@ -260,6 +272,8 @@ def _make_ready(state: Incident, planned: PlannedStep, world: World) -> list[Dra
         data["limit_at"] = limit
     if step.kind in {"action", "notice"}:
         data["machine"] = True
+    if known is not None and known.look_first:
+        data["look_first"] = True
     drafts.append(Draft(kind="step.ready", data=data))
     if step.kind == "call":
         drafts.append(Draft(kind="step.started", data={"step": planned.key, "attempt": 1}))

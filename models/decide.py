@@ -16,7 +16,7 @@ from models.reason import Reason
 from models.routing import ask, level_recipients
 from models.rules import decisions, incident, machine, matter, others, pages, playbooks, readers, steps
 from models.rules.common import Decided, past
-from models.state import ENDED, House, Incident, Intake, Programme, StreamState
+from models.state import OVER, House, Incident, Intake, Programme, StreamState
 from models.world import World
 
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
@@ -118,7 +118,7 @@ def due(state: StreamState, world: World) -> list[Draft]:
     """What time alone makes true at `world.now`; the caller advances, then asks again until it is empty."""
     drafts = [draft for page in state.pages.values() for draft in pages.page_due(state, page, world)]
     if isinstance(state, Incident):
-        drafts += _steps_due(state, world) if state.status not in ENDED else ()
+        drafts += _steps_due(state, world) if state.status not in OVER else ()
     elif isinstance(state, Intake):
         drafts += _alerts_due(state, world)
     elif isinstance(state, Programme):
@@ -165,7 +165,7 @@ def next_due(state: StreamState) -> datetime | None:
     """The next instant at which `due` says something; an indexed column, so that a tick costs what is due."""
     instants = [page_next_due(page) for page in state.pages.values()]
     if isinstance(state, Incident):
-        for known in state.steps.values() if state.status not in ENDED else ():
+        for known in state.steps.values() if state.status not in OVER else ():
             if known.status in {"ready", "started"} and not known.overdue:
                 instants.append(known.limit_at)
             if known.status == "started":

@@ -38,6 +38,7 @@ MAX_FOLLOWING = 5
 SNAPSHOT_EVERY = 50
 CACHED_STREAMS = 2_000
 CACHED_TEXTS = 200
+RECENT_FACTS = 5_000
 TRIES = 5
 HOUSE, INTAKE = "house", "intake"
 REFUSALS_KEPT = 1_000
@@ -175,7 +176,7 @@ class Desk:
         last, held = self._refusals.pop(key, (None, 0))
         if len(self._refusals) >= REFUSALS_KEPT:
             del self._refusals[next(iter(self._refusals))]
-        if last is not None and now - last < timedelta(minutes=1):
+        if last is not None and abs(now - last) < timedelta(minutes=1):
             self._refusals[key] = (last, held + 1)
         else:
             self._refusals[key] = (now, 0)
@@ -253,6 +254,9 @@ class Desk:
         after, found = self._texts.pop(stream, (0, {}))
         with self.record.read() as tx:
             head, _ = tx.head(stream)
+            if not stream.startswith("INC-"):
+                # Records that never end: what is talked about is recent.
+                return tx.texts(stream, max(0, head - RECENT_FACTS))
             if head > after:
                 found.update(tx.texts(stream, after))
         self._texts[stream] = (head, found)
@@ -275,18 +279,23 @@ class Desk:
             return _Case(state=state)  # nobody else has written since
         if state is None:
             body, seq, _ = tx.snapshot(stream, RULES_VERSION)
-            state = self._decode(stream, body) if body is not None else empty(stream)
-            self._snapshots[stream] = seq
+            state = self._decode(stream, body) if body is not None else None
+            self._snapshots[stream] = seq if state is not None else 0
+            state = state or empty(stream)
         fold(state, tx.facts(stream, state.seq))
         self._remember(stream, state)
         self._versions[stream] = tx.version
         return _Case(state=state)
 
-    def _decode(self, stream: str, body: bytes) -> StreamState:
+    def _decode(self, stream: str, body: bytes) -> StreamState | None:
+        """The state in a snapshot; None if another version wrote it: the facts are whole."""
         kind = type(empty(stream))
         if kind not in self._decoders:
             self._decoders[kind] = msgspec.json.Decoder(kind)
-        return self._decoders[kind].decode(body)
+        try:
+            return self._decoders[kind].decode(body)
+        except msgspec.DecodeError:
+            return None
 
     def _remember(self, stream: str, state: StreamState) -> None:
         self._states.pop(stream, None)

@@ -43,8 +43,8 @@ def freeze_policy(policy: Policy) -> Document:
 
 
 def thaw_policy(body: bytes) -> Policy:
-    """The policy in a stored document."""
-    return Policy.model_validate_json(body)
+    """The policy in a stored document; what this version does not know any more is passed over."""
+    return Policy.model_validate_json(body, extra="ignore")
 
 
 def freeze_playbook(name: str, playbooks: Mapping[str, Playbook]) -> FrozenPlaybook:
@@ -61,5 +61,5 @@ def freeze_playbook(name: str, playbooks: Mapping[str, Playbook]) -> FrozenPlayb
 def thaw_plan(body: bytes) -> Plan:
     """The plan in a stored document."""
     content = orjson.loads(body)
-    called = {name: Playbook.model_validate(one) for name, one in content["calls"].items()}
-    return lay_out(Playbook.model_validate(content["playbook"]), called.__getitem__)
+    called = {name: Playbook.model_validate(one, extra="ignore") for name, one in content["calls"].items()}
+    return lay_out(Playbook.model_validate(content["playbook"], extra="ignore"), called.__getitem__)

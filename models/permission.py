@@ -52,7 +52,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "improvement": _CSIRT,
     "improvement-end": _LEAD,
     "alert": _CSIRT,
-    "record-for": _CSIRT,
+    "record-for": ("scribe", "csirt-lead", "commander"),
 }
 
 

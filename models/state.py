@@ -17,6 +17,8 @@ StepStatus = Literal[
 SETTLED = frozenset({"done", "skipped", "not-applicable"})
 IncidentStatus = Literal["open", "resolved", "closed", "dismissed", "cancelled", "merged"]
 ENDED = frozenset({"dismissed", "cancelled", "merged"})
+OVER = ENDED | {"closed"}
+"""When no step is due any more; obligations, improvements, notes and corrections go on after closing."""
 
 
 class Recipient(msgspec.Struct, kw_only=True):
@@ -127,6 +129,7 @@ class ServiceState(msgspec.Struct, kw_only=True):
     restored_at: datetime | None = None
     works_at: datetime | None = None
     confirmed: dict[str, str] = {}
+    recorders: dict[str, str] = {}
     resumed_at: datetime | None = None
 
 

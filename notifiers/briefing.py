@@ -279,10 +279,9 @@ def _reading(name: str, matter: Matter, lang: str) -> dict[str, Any]:
     title = frozen.plan.playbook.title.lang(lang) if frozen is not None else name
     missing = [_name(matter.world, person, lang) for person in unread(organisation, one)]
     return {
-        "title": title,
         "what": f"{title} ({name} {one.version})",
+        "incident": PHRASES[lang]["reading"],
         "extra": {
-            "playbook": f"{title} ({name} {one.version})",
             "missing": ", ".join(missing),
             "due": at(one.due, organisation.zone, lang) if one.due else "",
             "command": f"hikeshi playbook read {name}",

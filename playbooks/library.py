@@ -90,7 +90,7 @@ def _whole(entries: Mapping[str, Entry]) -> dict[str, Entry]:
 
 def shipped(folder: Path = FOLDER) -> Mapping[str, Playbook]:
     """The playbooks that come with Hikeshi, whatever the institution has put in their place."""
-    return {name: entry.playbook for name, entry in _shipped(folder)[0].items()}
+    return {name: entry.playbook for name, entry in _whole(_shipped(folder)[0]).items()}
 
 
 def parts(entries: Mapping[str, Entry]) -> frozenset[str]:

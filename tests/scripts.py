@@ -204,7 +204,7 @@ class Script:
         """Register something preserved of each source."""
         for source in sources:
             digest = f"sha256:{len(self.incident.evidence):064x}"
-            self.act(AddEvidence(actor=by(person), source=source, description="複製", digest=digest))
+            self.act(AddEvidence(actor=by(person), source=source, description="複製", digest=digest, size=1))
 
     def scope(self, person: str, kind: str, name: str) -> str:
         """Something is affected; its number."""

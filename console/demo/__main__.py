@@ -63,7 +63,7 @@ class Demo:
         self.picture = Picture(lang)
         self.begun = monotonic()
         self.incident = ""
-        self.people = People(lang, NIGHT)
+        self.people = People(lang, NIGHT, folder / "copied-by-hand")
         self._seen = 0
         self._machine_at: datetime | None = None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -55,7 +56,8 @@ Wanted = tuple[str, Callable[[], Act | None]]
 class People:
     """Everybody at the bank. What they do follows from the script and the record, from nothing else."""
 
-    def __init__(self, lang: str, declared_at: datetime) -> None:
+    def __init__(self, lang: str, declared_at: datetime, folder: Path) -> None:
+        self.folder = folder
         self.script: Mapping[str, Any] = YAML(typ="safe").load(SCRIPT.read_text(encoding="utf-8"))
         self.lang = lang
         self.declared_at = declared_at
@@ -187,11 +189,26 @@ class People:
             reason = self.say(override["reason"])
             return OverrideGate(actor=by, gate=override["gate"], step=key, reason=reason)
         if name == "not-preserved":
-            described = self.say(self.script["evidence"].get(what, self.script["fields"]["text"]))
-            return AddEvidence(actor=csirt, source=what, description=described)
+            return self._preserve(what, csirt)
         if name == "no-fix":
             return self._fix(what, csirt)
         return self._about_services(name, what, state, world, csirt)
+
+    def _preserve(self, source: str, csirt: Actor) -> Command:
+        """Somebody copies it to a file and records the file's digest."""
+        described = self.say(self.script["evidence"].get(source, self.script["fields"]["text"]))
+        copy = self.folder / f"{source}.txt"
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_text(f"{described}\n", encoding="utf-8")
+        body = copy.read_bytes()
+        return AddEvidence(
+            actor=csirt,
+            source=source,
+            description=described,
+            digest=f"sha256:{hashlib.sha256(body).hexdigest()}",
+            size=len(body),
+            name=copy.name,
+        )
 
     def _fix(self, item: str, csirt: Actor) -> Command:
         number = int(item.rsplit("-", 1)[1]) - 1

@@ -35,7 +35,7 @@ def _urgency(judged: Judged) -> tuple[bool, str, str]:
 def _row(judged: Judged, naming: Naming) -> Row:
     alert, near, also = judged
     texts, limit = naming.texts, alert.overdue_at
-    again = texts("triage.again", count=alert.count, before=also.before)
+    again = texts("triage.again", count=also.count, before=also.before)
     cells = (
         alert.id,
         alert.source,
@@ -45,7 +45,7 @@ def _row(judged: Judged, naming: Naming) -> Row:
         naming.services(tuple(alert.services)),
         naming.playbook(alert.proposed) if alert.proposed else "",
         _near(near, naming),
-        again if also.before else str(alert.count),
+        again if also.before else str(also.count),
         texts("triage.late") if limit is None else naming.times.left(limit, naming.now),
     )
     return Row(cells=cells, style="bad" if limit is None or not alert.readable else "plain")
@@ -78,7 +78,7 @@ def queue_json(judged: Judged, naming: Naming) -> dict[str, object]:
         "level": naming.text(alert.level),
         "severity": alert.severity,
         "services": list(alert.services),
-        "count": alert.count,
+        "count": also.count,
         "before": also.before,
         "over": also.over,
         "at": iso(alert.at),

@@ -33,6 +33,7 @@ _FOLDER_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_DIRECTORY | os.O_CLOEXEC
 async def collect(target: FileTarget, params: Params, context: ActionContext) -> ActionResult:
     """Copy what matches into the evidence folder, until a cap or the time is reached: what was taken is kept.
 
+    A collection that is broken off from outside leaves what it took in `context.kept`, too.
     A pattern with a slash is held against the path below the root, one without against the file's name.
     Outputs: `files`, `bytes`, `partial` (yes or no), `left_out`. Raises ActionFailed if nothing was taken.
     """
@@ -182,16 +183,16 @@ class _Run:
             stored = writer.keep()
             self.partial = cut or self.partial
             self.taken_bytes += writer.size
-            self.items.append(
-                CollectedItem(
-                    name=_readable(path),
-                    digest=writer.digest,
-                    size=writer.size,
-                    stored=stored,
-                    source=_readable(str(source)),
-                    problem="; ".join(problems) or None,
-                )
+            item = CollectedItem(
+                name=_readable(path),
+                digest=writer.digest,
+                size=writer.size,
+                stored=stored,
+                source=_readable(str(source)),
+                problem="; ".join(problems) or None,
             )
+            self.items.append(item)
+            self.context.kept.append(item)
 
     def _pump(self, number: int, writer: Writer, room: int) -> str | None:
         """Copy piece by piece; what ended it before the file's end, or None."""

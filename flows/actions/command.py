@@ -92,13 +92,22 @@ async def run_command(target: CommandTarget, params: Params, context: ActionCont
     """Run the program to its end.
 
     Outputs: `exit_code`, `stdout` (one line, shortened) and `cut` (yes or no). With `preserve` the whole
-    output becomes evidence, also of a run that failed. Raises ActionFailed if it cannot be started or ends
-    with another code than 0; OutcomeUnknown if its time was over or it was killed.
+    output becomes evidence, also of a run that failed or whose time was over. Raises ActionFailed if it
+    cannot be started or ends with another code than 0; OutcomeUnknown if its time was over or it was killed.
     """
     argv = _argv(target, params, context.base)
     out, err = _Output(target.max_bytes), _Output(MAX_ERROR_BYTES)
-    code = await _run(argv, out, err, context)
-    kept = await asyncio.to_thread(_preserve, target, argv, out, context) if target.preserve else None
+    try:
+        code = await _run(argv, out, err, context)
+    except OutcomeUnknown as late:
+        if target.preserve and out.data:
+            kept = await asyncio.to_thread(_preserve, target, argv, out, context, "killed before its end")
+            raise OutcomeUnknown(f"{late}{_where(kept)}") from late
+        raise
+    kept = None
+    if target.preserve:
+        ended = None if code == 0 else f"the program ended with code {code}"
+        kept = await asyncio.to_thread(_preserve, target, argv, out, context, ended)
     if code != 0:
         raise _failure(code, err, kept)
     outputs = {
@@ -115,10 +124,14 @@ async def run_command(target: CommandTarget, params: Params, context: ActionCont
 
 def _failure(code: int, err: _Output, kept: CollectedItem | None) -> ActionFailed:
     said = err.text(MAX_EXCERPT_CHARACTERS) or "nothing"
-    where = f"; its output is kept as {kept.digest}" if kept is not None else ""
+    where = _where(kept)
     if code < 0:
         return OutcomeUnknown(f"the program was killed by signal {-code}; look what it had done{where}")
     return ActionFailed(f"the program ended with code {code}; it said: {said}{where}")
+
+
+def _where(kept: CollectedItem | None) -> str:
+    return f"; its output is kept as {kept.digest}" if kept is not None else ""
 
 
 def _argv(target: CommandTarget, params: Params, base: Path) -> list[str]:
@@ -183,8 +196,10 @@ def _kill_group(leader: int) -> None:
         return
 
 
-def _preserve(target: CommandTarget, argv: list[str], out: _Output, context: ActionContext) -> CollectedItem:
-    """Keep what the program wrote. Raises ActionFailed if it cannot be written."""
+def _preserve(
+    target: CommandTarget, argv: list[str], out: _Output, context: ActionContext, ended: str | None
+) -> CollectedItem:
+    """Keep what the program wrote; `ended` says how it came to a bad end. Raises ActionFailed."""
     try:
         with Writer(context.evidence_dir) as writer:
             writer.write(bytes(out.data))
@@ -192,11 +207,16 @@ def _preserve(target: CommandTarget, argv: list[str], out: _Output, context: Act
             digest, size = writer.digest, writer.size
     except OSError as wrong:
         raise ActionFailed(f"the program ran, but its output could not be kept: {wrong.strerror}") from wrong
-    return CollectedItem(
+    problems = [ended] if ended else []
+    if out.cut:
+        problems.append(f"cut after {target.max_bytes} bytes")
+    item = CollectedItem(
         name=f"{Path(argv[0]).name}.out",
         digest=digest,
         size=size,
         stored=stored,
         source="command: " + " ".join(argv),
-        problem=f"cut after {target.max_bytes} bytes" if out.cut else None,
+        problem="; ".join(problems) or None,
     )
+    context.kept.append(item)
+    return item

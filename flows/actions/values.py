@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
@@ -17,7 +17,8 @@ class ActionContext:
 
     `secrets` gives the secret behind a reference such as `env:NAME`; `base` is the institution's directory,
     from which relative paths start; `now` is aware. `idempotency_key` is the same whenever one attempt is
-    repeated.
+    repeated. What an action preserves it adds to `kept` at once, so that it becomes evidence however the
+    action ends.
     """
 
     evidence_dir: Path
@@ -26,6 +27,7 @@ class ActionContext:
     now: datetime
     timeout_seconds: float
     idempotency_key: str
+    kept: list[CollectedItem] = field(default_factory=list)
 
 
 @dataclass(frozen=True, kw_only=True)

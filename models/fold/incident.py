@@ -47,6 +47,7 @@ def _closed(state: Incident, fact: Fact) -> None:
 
 def _reopened(state: Incident, fact: Fact) -> None:
     state.status = "open"
+    state.overrides.pop(f"closing@{state.stream}", None)
     state.resolved_at = state.closed_at = state.watch_until = None
 
 
@@ -69,10 +70,24 @@ def _playbook_dropped(state: Incident, fact: Fact) -> None:
             state.gates_held.pop(key, None)
 
 
+_REDONE = ("containment", "eradication", "recovery")
+
+
+def _confirm_anew(state: Incident) -> None:
+    """A phase taken up again by decision: that all works and may resume has to be shown once more."""
+    state.instants.pop("cause-addressed", None)
+    for service in state.services.values():
+        service.confirmed = {}
+        service.recorders = {}
+        service.works_at = None
+
+
 def _phase(status: Any) -> Callable[[Incident, Fact], None]:
     def apply(state: Incident, fact: Fact) -> None:
         phase = state.phases.setdefault(fact.data["phase"], PhaseState())
         phase.status = status
+        if status == "open" and "reason" in fact.data and fact.data["phase"] in _REDONE:
+            _confirm_anew(state)
         if status == "open":
             phase.times += 1
             phase.opened_at = phase.opened_at or fact.at

@@ -21,6 +21,7 @@ def _impacted(state: Incident, fact: Fact) -> None:
     service.level = fact.data.get("level", "")
     service.restored_at = service.works_at = service.resumed_at = None
     service.confirmed = {}
+    service.recorders = {}
 
 
 def _service_stopped(state: Incident, fact: Fact) -> None:
@@ -38,7 +39,9 @@ def _works(state: Incident, fact: Fact) -> None:
 
 
 def _service_confirmed(state: Incident, fact: Fact) -> None:
-    _service(state, fact).confirmed[fact.data["side"]] = fact.for_ or fact.actor
+    service = _service(state, fact)
+    service.confirmed[fact.data["side"]] = fact.for_ or fact.actor
+    service.recorders[fact.data["side"]] = fact.actor
 
 
 def _resumed(state: Incident, fact: Fact) -> None:

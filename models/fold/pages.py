@@ -9,6 +9,8 @@ from typing import Any
 from models.fact import Fact
 from models.state import Incident, Page, Recipient, StreamState
 
+PAGES_KEPT = 100
+"""Pages that are over, in records that never end; the facts tell of the others."""
 CALLED_OUT = ("declared", "severity-raised")
 
 
@@ -70,6 +72,7 @@ def _hurried(state: StreamState, fact: Fact) -> None:
     page.base = fact.at
     page.base_level = fact.data["level"]
     page.round = 0
+    page.delegated_to = page.delegated_until = None
 
 
 def _repeated(state: StreamState, fact: Fact) -> None:
@@ -110,7 +113,7 @@ def _acknowledged(state: StreamState, fact: Fact) -> None:
     if fact.data["complete"]:
         page.state = "acknowledged"
         page.acked_by = fact.data["by"]
-        page.acked_at = fact.at
+        page.acked_at = max(fact.at, page.asked_at)
         page.worked_at = None
 
 
@@ -127,6 +130,10 @@ def _stopped(state: StreamState, fact: Fact) -> None:
     page = state.pages[fact.data["page"]]
     page.state = "stopped"
     page.ended_at = fact.at
+    if not isinstance(state, Incident):
+        over = [number for number, one in state.pages.items() if one.state == "stopped"]
+        for number in over[:-PAGES_KEPT]:
+            del state.pages[number]
 
 
 def _worked(state: StreamState, fact: Fact) -> None:
@@ -137,11 +144,12 @@ def _sent(state: StreamState, fact: Fact) -> None:
     page = state.pages.get(fact.data.get("page", 0))
     if page is not None:
         page.sent += 1
+        page.failed = [key for key in page.failed if not key.endswith(f":{fact.data.get('person')}")]
 
 
 def _given_up(state: StreamState, fact: Fact) -> None:
     page = state.pages.get(fact.data.get("page", 0))
-    if page is not None:
+    if page is not None and not fact.data.get("further"):
         page.failed.append(fact.data["key"])
 
 

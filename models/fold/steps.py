@@ -129,16 +129,27 @@ def _overdue(state: Incident, fact: Fact) -> None:
     _step(state, fact).overdue = True
 
 
+def _anew(step: StepState, round_: int) -> StepState:
+    """The step before it begins; attempts count on, so that an old run's outcome is never taken for a new."""
+    return StepState(key=step.key, round=round_, attempt=step.attempt, owner=step.owner, added=step.added)
+
+
 def _repeated(state: Incident, fact: Fact) -> None:
     for key in fact.data["steps"]:
         before = state.steps[key]
-        state.steps[key] = StepState(key=key, round=before.round + 1, owner=before.owner, added=before.added)
+        state.steps[key] = _anew(before, before.round + 1)
+        # An override was for that round.
+        for one in [one for one in state.overrides if one.endswith(f"@{key}")]:
+            del state.overrides[one]
 
 
 def _reset(state: Incident, fact: Fact) -> None:
     """A condition that did not hold now does, or the step comes back with its phase."""
     step = _step(state, fact)
-    state.steps[step.key] = StepState(key=step.key, round=step.round, owner=step.owner, added=step.added)
+    anew = _anew(step, step.round)
+    anew.look_first = fact.data.get("look_first", False)
+    state.steps[step.key] = anew
+    state.gates_held.pop(step.key, None)
 
 
 def _drafted(state: Incident, fact: Fact) -> None:

@@ -33,7 +33,7 @@ Decided = Sequence[Draft | Then]
 
 def text(value: str, field: str, limit: int = MAX_TEXT) -> str:
     """`value` stripped. Raises Refused if it is empty or too long."""
-    clean = value.strip()
+    clean = value.encode("utf-8", "replace").decode("utf-8").strip()
     if not clean:
         reason = Reason.REASON_MISSING if field == "reason" else Reason.EMPTY
         raise Refused(reason, {"field": field})

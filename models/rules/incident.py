@@ -255,7 +255,8 @@ def confirm(state: Incident, command: Confirm, world: World) -> Decided:
     """What a scribe wrote for me is right."""
     require(command, "confirm", state, world)
     known = state.confirmations.get(command.fact)
-    if known is None or known.person != command.actor.person:
+    standing_in = {holder.person.id for holder in world.holders(state, known.person)} if known else set()
+    if known is None or command.actor.person not in {known.person, *standing_in}:
         raise Refused(Reason.NOT_ASKED_TO_CONFIRM, {"fact": command.fact})
     return [Draft(kind="confirmed", data={"fact": command.fact})]
 

@@ -123,15 +123,8 @@ def crashed(state: Incident, known: StepState, world: World) -> list[Draft]:
     if kind in {"idempotent", "probe"}:
         look = kind == "probe"
         reason = Reason.CRASHED_PROBE if look else Reason.CRASHED_IDEMPOTENT
-        data = {
-            "step": known.key,
-            "phase": planned.step.phase,
-            "kind": planned.step.kind,
-            "machine": True,
-            "look_first": look,
-            "reason": reason.value,
-        }
-        return [Draft(kind="step.ready", data=data)]
+        data = {"step": known.key, "look_first": look, "reason": reason.value}
+        return [Draft(kind="step.reset", data=data)]
     unknown = Draft(
         kind="step.unknown",
         data={"step": known.key, "attempt": known.attempt, "reason": Reason.CRASHED_ASK.value},

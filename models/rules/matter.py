@@ -77,7 +77,8 @@ def _must_be_a_side(
         )
     known = state.services.get(command.service)
     others = {who for name, who in known.confirmed.items() if name != side} if known else set()
-    if command.who in others:
+    others |= {who for name, who in known.recorders.items() if name != side} if known else set()
+    if {command.who, command.actor.person} & others:
         raise Refused(Reason.SAME_PERSON, {"who": command.who, "service": command.service})
 
 

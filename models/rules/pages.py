@@ -79,11 +79,16 @@ def delegate(state: StreamState, command: Delegate, world: World) -> Decided:
     page = _page(state, command.page, command.who, world)
     if page.state != "open":
         raise Refused(Reason.ALREADY, {"what": page.state, "page": page.id})
-    if entitled_level(world, state, route_of(world, state, page), command.who, page.subject) is None:
+    level = entitled_level(world, state, route_of(world, state, page), command.who, page.subject)
+    if level is None or level < page.level:
+        # Who was asked before may not hold the route up again and again.
         raise Refused(Reason.NOT_ENTITLED_ON_ROUTE, {"who": command.who, "page": page.id})
     people = level_recipients(world, state, (command.to,), (), page.subject)
     if world.directory.person(command.to) is None or not people:
         raise Refused(Reason.UNKNOWN_PERSON, {"who": command.to})
+    if not any(one["channels"] for one in people):
+        wrong = f"to: no channel reaches {command.to}; choose somebody who can be reached"
+        raise Refused(Reason.FIELD_WRONG, {"fields": [wrong]})
     if not world.now < command.until <= world.now + MAX_DELEGATION:
         raise Refused(
             Reason.FIELD_WRONG,
@@ -162,6 +167,8 @@ def mark_delivery(state: StreamState, command: MarkDelivery, world: World) -> De
         data["page"] = command.page
     if command.person:
         data["person"] = command.person
+    if command.further:
+        data["further"] = list(command.further)
     if command.detail:
         data["detail"] = command.detail[:200]
     drafts = [Draft(kind=f"message.{command.outcome}", data=data)]
@@ -173,7 +180,9 @@ def mark_delivery(state: StreamState, command: MarkDelivery, world: World) -> De
     if page.round and not _is_told(state):
         # The last resort itself cannot be reached: whoever looks after Hikeshi has to know.
         drafts += ask(world, state, "delivery-failed", "delivery", {"key": command.key})
-    if page.level == command.level and page.base_level <= page.level and _all_failed(page, command.key):
+    delegated = command.key.split("/")[2:3] == ["delegate"]
+    asked = page.level == command.level and page.base_level <= page.level
+    if delegated or (asked and _all_failed(page, command.key)):
         hurry = {"page": page.id, "level": page.level + 1, "reason": Reason.DELIVERY_FAILED.value}
         drafts.append(Draft(kind="page.hurried", data=hurry))
     return drafts

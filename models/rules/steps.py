@@ -101,6 +101,10 @@ def done(state: Incident, command: Done, world: World) -> Decided:
         raise Refused(Reason.STEP_NOT_MANUAL, {"step": planned.key, "kind": planned.step.kind})
     _must_be_ready(state, planned, known)
     _must_be_theirs(state, planned, command.who, world)
+    closed = closed_gates(state, planned, world)
+    if closed:
+        causes = sorted(cause for one in closed.values() for cause in one)
+        raise Refused(Reason.GATE_HELD, {"step": planned.key, "gates": sorted(closed), "causes": causes})
     plain, texts = read_fields(planned.step.record, command.values, _tokens(planned))
     data: dict[str, Any] = {"step": planned.key, "outputs": plain}
     data |= _sets(planned, plain)
@@ -297,8 +301,8 @@ def retry(state: Incident, command: RetryStep, world: World) -> Decided:
     if command.how == "done":
         settled = Draft(kind="step.done", data={"step": planned.key, "outputs": {}}, texts=reason)
         return [settled, *consequences(state, planned, world)]
-    data = {"step": planned.key, "phase": planned.step.phase, "kind": planned.step.kind, "machine": True}
-    return [Draft(kind="step.ready", data=data, texts=reason)]
+    # Through its condition and its gates again: what held when it first ran may not hold now.
+    return [Draft(kind="step.reset", data={"step": planned.key}, texts=reason)]
 
 
 def override(state: Incident, command: OverrideGate, world: World) -> Decided:
@@ -321,6 +325,11 @@ def override(state: Incident, command: OverrideGate, world: World) -> Decided:
 
 
 def _override_closing(state: Incident, command: OverrideGate, world: World, reason: str) -> Decided:
+    if command.for_ is not None:
+        # That something is unconfirmed holds this gate; its override cannot be unconfirmed itself.
+        raise Refused(
+            Reason.AUTHORITY_MISSING, {"who": command.actor.person, "needs": [command.for_], "what": CLOSING}
+        )
     causes = closing_causes(state, world)
     if not causes:
         raise Refused(Reason.NOT_HELD, {"gate": CLOSING, "step": state.stream})

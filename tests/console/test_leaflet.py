@@ -28,6 +28,7 @@ NAMES = sorted(shipped())
 EVERY = pytest.mark.parametrize("name", NAMES)
 BOTH = pytest.mark.parametrize("lang", LANGUAGES)
 SVG = "{http://www.w3.org/2000/svg}"
+ALONE: dict[str, Playbook] = {}
 HOSTILE = "</title><script>alert(1)</script> ![x](javascript:alert(1)) \u202e\x07 & \" ' ]]> <!-- 「'a'」"
 
 
@@ -37,6 +38,10 @@ def plan_of(name: str) -> Plan:
 
 def made(bank: Institution, plan: Plan, lang: str) -> Leaflet:
     return leaflet(plan, "shipped", Directory(bank.organisation), texts(lang))
+
+
+def parsed(text: str) -> ET.Element:
+    return ET.fromstring(text)  # noqa: S314 - our own drawing
 
 
 def keys(plan: Plan) -> set[str]:
@@ -61,7 +66,7 @@ def test_every_step_stands_in_the_leaflet_with_its_phase(bank: Institution, name
 def test_html_is_well_formed_strict_and_whole(bank: Institution, name: str, lang: str) -> None:
     plan = plan_of(name)
     text = html(made(bank, plan, lang), texts(lang))
-    root = ET.fromstring(text.removeprefix("<!DOCTYPE html>\n"))
+    root = parsed(text.removeprefix("<!DOCTYPE html>\n"))
     assert root.get("lang") == lang
     assert {one.text for one in root.iter("span") if one.get("class") == "key" and one.text} >= keys(plan)
     assert len(list(root.iter("article"))) == len(plan.steps)
@@ -85,7 +90,7 @@ def test_markdown_has_a_heading_for_each_step(bank: Institution, name: str, lang
 def test_the_graph_has_every_step_once_and_says_it_in_words(bank: Institution, name: str, lang: str) -> None:
     plan = plan_of(name)
     one = made(bank, plan, lang)
-    root = ET.fromstring(svg(one, plan, texts(lang)))
+    root = parsed(svg(one, plan, texts(lang)))
     boxes = [group for group in root.iter(f"{SVG}g") if (group.get("class") or "").startswith("step")]
     titles = [box.findtext(f"{SVG}title") or "" for box in boxes]
     assert len(boxes) == len(plan.steps)
@@ -145,7 +150,7 @@ def _leads(ahead: dict[str, set[str]], source: str, target: str) -> bool:
 def test_an_arrow_that_follows_from_two_others_is_not_drawn() -> None:
     plan = lay_out(
         playbook("flood", step("a"), step("b", after=["a"]), step("c", after=["a", "b"], when='done("b")')),
-        {}.__getitem__,
+        ALONE.__getitem__,
     )
     assert [(one.source, one.target, one.conditional) for one in edges_of(plan)] == [
         ("a", "b", False),
@@ -165,7 +170,7 @@ def test_every_kind_has_a_shape_of_its_own(bank: Institution) -> None:
         step("late", after_any=["man", "machine"], optional=True),
     )
     plan = lay_out(several, {"part": called}.__getitem__)
-    root = ET.fromstring(svg(made(bank, plan, "en"), plan, texts("en")))
+    root = parsed(svg(made(bank, plan, "en"), plan, texts("en")))
     shapes = {}
     for group in root.iter(f"{SVG}g"):
         if (group.get("class") or "").startswith("step"):
@@ -233,7 +238,7 @@ def test_a_condition_about_a_decision_is_said_in_words(bank: Institution) -> Non
             step("do", after=["choose"], when='decided("choose") in ["yes", "no"] and done("choose")'),
             step("odd", after=["choose"], when='decided("nowhere") == "yes"'),
         ),
-        {}.__getitem__,
+        ALONE.__getitem__,
     )
     cards = {card.key: card for card in made(bank, plan, "en").cards}
     said = {key: [f.lines[0] for f in card.fields if f.label == "only if"] for key, card in cards.items()}
@@ -268,11 +273,11 @@ def hostile() -> Playbook:
 
 @BOTH
 def test_hostile_titles_stay_text_everywhere(bank: Institution, lang: str) -> None:
-    plan = lay_out(hostile(), {}.__getitem__)
+    plan = lay_out(hostile(), ALONE.__getitem__)
     one = made(bank, plan, lang)
     page, graph, text = html(one, texts(lang)), svg(one, plan, texts(lang)), markdown(one, texts(lang))
     for drawn in (page.removeprefix("<!DOCTYPE html>\n"), graph):
-        root = ET.fromstring(drawn)
+        root = parsed(drawn)
         assert not [one for one in root.iter() if one.tag.endswith("script")]
         assert any("<script>alert(1)</script>" in (part or "") for part in root.itertext())
         assert "\u202e" not in drawn and "\x07" not in drawn
@@ -281,8 +286,7 @@ def test_hostile_titles_stay_text_everywhere(bank: Institution, lang: str) -> No
     parser.handle_starttag = lambda tag, attrs: seen.append(tag)  # type: ignore[method-assign]
     parser.feed(page)
     assert "script" not in seen
-    assert "<script" not in text
-    assert "![" not in text.replace("\\!\\[", "")
+    assert not re.search(r"(?<!\\)[<\[]", text), "every angle and square bracket is escaped"
 
 
 @pytest.mark.parametrize("name", ["leaflet.css", "graph.css"])

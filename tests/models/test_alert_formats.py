@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from datetime import UTC, datetime
+from email.message import Message
 from pathlib import Path
 from typing import Any
 
@@ -220,6 +221,12 @@ def test_a_source_that_is_posted_to_needs_a_secret() -> None:
     assert Source(id="mail", format="mail").secret is None
 
 
+def test_a_storm_begins_where_the_source_says_or_at_a_part_of_its_limit() -> None:
+    assert source("splunk", storm_from=7).calm_up_to == 7
+    assert source("splunk", per_minute=600).calm_up_to == 20
+    assert source("splunk", per_minute=1).calm_up_to == 2
+
+
 # -- mails --------------------------------------------------------------------------------------------------
 
 
@@ -263,12 +270,26 @@ def test_an_old_mail_is_still_looked_at(bank: Institution) -> None:
         ("headers without end", b"X: " + b"a" * 100_000 + b"\n\n"),
         ("crooked HTML", b"Content-Type: text/html\n\n<![if<p <!-- <script><b>" + b"<" * 5_000),
         ("CDATA and declarations", b"Content-Type: text/html\n\n<!DOCTYPE [<!ENTITY x 'y'>]><![CDATA[x]]>"),
+        ("a section of no kind", b"Content-Type: text/html\n\nseen<![foo[x]]>"),
+        ("a file name with a NUL", b"Content-Type: application/x; name*=a\x00b''%FF\n\nx"),
+        ("crooked uuencode", b"Content-Transfer-Encoding: x-uuencode\n\nbegin 644 f\n\x7f\x7f\x01\nend\n"),
         ("a file name that is none", b"Content-Type: application/x; name*0*=x''%FF; name*1=y\n\nx"),
     ],
 )  # fmt: skip
 def test_no_mail_is_a_crash(bank: Institution, why: str, raw: bytes) -> None:
     [found] = read(bank, "mail", raw)
     assert found.readable and found.title and len(found.title) <= MAX_TITLE, why
+
+
+def test_a_part_that_the_library_cannot_decode_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Versions of Python differ in what they raise for crooked encodings."""
+
+    def crooked(*args: Any, **more: Any) -> bytes:
+        raise ValueError("illegal character")
+
+    monkeypatch.setattr(Message, "get_payload", crooked)
+    found = read_mail(b"Subject: s\nContent-Type: text/plain\n\nx")
+    assert (found.subject, found.text) == ("s", "")
 
 
 def test_a_mail_nested_without_end_is_kept_with_its_headers() -> None:

@@ -48,7 +48,7 @@ def choose(name: str, choice: str = "yes", **fields: Any) -> Decide:
 
 
 def evidence(source: str) -> AddEvidence:
-    return AddEvidence(actor=by(AMY), source=source, description="-", digest="sha256:" + "a" * 64)
+    return AddEvidence(actor=by(AMY), source=source, description="-", digest="sha256:" + "a" * 64, size=1)
 
 
 def instant(name: str, ago: int = 60) -> SetInstant:

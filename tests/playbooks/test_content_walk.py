@@ -101,7 +101,9 @@ class Walk:
         at = COMPROMISED if what == "compromised" else STARTED
         good = COMPROMISED - timedelta(days=1)
         answers: dict[str, Command] = {
-            "not-preserved": AddEvidence(actor=csirt, source=what, description="x"),
+            "not-preserved": AddEvidence(
+                actor=csirt, source=what, description="x", digest="sha256:" + "0" * 64, size=1
+            ),
             "no-instant": SetInstant(actor=csirt, name=what, instant=at, source="log"),
             "no-checked-backup": SetRecoveryPoint(
                 actor=csirt, id="b1", service=what, instant=good, tamper="clean", malware="clean"
