@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -80,6 +81,10 @@ def open_house(directory: Path, clock: Clock | None = None, *, drill: bool = Fal
     institution = load(directory)
     data = data_directory(institution)
     settings = institution.settings
+    data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with suppress(PermissionError):
+        # Whoever made it before us: what lies in it is for its owner alone.
+        data.chmod(0o700)
     record = Record(settings.database) if settings.database else Record.at(data / "hikeshi.db")
     record.migrate()
     premises = Premises(

@@ -10,7 +10,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 
 from models.clock import monotonic
 from models.commands import Actor, Quarantined
@@ -26,7 +26,10 @@ SLICE_SECONDS = 0.02
 SLICE = 20
 FAILURES_UNTIL_QUARANTINE = 3
 BACKOFF_MINUTES = (1, 2, 5, 10, 30, 60)
-REMEMBERED = 200
+HELD_SECONDS = (0.5, 1, 2, 5, 10, 30)
+"""How long a stream is left alone here when not even its failure can be written, by how often in a row."""
+REMEMBERED_SECONDS = 60.0
+REMEMBERED = 10_000
 
 
 class Watch:
@@ -37,12 +40,27 @@ class Watch:
         self.run_in_writer = run
         self.changed = asyncio.Event()
         self.ticks = 0
-        self._late: deque[float] = deque(maxlen=REMEMBERED)
+        self.turned_at = monotonic()
+        """When a turn last came to its end, on the monotonic clock."""
+        self._late: deque[tuple[float, float]] = deque(maxlen=REMEMBERED)
+        self._held: dict[str, tuple[int, float]] = {}
 
     @property
     def lateness_seconds(self) -> float:
-        """The worst lateness of the last ticks, in seconds."""
-        return round(max(self._late, default=0.0), 3)
+        """The worst lateness of what was ticked in the last minute, in seconds."""
+        since = monotonic() - REMEMBERED_SECONDS
+        return round(max((late for at, late in self._late if at >= since), default=0.0), 3)
+
+    def late_now(self) -> float:
+        """Seconds by which the earliest stream that is not quarantined is late now, or was in the last minute.
+
+        Reads the record: call it in the writer's thread. It grows by itself when nothing ticks any more.
+        """
+        healthy = select(func.min(STREAM.c.next_due_at)).where(STREAM.c.retry_at.is_(None))
+        with self.desk.record.read() as tx:
+            earliest = tx.connection.execute(healthy).scalar()
+        now = micros(self.desk.clock.now())
+        return max(self.lateness_seconds, 0.0 if earliest is None else round((now - earliest) / 1e6, 3))
 
     def wake(self) -> None:
         """Something was written; what is due next may have changed."""
@@ -59,24 +77,33 @@ class Watch:
     async def turn(self) -> float:
         """Tick what is due and return the seconds until something is due again."""
         due = await self.run_in_writer(self._due)
-        self._late.extend(late for _, late in due)
+        self._late.extend((monotonic(), late) for _, late in due)
         names = [stream for stream, _ in due]
         while names:
             names = names[await self.run_in_writer(partial(self._slice, names)) :]
-        if len(due) == BATCH:
-            return 0.0
-        pause: float = await self.run_in_writer(self._pause)
+        pause: float = 0.0 if len(due) == BATCH else await self.run_in_writer(self._pause)
+        self.turned_at = monotonic()
         return pause
 
     def _due(self) -> list[tuple[str, float]]:
         now = self.desk.clock.now()
         with self.desk.record.read() as tx:
-            names = tx.due_streams(now, BATCH)
+            found = tx.due_streams(now, BATCH + len(self._held))
+            names = [name for name in found if not self._is_held(name)][:BATCH]
             rows = tx.connection.execute(
                 select(STREAM.c.id, STREAM.c.next_due_at).where(STREAM.c.id.in_(names))
             ).all()
         due_at = {row[0]: row[1] for row in rows}
         return [(name, (micros(now) - due_at[name]) / 1e6) for name in names]
+
+    def _is_held(self, stream: str) -> bool:
+        return stream in self._held and self._held[stream][1] > monotonic()
+
+    def _hold(self, stream: str) -> None:
+        """Its failure could not be written (a full disk): without a pause here it would be tried at once."""
+        times, _ = self._held.get(stream, (0, 0.0))
+        pause = HELD_SECONDS[min(times, len(HELD_SECONDS) - 1)]
+        self._held[stream] = (times + 1, monotonic() + pause)
 
     def _slice(self, streams: list[str]) -> int:
         """Tick some, and return how many: no page waits long behind them.
@@ -87,6 +114,8 @@ class Watch:
         well = len(some) > 1 and not any(self._was_sick(stream) for stream in some)
         if well and attempt("ticks", partial(self.desk.tick_all, some)).error is None:
             self.ticks += len(some)
+            for stream in some:
+                self._held.pop(stream, None)
             return len(some)
         until = monotonic() + SLICE_SECONDS
         for done, stream in enumerate(some, start=1):
@@ -99,8 +128,12 @@ class Watch:
         tried = attempt(f"tick {stream}", partial(self.desk.tick, stream))
         self.ticks += 1
         if tried.error is not None:
-            attempt(f"quarantine {stream}", partial(self._failed, stream, tried.error))
-        elif self._was_sick(stream):
+            written = attempt(f"quarantine {stream}", partial(self._failed, stream, tried.error))
+            if written.error is not None:
+                self._hold(stream)
+            return
+        self._held.pop(stream, None)
+        if self._was_sick(stream):
             attempt(f"release {stream}", partial(self._mended, stream))
 
     def _was_sick(self, stream: str) -> bool:
@@ -144,6 +177,6 @@ class Watch:
     def _pause(self) -> float:
         with self.desk.record.read() as tx:
             earliest = tx.earliest_due()
-        if earliest is None:
+        if earliest is None or self._held:
             return IDLE_SECONDS
         return max(0.0, (earliest - micros(self.desk.clock.now())) / 1e6)

@@ -12,6 +12,7 @@ from typing import Any
 
 import orjson
 
+from console.export import escape, markdown
 from flows.place import ACTOR, Place
 from models.canonical import document_digest
 from models.commands import DraftNotice, DraftReview
@@ -19,7 +20,6 @@ from models.crashpoint import crash_point
 from models.errors import BadInput
 from models.frozen import Document
 from models.plan import PlannedStep
-from models.policy import PHASES
 from models.state import Incident
 from models.world import World
 from playbooks.drafts import GAP, render_draft
@@ -32,28 +32,21 @@ _UNDRAFTED = {
     "en": "[No draft could be made] Please write it by hand from the step's text. Reason: {why}",
 }
 _YES_NO = {"ja": ("はい", "いいえ"), "en": ("yes", "no")}
-_TITLES = {
-    "ja": {
-        "review": "振り返りの下書き",
-        "phases": "フェーズと時刻",
-        "decisions": "判断",
-        "open": "まだ終わっていない手順",
-        "gates": "権限者が通した関門",
-        "evidence": "保全した証拠（件）",
-        "note": "この文書は記録から機械が作った下書きです。評価と改善は人が書き加えます。",
-        "none": "なし",
-    },
-    "en": {
-        "review": "Draft of the review",
-        "phases": "Phases and times",
-        "decisions": "Decisions",
-        "open": "Steps not finished",
-        "gates": "Gates passed by their authority",
-        "evidence": "Evidence preserved (items)",
-        "note": "Drafted from the record by the machine. People add the assessment and the improvements.",
-        "none": "none",
-    },
+_HEADS = {
+    "ja": (
+        "振り返りの下書き",
+        "この文書は記録から機械が作った下書きです。評価と改善は人が書き加えます。",
+        "まだ終わっていない手順",
+        "なし",
+    ),
+    "en": (
+        "Draft of the review",
+        "Drafted from the record by the machine. People add the assessment and the improvements.",
+        "Steps not finished",
+        "none",
+    ),
 }
+_UNFINISHED = frozenset({"ready", "started", "held", "failed", "unknown"})
 
 
 def needs_draft(state: Incident, planned: PlannedStep) -> bool:
@@ -171,61 +164,30 @@ def review_is_due(place: Place, state: Incident) -> bool:
 async def draft_review(place: Place, incident: str) -> bool:
     """Draft the review in the institution's language and record it; whether the record took it."""
     state = place.desk.incident(incident)
-    text = review_text(place, state, place.desk.world(state), place.lang)
+    text = review_text(place, state, place.lang)
     digest = _keep(place, text.encode(), MEDIA_REVIEW)
     outcome = await place.handle(incident, DraftReview(actor=ACTOR, document=digest))
     crash_point("drafted")
     return outcome.accepted
 
 
-def review_text(place: Place, state: Incident, world: World, lang: str) -> str:
-    """What the record says so far, as Markdown: phases, decisions, gates, evidence, what is open."""
-    words = _TITLES[lang]
+def review_text(place: Place, state: Incident, lang: str) -> str:
+    """The report of the incident as Markdown in `ja` or `en`, with what nobody has finished yet."""
+    title, note, unfinished, none = _HEADS[lang]
+    _, _, report = markdown(place.desk, state.stream, lang).partition("\n")
     texts = place.desk.texts(state.stream)
-    title = plain(texts.get(state.title) or GAP)
-    lines = [f"# {words['review']} {state.stream}", "", f"> {words['note']}", "", title]
-    parts = {
-        "phases": [_phase_line(place, state, name) for name in PHASES if name in state.phases],
-        "decisions": list(_decision_lines(place, state, world, texts, lang)),
-        "gates": [f"{name} (#{seq})" for name, seq in state.overrides.items()],
-        "open": [
-            plain(planned.step.title.lang(lang))
-            for key, planned in world.steps(state).items()
-            if (known := state.steps.get(key)) is not None
-            and known.status in {"ready", "started", "held", "failed", "unknown"}
-        ],
-        "evidence": [str(len(state.evidence))],
-    }
-    for name, found in parts.items():
-        lines += ["", f"## {words[name]}", "", *(f"- {line}" for line in found or [words["none"]])]
-    return "\n".join(lines) + "\n"
+    left = [
+        f"- {escape(_title(texts, planned.step.title.lang(lang)))}"
+        for key, planned in place.desk.world(state).steps(state).items()
+        if (known := state.steps.get(key)) is not None and known.status in _UNFINISHED
+    ]
+    head = [f"# {title} {state.stream}", "", f"> {note}"]
+    return "\n".join([*head, report, f"## {unfinished}", "", *(left or [f"- {none}"])]) + "\n"
 
 
-def _phase_line(place: Place, state: Incident, name: str) -> str:
-    phase = state.phases[name]
-    times = [place.local(at) if at else "…" for at in (phase.opened_at, phase.ended_at)]
-    return f"{name}: {times[0]} – {times[1]}"
-
-
-def _decision_lines(
-    place: Place, state: Incident, world: World, texts: Mapping[str, str | None], lang: str
-) -> list[str]:
-    found = []
-    for key, planned in world.steps(state).items():
-        known = state.steps.get(key)
-        if planned.step.kind != "decision" or known is None or known.choice is None or known.done_at is None:
-            continue
-        choice = next(
-            (o.title.lang(lang) for o in planned.step.options if o.id == known.choice), known.choice
-        )
-        who = world.directory.person(known.done_by or "")
-        name = who.name.lang(lang) if who else known.done_by or ""
-        reason = plain(texts.get(known.reason or "") or "")
-        title = plain(planned.step.title.lang(lang))
-        found.append(
-            f"{place.local(known.done_at)} {title}: {plain(choice)} ({plain(name)}) {reason}".rstrip()
-        )
-    return found
+def _title(texts: Mapping[str, str | None], title: str) -> str:
+    """A step's title; that of a step added by hand lies beside the record."""
+    return (texts.get(title) or GAP) if title.startswith("t:") else title
 
 
 def plain(text: str) -> str:

@@ -85,8 +85,6 @@ def _unreached(page: Page) -> bool:
 def _over(state: StreamState, page: Page, world: World) -> Reason | None:
     """Why a page need not be answered any more; None if it must."""
     kind, _, name = page.subject.partition(":")
-    if kind == "delivery":
-        return None
     if isinstance(state, Incident):
         if state.status in ENDED or (state.status == "closed" and kind in {"incident", "step"}):
             return Reason.STOPPED
@@ -200,10 +198,20 @@ def _still_ready(state: Incident, planned: PlannedStep, world: World) -> list[Dr
     """A step that was ready and should not be any more: a decision withdrawn, a gate closed again."""
     if _caller_is_out(state, planned):
         return [_not_applicable(planned)]
-    waits = planned.after is not None and waits_for(state, planned) is not Reason.READY
-    if waits or applies(state, planned) is not True or closed_gates(state, planned, world):
+    undone = any(_undecided(state, key, world) for key in planned.after or ())
+    if planned.step.kind == "action":
+        # A machine does not stop to think: what it waited for has to hold until it begins.
+        undone = undone or (planned.after is not None and waits_for(state, planned) is not Reason.READY)
+        undone = undone or applies(state, planned) is not True
+    if undone or closed_gates(state, planned, world):
         return [Draft(kind="step.reset", data={"step": planned.key})]
     return []
+
+
+def _undecided(state: Incident, key: str, world: World) -> bool:
+    """Whether a decision that this waited for has been withdrawn."""
+    planned = world.step(state, key)
+    return planned is not None and planned.step.kind == "decision" and not settled(state, key)
 
 
 def _comes_back(state: Incident, planned: PlannedStep, known: StepState) -> list[Draft]:
@@ -267,6 +275,8 @@ def _make_ready(state: Incident, planned: PlannedStep, world: World) -> list[Dra
     if known is not None and known.status == "held":
         drafts.append(Draft(kind="gate.passed", data={"step": planned.key, "gates": known.held}))
     limit = iso(world.now + step.within) if step.within else None
+    if known is not None and known.limit_at is not None:
+        limit = iso(known.limit_at)  # set when it was ready before; a limit does not move
     data: dict[str, Any] = {"step": planned.key, "phase": step.phase, "kind": step.kind}
     if limit:
         data["limit_at"] = limit

@@ -76,6 +76,7 @@ class Absorb(Command):
 
     other: str
     alerts: tuple[str, ...] = ()
+    severity: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,12 +5,14 @@ Secrets are named, not written: `secret: env:NAME` or `secret: file:path` (see `
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from models.values import Duration, Frozen, Id, Lang
 
+_LOOPBACK = re.compile(r"^http://(127\.\d+\.\d+\.\d+|localhost|\[::1\])([:/]|$)")
 SecretRef = Annotated[str, Field(pattern=r"^(env:[A-Z_][A-Z0-9_]*|file:.+)$")]
 JsonPath = Annotated[str, Field(pattern=r"^[A-Za-z0-9_@$-]+(\.[A-Za-z0-9_@$-]+)*$", max_length=200)]
 _PART = r"[A-Za-z0-9_@$*-]+"
@@ -124,6 +126,13 @@ class HttpTarget(Frozen):
         default_factory=dict, description="recorded field -> path in the answer"
     )
     ok: tuple[int, ...] = (200, 201, 202, 204)
+
+    @model_validator(mode="after")
+    def _secrets_are_not_sent_in_clear(self) -> HttpTarget:
+        plain = self.url.startswith("http://") and not _LOOPBACK.match(self.url)
+        if self.secret is not None and plain:
+            raise ValueError("url: expected https, because a secret is sent (http only to this machine)")
+        return self
 
 
 class CommandTarget(Frozen):

@@ -48,6 +48,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "service": (*_CSIRT, "owner"),
     "evidence": (*_CSIRT, "it-ops"),
     "scope": (*_CSIRT, "it-ops"),
+    "scope-accept": ("ciso", "cio", "president"),
     "recovery-point": (*_CSIRT, "it-ops", "owner"),
     "improvement": _CSIRT,
     "improvement-end": _LEAD,

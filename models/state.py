@@ -60,6 +60,7 @@ class Page(msgspec.Struct, kw_only=True):
     worked_at: datetime | None = None
     delegated_to: str | None = None
     delegated_until: datetime | None = None
+    delegated_levels: list[int] = []
     ended_at: datetime | None = None
     reached: dict[str, list[Recipient]] = {}
     failed: list[str] = []

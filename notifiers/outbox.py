@@ -1,4 +1,4 @@
-"""The outbox: each message leaves at least once, in order within a destination, or is given up by a fact.
+"""The outbox: each message leaves at least once, in order within its line, or is given up by a fact.
 
 A row is marked `sending` before its message leaves and `sent` after: a crash between the two leaves a row
 that is looked up where the channel can be asked, and sent again marked as a repeat where it cannot.
@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 import orjson
-from sqlalchemy import and_, func, select, update
+from sqlalchemy import select
 
 from models.clock import monotonic
 from models.commands import Actor, MarkDelivery
@@ -25,14 +25,14 @@ from models.record import OUTBOX, Tx, micros
 from models.state import ENDED, Incident, StreamState
 from models.supervised import attempt_async
 from notifiers.briefing import Envelope, Matter, brief
+from notifiers.claims import Claims, Item, put
+from notifiers.hold import Hold
 from notifiers.message import Failed, Message, Notifier, Sent
 
 T = TypeVar("T")
 Run = Callable[[Callable[[], T]], Awaitable[T]]
 log = logging.getLogger("hikeshi.outbox")
-BATCH = 200
-QUEUE = 20
-DOUBT_SECONDS = 5.0
+CONSOLE = "console"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,30 +50,18 @@ class Pace:
 
 @dataclass(frozen=True, kw_only=True)
 class Delivered:
-    """What one pass brought."""
+    """What one pass brought: messages sent, and tries or messages that got nowhere.
+
+    `held_by`: nothing was tried, because this process (its number, as far as known) delivers already.
+    """
 
     sent: int = 0
     failed: int = 0
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Item:
-    """A claimed row."""
-
-    id: int
-    envelope: Envelope
-    address: str | None
-    further: tuple[str, ...]
-    created_at: int
-    next_try_at: int
-
-    @property
-    def destination(self) -> str:
-        return f"{self.envelope.channel}:{self.envelope.person or self.address}"
+    held_by: str = ""
 
 
 class Outbox:
-    """Delivers the rows of the outbox table. One per process; each destination has its own queue."""
+    """Delivers the rows of the outbox table. One per record; each line has its own queue."""
 
     def __init__(
         self,
@@ -96,8 +84,12 @@ class Outbox:
         self._busy: dict[str, asyncio.Task[None]] = {}
         self._free_at: dict[str, float] = {}
         self._last_error: dict[str, str] = {}
-        self._mine: set[int] = set()
-        self._doubt_at = 0.0
+        self.hold = Hold.beside(desk.record.url)
+        self.turned_at = monotonic()
+        """When what is due was last looked through, on the monotonic clock."""
+        self._claims = Claims(desk.record, self.pace.interval)
+        self._proof: dict[int, Sent] = {}
+        self._failing: dict[str, int] = {}
 
     def wake(self) -> None:
         """There may be something to deliver."""
@@ -105,7 +97,7 @@ class Outbox:
 
     @property
     def in_flight(self) -> int:
-        """Destinations that are being served now."""
+        """Lines that are being served now."""
         return len(self._busy)
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -118,9 +110,28 @@ class Outbox:
             await asyncio.wait(list(self._busy.values()), timeout=2)
 
     async def drain(self, rounds: int = 50) -> Delivered:
-        """Deliver what can be delivered now and return the counts; for one pass and for tests."""
+        """Deliver what can be delivered now and return the counts; for one pass and for tests.
+
+        Nothing is tried while another process has the right to deliver: it has these messages in hand.
+        """
+        mine = self.hold.taken
+        if not self.hold.take():
+            return await self._held()
+        try:
+            return await self._drain(rounds)
+        finally:
+            if not mine:
+                self.hold.release()
+
+    async def _held(self) -> Delivered:
+        waiting = (await self.run_in_writer(self.figures))["waiting"]
+        holder = self.hold.holder() or "?"
+        log.warning("process %s delivers the messages of this record; nothing was sent from here", holder)
+        return Delivered(failed=waiting, held_by=holder)
+
+    async def _drain(self, rounds: int) -> Delivered:
         before = (self.sent, self.failed)
-        self._doubt_at = 0.0
+        self._claims.recall()
         for _ in range(rounds):
             await self._dispatch()
             if not self._busy:
@@ -130,120 +141,118 @@ class Outbox:
 
     # -- claiming -------------------------------------------------------------------------------------------
 
-    async def _recover(self) -> None:
-        """Rows that are under way and in nobody's hand: of an earlier life, or because a write failed.
-
-        Their outcome is unclear: looked up where the channel can be asked, sent again as a repeat elsewhere.
-        """
-        if monotonic() < self._doubt_at:
-            return
-        self._doubt_at = monotonic() + DOUBT_SECONDS
-        items = await self.run_in_writer(self._orphans)
-        for item in items:
-            await attempt_async(f"recover {item.envelope.key}", partial(self._recover_one, item))
-        if len(items) == BATCH:
-            self._doubt_at = 0.0
-            self.woken.set()
-
-    async def _recover_one(self, item: _Item) -> None:
-        notifier = self.notifiers.get(item.envelope.channel)
-        found = None
-        if notifier is not None and notifier.can_read_back:
-            message = await self.run_in_writer(partial(self._message, item))
-            if message is not None:
-                found = (await attempt_async("look", partial(notifier.arrived, message))).value
-        await self.run_in_writer(partial(self._settle_orphan, item, found))
-
-    def _orphans(self) -> list[_Item]:
-        with self.desk.record.read() as tx:
-            return _items(tx, and_(OUTBOX.c.state == "sending", OUTBOX.c.id.not_in(self._mine)))
-
-    def _settle_orphan(self, item: _Item, found: Sent | None) -> None:
-        if found is not None:
-            self._mark_sent(item, found)
-            return
-        with self.desk.record.begin() as tx:
-            _set(tx, item.id, state="queued", next_try_at=micros(self.desk.clock.now()))
-
     async def _dispatch(self) -> None:
-        """Claim what is due for free destinations, and start serving them."""
-        await attempt_async("outbox", self._recover)
+        """Claim what is due for free lines, and start serving them."""
+        if self._failing:
+            await attempt_async("outbox", self._pass_on)
         items = await self.run_in_writer(self._claim)
-        for destination, queue in items.items():
-            task = asyncio.create_task(self._serve(destination, queue))
-            self._busy[destination] = task
-            task.add_done_callback(partial(self._served, destination))
+        for line, queue in items.items():
+            task = asyncio.create_task(self._serve(queue))
+            self._busy[line] = task
+            task.add_done_callback(partial(self._served, line))
+        self.turned_at = monotonic()
 
-    def _served(self, destination: str, _: object) -> None:
-        self._busy.pop(destination, None)
+    def _served(self, line: str, _: object) -> None:
+        self._busy.pop(line, None)
         self.woken.set()
 
-    def _claim(self) -> dict[str, list[_Item]]:
-        """In order within a destination: a message that waits to be tried again holds up those behind it."""
-        now = micros(self.desk.clock.now())
-        held: set[str] = set(self._busy)
-        held |= {name for name, free in self._free_at.items() if free > monotonic()}
-        chosen: dict[str, list[_Item]] = {}
-        with self.desk.record.read() as tx:
-            # The oldest of each destination first: a backlog for one must not hide the others.
-            oldest = select(func.min(OUTBOX.c.id)).where(OUTBOX.c.state == "queued")
-            heads = _items(tx, OUTBOX.c.id.in_(oldest.group_by(OUTBOX.c.channel, _WHO)))
-            free = [item for item in heads if item.next_try_at <= now and item.destination not in held]
-            for item in free:
-                paced = item.envelope.channel in self.pace.interval
-                chosen[item.destination] = [item] if paced else _queue(tx, item, now)
-        taken = [item.id for queue in chosen.values() for item in queue]
-        if taken:
-            with self.desk.record.begin() as tx:
-                tx.connection.execute(
-                    update(OUTBOX)
-                    .where(OUTBOX.c.id.in_(taken), OUTBOX.c.state == "queued")
-                    .values(state="sending", tries=OUTBOX.c.tries + 1)
-                )
-            self._mine.update(taken)
-            crash_point("claimed-outbox")
-        return chosen
+    def _claim(self) -> dict[str, list[Item]]:
+        resting = {name for name, free in self._free_at.items() if free > monotonic()}
+        return self._claims.take(micros(self.desk.clock.now()), self._busy, resting)
+
+    async def _pass_on(self) -> None:
+        """A page that has waited too long behind one that fails goes to its next channel, untried here."""
+        for item in await self.run_in_writer(self._kept_waiting):
+            error = "waited behind a message that could not be delivered"
+            tried = await attempt_async(
+                "outbox", partial(self.run_in_writer, partial(self._give_up, item, error))
+            )
+            if tried.error is not None:
+                self._rest(item)
+
+    def _kept_waiting(self) -> list[Item]:
+        """Only time during which its line failed counts: a node that was down has kept everybody waiting."""
+        least = micros(self.desk.clock.now()) - int(self.pace.give_up_page * 1_000_000)
+        return [
+            item
+            for item in self._claims.untried_pages(least)
+            if self._failing.get(item.line, least) < least and self._rest_of(item)
+        ]
 
     # -- serving --------------------------------------------------------------------------------------------
 
-    async def _serve(self, destination: str, queue: list[_Item]) -> None:
+    async def _serve(self, queue: list[Item]) -> None:
         try:
-            await self._serve_all(destination, queue)
+            await self._serve_all(queue)
         finally:
-            # What could not be marked is in nobody's hand from now on: `_recover` takes it up.
-            self._mine.difference_update(item.id for item in queue)
+            self._claims.let_go(queue)
 
-    async def _serve_all(self, destination: str, queue: list[_Item]) -> None:
+    async def _serve_all(self, queue: list[Item]) -> None:
         for position, item in enumerate(queue):
             tried = await attempt_async(f"deliver {item.envelope.key}", partial(self._one, item))
             if tried.error is not None:
-                self._doubt_at = 0.0
-                await attempt_async("outbox", partial(self._back, item, "internal error"))
+                await self._stumbled(item)
             if tried.value is not True:
-                # Order within the destination: what is behind waits.
+                # Order within the line: what is behind waits.
                 await attempt_async("outbox", partial(self._unclaim, queue[position + 1 :]))
                 return
         pause = self.pace.interval.get(queue[0].envelope.channel)
         if pause:
-            self._free_at[destination] = monotonic() + pause
+            self._free_at[queue[0].destination] = monotonic() + pause
 
-    async def _one(self, item: _Item) -> bool:
-        """Deliver one message; whether the destination may get its next."""
+    async def _stumbled(self, item: Item) -> None:
+        """The fault is ours: the incident is sick, or the record could not be written."""
+        if item.id in self._proof:
+            # It has arrived; only that is still to be written.
+            self._rest(item)
+            return
+        if (await attempt_async("outbox", partial(self._back, item, "internal error"))).error is not None:
+            self._rest(item)
+
+    def _rest(self, item: Item) -> None:
+        self._claims.set_aside(item, self._backoff(item))
+
+    async def _one(self, item: Item) -> bool:
+        """Deliver one message; whether the line may get its next."""
+        proof = self._proof.get(item.id)
+        if proof is not None:
+            return await self._arrived(item, proof)
         message = await self.run_in_writer(lambda: self._message(item))
         if message is None:
             await self.run_in_writer(lambda: self._withdraw(item))
             return True
         notifier = self.notifiers.get(message.channel)
+        if item.doubt and (found := await self._look(notifier, message)) is not None:
+            return await self._arrived(item, found)
         if notifier is None:
             answer: Sent | Failed = Failed(error=f"channel {message.channel} is not set up", retry="never")
         else:
             answer = await self._deliver(notifier, message)
         crash_point("sent-not-marked")
         if isinstance(answer, Sent):
-            await self.run_in_writer(lambda: self._mark_sent(item, answer))
-            return True
+            return await self._arrived(item, answer)
         self.failed += 1
+        self._failing.setdefault(item.line, micros(self.desk.clock.now()))
         return await self._after_failure(item, message, notifier, answer)
+
+    async def _arrived(self, item: Item, sent: Sent) -> bool:
+        """Mark it; the proof is kept until that is done, so that nothing is sent twice for want of a mark."""
+        self._proof[item.id] = sent
+        self._failing.pop(item.line, None)
+        await self.run_in_writer(lambda: self._mark_sent(item, sent))
+        del self._proof[item.id]
+        return True
+
+    async def _look(self, notifier: Notifier | None, message: Message) -> Sent | None:
+        """The channel's proof that the message is there, if it can be asked and answers in time."""
+        if notifier is None or not notifier.can_read_back:
+            return None
+
+        async def look() -> Sent | None:
+            async with asyncio.timeout(self.pace.patience):
+                return await notifier.arrived(message)
+
+        return (await attempt_async("look", look)).value
 
     async def _deliver(self, notifier: Notifier, message: Message) -> Sent | Failed:
         try:
@@ -253,45 +262,43 @@ class Outbox:
             return Failed(error=f"no answer in {self.pace.patience:g} s", retry="unclear")
 
     async def _after_failure(
-        self, item: _Item, message: Message, notifier: Notifier | None, answer: Failed
+        self, item: Item, message: Message, notifier: Notifier | None, answer: Failed
     ) -> bool:
-        if answer.retry == "unclear" and notifier is not None and notifier.can_read_back:
-            found = (await attempt_async("look", lambda: notifier.arrived(message))).value
-            if found is not None:
-                await self.run_in_writer(lambda: self._mark_sent(item, found))
-                return True
+        if answer.retry == "unclear" and (found := await self._look(notifier, message)) is not None:
+            return await self._arrived(item, found)
         if answer.retry == "never" or self._too_late(item, answer):
             await self.run_in_writer(lambda: self._give_up(item, answer.error))
-            return True
-        await self.run_in_writer(lambda: self._again(item, answer))
+        else:
+            await self.run_in_writer(lambda: self._again(item, answer))
         return False
 
-    def _too_late(self, item: _Item, answer: Failed) -> bool:
-        """Whether trying on would keep a page from its next channel."""
+    def _too_late(self, item: Item, answer: Failed) -> bool:
+        """Whether trying on would keep a page from its next channel.
+
+        Its first failure counts no time that it spent in the queue: that was not this message's fault.
+        """
         limit = self.pace.give_up_page if item.envelope.kind == "page" else self.pace.give_up_notice
-        age = (micros(self.desk.clock.now()) - item.created_at) / 1_000_000
+        age = (micros(self.desk.clock.now()) - item.created_at) / 1_000_000 if item.envelope.tries > 1 else 0
         waits = answer.retry_after or 0
         return age + waits > limit or item.envelope.tries >= len(self.pace.backoff)
 
-    async def _back(self, item: _Item, error: str) -> None:
+    def _backoff(self, item: Item) -> float:
+        return self.pace.backoff[min(max(1, item.envelope.tries), len(self.pace.backoff)) - 1]
+
+    async def _back(self, item: Item, error: str) -> None:
         failed = Failed(error=error, retry="later")
         if self._too_late(item, failed):
             await self.run_in_writer(lambda: self._give_up(item, error))
         else:
             await self.run_in_writer(lambda: self._again(item, failed))
 
-    async def _unclaim(self, items: list[_Item]) -> None:
-        def put_back() -> None:
-            with self.desk.record.begin() as tx:
-                for item in items:
-                    _set(tx, item.id, state="queued", tries=item.envelope.tries - 1)
-
+    async def _unclaim(self, items: list[Item]) -> None:
         if items:
-            await self.run_in_writer(put_back)
+            await self.run_in_writer(partial(self._claims.put_back, items))
 
     # -- in the writer --------------------------------------------------------------------------------------
 
-    def _message(self, item: _Item) -> Message | None:
+    def _message(self, item: Item) -> Message | None:
         """What is to be said now; None if the page has been answered meanwhile."""
         envelope, desk = item.envelope, self.desk
         state = desk.state(envelope.stream)
@@ -316,10 +323,10 @@ class Outbox:
             drill=desk.premises.drill or bool(getattr(state, "drill", False)),
         )
 
-    def _mark_sent(self, item: _Item, sent: Sent) -> None:
+    def _mark_sent(self, item: Item, sent: Sent) -> None:
         now = self.desk.clock.now()
         with self.desk.writing() as tx:
-            _set(tx, item.id, state="sent", sent_at=micros(now), receipt=sent.receipt[:200])
+            put(tx, item.id, state="sent", sent_at=micros(now), receipt=sent.receipt[:200])
             outcome = self.desk.handle_in(
                 tx, item.envelope.stream, self._mark(item, "sent", sent.rendering_failed)
             )
@@ -327,7 +334,7 @@ class Outbox:
         self.sent += 1
         self._last_error.pop(item.envelope.channel, None)
 
-    def _mark(self, item: _Item, outcome: Any, detail: str, further: tuple[str, ...] = ()) -> MarkDelivery:
+    def _mark(self, item: Item, outcome: Any, detail: str, further: tuple[str, ...] = ()) -> MarkDelivery:
         envelope = item.envelope
         return MarkDelivery(
             actor=Actor.machine("outbox"),
@@ -342,42 +349,48 @@ class Outbox:
             further=further,
         )
 
-    def _again(self, item: _Item, answer: Failed) -> None:
+    def _again(self, item: Item, answer: Failed) -> None:
         """Try again after a while; the first failure is a fact, the others are counted by `tries`."""
-        pause = self.pace.backoff[min(item.envelope.tries, len(self.pace.backoff)) - 1]
-        pause = max(pause, answer.retry_after or 0)
+        pause = max(self._backoff(item), answer.retry_after or 0)
         again_at = self.desk.clock.now() + timedelta(seconds=pause)
         self._last_error[item.envelope.channel] = answer.error
         with self.desk.writing() as tx:
-            _set(tx, item.id, state="queued", next_try_at=micros(again_at), error=answer.error[:200])
+            put(tx, item.id, state="queued", next_try_at=micros(again_at), error=answer.error[:200])
             if item.envelope.tries > 1:
                 return
             outcome = self.desk.handle_in(tx, item.envelope.stream, self._mark(item, "failed", answer.error))
         self.desk.settled(outcome)
 
-    def _give_up(self, item: _Item, error: str) -> None:
+    def _give_up(self, item: Item, error: str) -> None:
         """A fact that pages the next: the person's next channel, or the next level (promise P3)."""
-        rest = [one for one in (*item.further, *self.fallback) if one in self.notifiers]
-        rest = [one for one in dict.fromkeys(rest) if one != item.envelope.channel]
-        person = item.envelope.person
+        rest = self._rest_of(item)
         self._last_error[item.envelope.channel] = error
         with self.desk.writing() as tx:
-            _set(tx, item.id, state="given_up", error=error[:200])
-            if rest and person:
-                tx.enqueue([self._on_next_channel(tx, item, rest)])
-            command = self._mark(item, "given_up", error, tuple(rest) if person else ())
+            put(tx, item.id, state="given_up", error=error[:200])
+            rest = _unused(tx, item, rest)
+            if rest:
+                tx.enqueue([self._on_next_channel(tx, item, rest[0])])
+            # The console takes everything, read or not: as a mere fallback it is no reason to wait.
+            counts = rest and (rest[0] != CONSOLE or CONSOLE in item.further)
+            command = self._mark(item, "given_up", error, tuple(rest) if counts else ())
             outcome = self.desk.handle_in(tx, item.envelope.stream, command)
         self.desk.settled(outcome)
         self.wake()
 
-    def _on_next_channel(self, tx: Tx, item: _Item, rest: list[str]) -> dict[str, Any]:
+    def _rest_of(self, item: Item) -> list[str]:
+        """Channels that may come next: the person's own, then the installation's; none for a mere address."""
+        if not item.envelope.person:
+            return []
+        known = [one for one in (*item.further, *self.fallback) if one in self.notifiers]
+        return [one for one in dict.fromkeys(known) if one != item.envelope.channel]
+
+    def _on_next_channel(self, tx: Tx, item: Item, channel: str) -> dict[str, Any]:
         row = tx.connection.execute(select(OUTBOX).where(OUTBOX.c.id == item.id)).mappings().one()
         now = micros(self.desk.clock.now())
-        prefix = item.envelope.key.rsplit("/", 1)[0]
         return {name: row[name] for name in row if name != "id"} | {
-            "key": f"{prefix}/{rest[0]}:{item.envelope.person}",
-            "channel": rest[0],
-            "further": orjson.dumps(rest[1:]).decode(),
+            "key": _key_on(item, channel),
+            "channel": channel,
+            "further": orjson.dumps([one for one in item.further if one != channel]).decode(),
             "state": "queued",
             "tries": 0,
             "next_try_at": now,
@@ -386,9 +399,9 @@ class Outbox:
             "receipt": None,
         }
 
-    def _withdraw(self, item: _Item) -> None:
+    def _withdraw(self, item: Item) -> None:
         with self.desk.record.begin() as tx:
-            _set(tx, item.id, state="withdrawn")
+            put(tx, item.id, state="withdrawn")
 
     # -- figures --------------------------------------------------------------------------------------------
 
@@ -421,54 +434,17 @@ def _still_asked(state: StreamState, envelope: Envelope) -> bool:
     return state.status not in ENDED and known is not None and known.status in {"ready", "started"}
 
 
-_WHO = func.coalesce(OUTBOX.c.person, OUTBOX.c.address)
+def _key_on(item: Item, channel: str) -> str:
+    """The key of the same message to the same person on another channel."""
+    return f"{item.envelope.key.rsplit('/', 1)[0]}/{channel}:{item.envelope.person}"
 
 
-def _queue(tx: Tx, head: _Item, now: int) -> list[_Item]:
-    """What waits for one destination, in order, up to the first that has to wait longer."""
-    who = head.envelope.person or head.address or ""
-    same = and_(
-        OUTBOX.c.state == "queued", OUTBOX.c.channel == head.envelope.channel, _WHO.is_not_distinct_from(who)
-    )
-    found = []
-    for item in _items(tx, same, QUEUE):
-        if item.next_try_at > now:
-            break
-        found.append(item)
-    return found
-
-
-def _items(tx: Tx, condition: Any, most: int = BATCH) -> list[_Item]:
-    rows = tx.connection.execute(select(OUTBOX).where(condition).order_by(OUTBOX.c.id).limit(most))
-    return [
-        _Item(
-            id=row["id"],
-            envelope=Envelope(
-                key=row["key"],
-                stream=row["stream"],
-                page=row["page"],
-                cause=row["cause"],
-                level=row["level"],
-                attempt=row["attempt"],
-                kind=row["kind"],
-                template=row["template"],
-                subject=row["subject"],
-                person=row["person"],
-                deputy_for=row["deputy_for"],
-                channel=row["channel"],
-                tries=row["tries"] + 1,
-            ),
-            address=row["address"],
-            further=tuple(orjson.loads(row["further"])),
-            created_at=row["created_at"],
-            next_try_at=row["next_try_at"],
-        )
-        for row in rows.mappings()
-    ]
-
-
-def _set(tx: Tx, row: int, **values: Any) -> None:
-    tx.connection.execute(update(OUTBOX).where(OUTBOX.c.id == row).values(values))
+def _unused(tx: Tx, item: Item, channels: list[str]) -> list[str]:
+    """Those that this message has not been given to before: a dead channel is not tried in a circle."""
+    keys = {_key_on(item, one): one for one in channels}
+    rows = tx.connection.execute(select(OUTBOX.c.key).where(OUTBOX.c.key.in_(keys)))
+    used = {keys[row[0]] for row in rows}
+    return [one for one in channels if one not in used]
 
 
 async def _either(first: asyncio.Event, second: asyncio.Event, seconds: float) -> None:

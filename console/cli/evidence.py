@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 Opt = typer.Option
 PIECE_BYTES = 1 << 20
+MAX_BYTES = 2**53 - 1
+"""What every reader of JSON holds exactly: eight million gigabytes."""
 
 
 def register(app: typer.Typer) -> None:
@@ -34,7 +36,7 @@ def evidence_add(  # noqa: PLR0913 - one option for each thing that is known of 
     description: Annotated[str, Opt("--description", metavar="TEXT")],
     file: Annotated[str | None, Opt("--file", metavar="FILE", show_default=False)] = None,
     digest: Annotated[str | None, Opt("--digest", metavar="sha256:HEX", show_default=False)] = None,
-    size: Annotated[int, Opt("--size", metavar="BYTES", min=0, show_default=False)] = 0,
+    size: Annotated[int, Opt("--size", metavar="BYTES", min=0, max=MAX_BYTES, show_default=False)] = 0,
     name: Annotated[str, Opt("--name", metavar="TEXT", show_default=False)] = "",
     step: Annotated[str | None, Opt("--step", metavar="STEP", show_default=False)] = None,
     partial: Annotated[bool, Opt("--partial")] = False,
@@ -48,7 +50,7 @@ def evidence_add(  # noqa: PLR0913 - one option for each thing that is known of 
     session.known_actor()
     if file is not None:
         digest, size, stored = _keep(session, Path(file))
-        name = name or Path(file).name
+        name = name or _readable(Path(file).name)
     session.write(
         session.stream(incident),
         AddEvidence,
@@ -62,6 +64,11 @@ def evidence_add(  # noqa: PLR0913 - one option for each thing that is known of 
         partial=partial,
         at=session.instant(at, "--at"),
     )
+
+
+def _readable(name: str) -> str:
+    """A file's name as text: bytes that are no UTF-8 are spelt out, for one cannot choose an attacker's names."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def _keep(session: Session, path: Path) -> tuple[str, int, str]:

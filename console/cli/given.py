@@ -40,6 +40,7 @@ def _adder(
     def add(function: Function) -> Function:
         def command(context: typer.Context, **values: Any) -> None:
             session = _session(context, {key: values.pop(key, None) for key, _, _ in common})
+            session.must_be_text(values)
             function(session, **values)
 
         command.__name__ = function.__name__
@@ -72,5 +73,6 @@ def _session(context: typer.Context, common: dict[str, Any]) -> Session:
             page_now=bool(common.get("page_now_")),
         )
     )
+    session.must_be_text({"for": session.given.for_, "lang": session.given.lang})
     session.one_of(session.given.lang, LANGUAGES, "--lang")
     return session

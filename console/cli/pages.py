@@ -61,7 +61,7 @@ def _page(session: Session, stream: str, reference: str) -> int:
 
     state = session.desk.state(stream)
     number = reference.removeprefix("#")
-    if number.isascii() and number.isdigit():
+    if session.is_number(number):
         return int(number)
     found = _about(state, reference)
     if len(found) == 1:

@@ -5,9 +5,8 @@ Nothing heavy is imported before a command asks for the house: `--help` must not
 
 from __future__ import annotations
 
-import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -28,11 +27,14 @@ if TYPE_CHECKING:
     from models.premises import Outcome
     from models.state import Incident, StreamState
 
-ACCOUNT_VARIABLE = "HIKESHI_ACCOUNT"
 REFUSED = 1
 WRONG_USAGE = 2
 NOBODY_PAGED = 3
 MAX_FILE_BYTES = 16 * 1024 * 1024
+MAX_DIGITS = 12
+"""More digits than any number of an incident, a page or a fact will have."""
+PATHS = frozenset({"file", "from_", "out", "directory"})
+"""What names a file may be any bytes; all else is text and goes into the record."""
 OTHER_STREAMS = ("intake", "house", "programme")
 
 
@@ -64,7 +66,13 @@ class Session:
         """The institution's directory, opened. Raises HikeshiError."""
         from console.opening import find_directory, open_house  # noqa: PLC0415
 
-        return self.given.house or open_house(find_directory(self.given.directory))
+        if self.given.house is not None:
+            return self.given.house
+        try:
+            return open_house(find_directory(self.given.directory))
+        except OSError as wrong:
+            path = self.given.directory or "."
+            self.wrong(self.texts("words.usage.file", option="--dir", path=path, why=wrong.strerror))
 
     @property
     def desk(self) -> Desk:
@@ -91,42 +99,33 @@ class Session:
     def account(self) -> str:
         """The operating system's account.
 
-        HIKESHI_ACCOUNT counts only for the owner of the data directory, who could write the record anyway.
+        HIKESHI_ACCOUNT counts only for the owner of the data directory, who could write the record anyway;
+        `via` then says who that was.
         """
-        import pwd  # noqa: PLC0415
+        from console.cli.account import named, real  # noqa: PLC0415
 
-        named = os.environ.get(ACCOUNT_VARIABLE)
-        if named and self.house.data.exists() and self.house.data.stat().st_uid == os.geteuid():
-            return named
-        # Not getpass.getuser: it believes LOGNAME and USER, which anybody can set.
-        try:
-            return pwd.getpwuid(os.getuid()).pw_name
-        except KeyError:
-            return f"uid-{os.getuid()}"
+        return named(self.house.data) or real()
 
     @property
     def actor(self) -> Actor:
         """The person behind the account; the desk refuses whom the directory does not know."""
+        from console.cli.account import via  # noqa: PLC0415
         from models.commands import Actor  # noqa: PLC0415
 
         person = self.desk.directory.by_account(self.account)
-        return Actor(person=person.id if person else None, name=self.account, via="cli")
+        return Actor(person=person.id if person else None, name=self.account, via=via(self.account))
 
     def known_actor(self) -> None:
-        """Refuse, on record, an account that belongs to nobody before anything else is done for it."""
-        from console.cli import report  # noqa: PLC0415
-        from models.commands import Actor, RecordRefusal  # noqa: PLC0415
+        """Refuse an account that belongs to nobody before anything else is done for it.
+
+        It is on record once a minute, whoever knocks how often: a full disk would stop the pages.
+        """
+        from console.cli import account, report  # noqa: PLC0415
         from models.reason import Reason  # noqa: PLC0415
 
         if self.actor.person is None:
-            why = Reason.UNKNOWN_PERSON
-            self.desk.handle(
-                "house",
-                RecordRefusal(
-                    actor=Actor.machine("cli"), refused=self.account, command="cli", reason=why.value
-                ),
-            )
-            report.refused(self, None, why, {"who": self.account})
+            account.record_refusal(self.desk, self.actor, Reason.UNKNOWN_PERSON)
+            report.refused(self, None, Reason.UNKNOWN_PERSON, {"who": self.account})
 
     def person(self, name: str) -> str:
         """A person's id, given as id or account; left as it is if the directory has neither."""
@@ -141,13 +140,17 @@ class Session:
         """The stream of `INC-2026-0001`, in any case, or of its number alone if only one has it."""
         if reference in OTHER_STREAMS:
             return reference
-        if reference.isascii() and reference.isdigit():
+        if self.is_number(reference):
             from console.cli.looking import incident_ids  # noqa: PLC0415
 
             ends = [one for one in incident_ids(self.house.record) if one.endswith(f"-{int(reference):04d}")]
             if len(ends) == 1:
                 return ends[0]
         return reference.upper()
+
+    def is_number(self, text: str) -> bool:
+        """Whether it is a number that something here may have."""
+        return text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS
 
     def incident(self, reference: str) -> Incident:
         """The incident. Raises NotFound."""
@@ -178,6 +181,13 @@ class Session:
         except ValueError:
             self.wrong(self.texts("words.usage.instant", option=option, value=text))
 
+    def must_be_text(self, values: Mapping[str, Any]) -> None:
+        """Exit 2 with advice if something is no text: bytes that are no UTF-8 cannot be recorded."""
+        for name, value in values.items():
+            for one in _texts(value) if name not in PATHS else ():
+                if any(0xD800 <= ord(char) <= 0xDFFF for char in one):  # noqa: PLR2004 - Unicode's surrogates
+                    self.wrong(self.texts("words.usage.not_text", name=name.strip("_")))
+
     def pairs(self, many: list[str], option: str) -> dict[str, str]:
         """`name=value …` as a mapping; exit 2 with advice if one has no `=`."""
         found = {}
@@ -189,14 +199,14 @@ class Session:
         return found
 
     def seconds(self, text: str | None, option: str) -> int | None:
-        """A span such as 30m or 4h in seconds; exit 2 with advice if it cannot be read."""
+        """A span such as 30m or 4h in seconds; exit 2 with advice if it cannot be read or is too long."""
         from models.values import parse_duration  # noqa: PLC0415
 
         if text is None:
             return None
         try:
             return int(parse_duration(text).total_seconds())
-        except ValueError:
+        except (ValueError, OverflowError):
             self.wrong(self.texts("words.usage.choice", option=option, value=text, known="30m, 4h, 3d"))
 
     def one_of(self, value: str, known: tuple[str, ...], option: str) -> None:
@@ -255,3 +265,10 @@ class Session:
         from console.views.sheet import Line  # noqa: PLC0415
 
         output.show([Line(text=text, style=style)], stderr=stderr)
+
+
+def _texts(value: Any) -> Iterable[str]:
+    """The texts in an argument, which is one, several, or none."""
+    if isinstance(value, str):
+        return (value,)
+    return [one for one in value if isinstance(one, str)] if isinstance(value, list) else ()

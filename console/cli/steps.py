@@ -77,7 +77,10 @@ def step_show(session: Session, incident: Incident, step: Step) -> None:
     except Refused as no:
         report.refused(session, state.stream, no.reason, no.detail)
     if session.given.json:
-        output.json({"step": known, "definition": planned.step.model_dump(mode="json", by_alias=True)})
+        definition = planned.step.model_dump(mode="json", by_alias=True)
+        # That of a step added by hand is a text beside the record.
+        titles = {lang: naming.text(text) for lang, text in definition["title"].items()}
+        output.json({"step": known, "definition": definition | {"title": titles}})
     else:
         output.show(view.whole(state, planned, naming))
 

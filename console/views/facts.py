@@ -15,6 +15,8 @@ from models.reason import Reason
 
 MAX_VALUE = 200
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
+_NAMED_ACCOUNT = re.compile(r"cli:as=[^;]*;uid=(?P<uid>\d+)(?:;sudo=(?P<sudo>\d+))?")
+"""How an act came about for which the process took on another account than its own."""
 _REASONS = {reason.value: reason.name for reason in Reason}
 
 _VARIANTS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
@@ -43,6 +45,9 @@ def line(fact: Fact, naming: Naming) -> str:
     who = naming.who(fact.for_ or fact.actor)
     if fact.for_:
         who = naming.texts("words.recorded_by", name=who, scribe=naming.who(fact.actor))
+    if (real := _NAMED_ACCOUNT.fullmatch(fact.via)) is not None:
+        uids = " < ".join(one for one in (real["uid"], real["sudo"]) if one)
+        who = naming.texts("words.by_account", name=who, uid=uids)
     return f"{naming.times.at(fact.at, seconds=True)}  #{fact.seq}  {who}: {sentence(fact, naming)}"
 
 

@@ -20,7 +20,7 @@ TOP, HEAD, MARGIN, LEGEND = 64.0, 30.0, 20.0, 74.0
 TITLE_SIZE, SMALL_SIZE, LINE = 13.0, 10.5, 16.0
 GATE_HEIGHT, PAD = 16.0, 7.0
 A3 = 420 / 297
-MAX_LINES = 3
+MAX_LINES = 4
 LOWEST = 600.0
 _NOT_FIRST = "、。，．・：；！？）」』】〉》ー々"
 _NOT_LAST = "（「『【〈《"
@@ -180,7 +180,7 @@ def _meta(card: Card, room: float) -> Iterator[str]:
 
 def measure(text: str) -> float:
     """About how wide a text is, in letters' heights: a Japanese character is as wide as it is high."""
-    return sum(1.0 if unicodedata.east_asian_width(char) in "WFA" else 0.52 for char in text)
+    return sum(1.0 if unicodedata.east_asian_width(char) in "WFA" else 0.5 for char in text)
 
 
 def wrap(text: str, room: float, most: int) -> list[str]:

@@ -9,6 +9,8 @@ from zoneinfo import ZoneInfo
 from console.texts import Texts
 from models.clock import utc
 
+EARLIEST, LATEST = 1900, 2999
+"""Years. The record's own rules are narrower; this is what can be shown in every zone."""
 _UNITS = (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1))
 
 
@@ -54,8 +56,13 @@ class Times:
 def read_instant(text: str, zone: ZoneInfo, *, whole_day: bool = False) -> datetime:
     """An instant as given on the command line. Raises NaiveInstant without an offset, ValueError otherwise.
 
+    ValueError also for what lies beyond EARLIEST and LATEST: not every zone has a time for it.
     With `whole_day` a plain date stands for the end of that day in `zone`: a due date has no hour.
     """
     if whole_day and len(text) == len("2026-12-31"):
-        return utc(datetime.combine(date.fromisoformat(text), time(23, 59, 59), zone))
-    return utc(datetime.fromisoformat(text))
+        instant = datetime.combine(date.fromisoformat(text), time(23, 59, 59), zone)
+    else:
+        instant = datetime.fromisoformat(text)
+    if not EARLIEST <= instant.year <= LATEST:
+        raise ValueError(f"{text}: the year is not between {EARLIEST} and {LATEST}")
+    return utc(instant)

@@ -101,10 +101,10 @@ async def run_command(target: CommandTarget, params: Params, context: ActionCont
         code = await _run(argv, out, err, context)
     except OutcomeUnknown as late:
         if target.preserve and out.data:
-            kept = await asyncio.to_thread(_preserve, target, argv, out, context, "killed before its end")
-            raise OutcomeUnknown(f"{late}{_where(kept)}") from late
+            cut = await asyncio.to_thread(_preserve, target, argv, out, context, "killed before its end")
+            raise OutcomeUnknown(f"{late}{_where(cut)}") from late
         raise
-    kept = None
+    kept: CollectedItem | None = None
     if target.preserve:
         ended = None if code == 0 else f"the program ended with code {code}"
         kept = await asyncio.to_thread(_preserve, target, argv, out, context, ended)

@@ -120,6 +120,7 @@ def _acknowledged(state: StreamState, fact: Fact) -> None:
 def _delegated(state: StreamState, fact: Fact) -> None:
     page = state.pages[fact.data["page"]]
     page.delegated_to = fact.data["to"]
+    page.delegated_levels.append(page.level)
     until = datetime.fromisoformat(fact.data["until"])
     page.delegated_until = page.base = until
     page.base_level = page.level + 1

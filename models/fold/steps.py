@@ -28,8 +28,9 @@ def _ready(state: Incident, fact: Fact) -> None:
     step.status = "ready"
     step.ready_at = fact.at
     limit = fact.data.get("limit_at")
+    before = step.limit_at
     step.limit_at = datetime.fromisoformat(limit) if limit else None
-    step.overdue = False
+    step.overdue = step.overdue and step.limit_at == before
     step.held = []
     step.look_first = fact.data.get("look_first", False)
     step.error = None
@@ -147,6 +148,7 @@ def _reset(state: Incident, fact: Fact) -> None:
     """A condition that did not hold now does, or the step comes back with its phase."""
     step = _step(state, fact)
     anew = _anew(step, step.round)
+    anew.limit_at, anew.overdue, anew.drafted = step.limit_at, step.overdue, step.drafted
     anew.look_first = fact.data.get("look_first", False)
     state.steps[step.key] = anew
     state.gates_held.pop(step.key, None)

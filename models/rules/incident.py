@@ -141,14 +141,21 @@ def merge(state: Incident, command: Merge, world: World) -> Decided:
     merged = Draft(
         kind="incident.merged", data={"into": command.into}, texts={"reason": text(command.reason, "reason")}
     )
-    other = Absorb(actor=command.actor, other=state.stream, alerts=tuple(state.alerts))
+    other = Absorb(
+        actor=command.actor, other=state.stream, alerts=tuple(state.alerts), severity=state.severity
+    )
     return [merged, Then(stream=command.into, command=other)]
 
 
 def absorb(state: Incident, command: Absorb, world: World) -> Decided:
     """The incident that another was merged into."""
     must_be_open(state, "resolved")
-    return [Draft(kind="incident.absorbed", data={"from": command.other, "alerts": list(command.alerts)})]
+    absorbed = Draft(kind="incident.absorbed", data={"from": command.other, "alerts": list(command.alerts)})
+    if world.policy.severity.rank(command.severity) <= state.severity_rank:
+        return [absorbed]
+    # The graver matter goes on here: people are called out for it anew.
+    graver = SetSeverity(actor=command.actor, severity=command.severity)
+    return [absorbed, _severity(graver, world, None)]
 
 
 def link(state: Incident, command: Link, world: World) -> Decided:
@@ -256,7 +263,8 @@ def confirm(state: Incident, command: Confirm, world: World) -> Decided:
     require(command, "confirm", state, world)
     known = state.confirmations.get(command.fact)
     standing_in = {holder.person.id for holder in world.holders(state, known.person)} if known else set()
-    if known is None or command.actor.person not in {known.person, *standing_in}:
+    may = {known.person, *standing_in} - {known.by} if known else set()
+    if command.actor.person not in may:
         raise Refused(Reason.NOT_ASKED_TO_CONFIRM, {"fact": command.fact})
     return [Draft(kind="confirmed", data={"fact": command.fact})]
 

@@ -110,7 +110,7 @@ def add_evidence(state: Incident, command: AddEvidence, world: World) -> Decided
 
 def scope_fact(state: Incident, command: ScopeFact, world: World) -> Decided:
     """An affected thing, and what was done about it (FSA-2.5.2.5-B1)."""
-    require(command, "scope", state, world)
+    require(command, "scope-accept" if command.what == "accept" else "scope", state, world)
     must_not_have_ended(state)
     if command.what == "add":
         if command.kind not in SCOPE_KINDS:

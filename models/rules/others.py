@@ -25,6 +25,7 @@ from models.permission import require
 from models.reason import Reason
 from models.routing import ask, choose_route, level_recipients
 from models.rules.common import Decided, Then, text
+from models.rules.pages import DELIVERY
 from models.state import House, Intake, Programme
 from models.world import World
 
@@ -162,7 +163,8 @@ def impair(state: House, command: Impair, world: World) -> Decided:
     if command.mended:
         return [Draft(kind="machine.recovered", data={"what": command.what})]
     data = {"what": command.what, "detail": command.detail[:300]}
-    paged = ask(world, state, "impaired", f"impaired:{command.what}", {"what": command.what})
+    event = "delivery-failed" if command.what == DELIVERY else "impaired"
+    paged = ask(world, state, event, f"impaired:{command.what}", {"what": command.what})
     return [Draft(kind="machine.impaired", data=data), *paged]
 
 

@@ -6,19 +6,21 @@ from datetime import timedelta
 from typing import Any
 
 from models.clock import iso
-from models.commands import Acknowledge, Delegate, MarkDelivery
+from models.commands import Acknowledge, Delegate, Impair, MarkDelivery
 from models.errors import Refused
 from models.fact import Draft
 from models.page import Escalation, escalation_due
 from models.permission import require
 from models.policy import Route
 from models.reason import Reason
-from models.routing import ask, entitled_level, level_recipients, route_of
-from models.rules.common import Decided
+from models.routing import entitled_level, level_recipients, route_of
+from models.rules.common import Decided, Then
 from models.state import Page, StreamState
 from models.world import World
 
 MAX_DELEGATION = timedelta(hours=24)
+DELIVERY = "delivery"
+"""The name under which the house says that no channel reaches the last resort of some page."""
 
 
 def acknowledge(state: StreamState, command: Acknowledge, world: World) -> Decided:
@@ -80,8 +82,8 @@ def delegate(state: StreamState, command: Delegate, world: World) -> Decided:
     if page.state != "open":
         raise Refused(Reason.ALREADY, {"what": page.state, "page": page.id})
     level = entitled_level(world, state, route_of(world, state, page), command.who, page.subject)
-    if level is None or level < page.level:
-        # Who was asked before may not hold the route up again and again.
+    if level is None or level < page.level or page.level in page.delegated_levels:
+        # Once a level: nobody may hold the route up again and again.
         raise Refused(Reason.NOT_ENTITLED_ON_ROUTE, {"who": command.who, "page": page.id})
     people = level_recipients(world, state, (command.to,), (), page.subject)
     if world.directory.person(command.to) is None or not people:
@@ -171,15 +173,17 @@ def mark_delivery(state: StreamState, command: MarkDelivery, world: World) -> De
         data["further"] = list(command.further)
     if command.detail:
         data["detail"] = command.detail[:200]
-    drafts = [Draft(kind=f"message.{command.outcome}", data=data)]
-    if command.outcome != "given_up" or not command.page:
-        return drafts
+    drafts: list[Draft | Then] = [Draft(kind=f"message.{command.outcome}", data=data)]
     page = state.pages.get(command.page)
+    if command.outcome == "sent" and page is not None and page.round and state.stream != "house":
+        return [*drafts, Then(stream="house", command=_impaired(command, mended=True))]
+    if command.outcome != "given_up" or not command.page or state.stream == "house":
+        return drafts
     if page is None or page.state != "open" or command.further:
         return drafts
-    if page.round and not _is_told(state):
+    if page.round:
         # The last resort itself cannot be reached: whoever looks after Hikeshi has to know.
-        drafts += ask(world, state, "delivery-failed", "delivery", {"key": command.key})
+        return [*drafts, Then(stream="house", command=_impaired(command, mended=False))]
     delegated = command.key.split("/")[2:3] == ["delegate"]
     asked = page.level == command.level and page.base_level <= page.level
     if delegated or (asked and _all_failed(page, command.key)):
@@ -188,9 +192,8 @@ def mark_delivery(state: StreamState, command: MarkDelivery, world: World) -> De
     return drafts
 
 
-def _is_told(state: StreamState) -> bool:
-    """Whether somebody has been asked already to look after the channels."""
-    return any(page.event == "delivery-failed" for page in state.open_pages())
+def _impaired(command: MarkDelivery, *, mended: bool) -> Impair:
+    return Impair(actor=command.actor, what=DELIVERY, detail=command.key, mended=mended)
 
 
 def _all_failed(page: Page, key: str) -> bool:

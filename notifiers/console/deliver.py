@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import partial
 from typing import TextIO
 
 from notifiers import rendering
+from notifiers.console.screen import Screen
 from notifiers.message import Delivery, Failed, Message, Sent
 
+WITHIN_SECONDS = 5.0
 _RULE = "─" * 72
 _KINDS = {"ja": {"page": "■ 呼出", "notice": "□ 通知"}, "en": {"page": "■ PAGE", "notice": "□ NOTICE"}}
 _COLOURS = {"page": "bold red", "notice": "cyan"}
@@ -17,21 +20,29 @@ _COLOURS = {"page": "bold red", "notice": "cyan"}
 class ConsoleNotifier:
     """Writes each message as a block to `stream` (default: the standard output of the moment).
 
-    Colour only adds to the words, and only on a terminal without NO_COLOR.
+    Colour only adds to the words, and only on a terminal without NO_COLOR. A screen that takes nothing for
+    `within_seconds` fails, so that the next channel gets the message; nothing else waits for it.
     """
 
     name = "console"
     can_read_back = False
 
-    def __init__(self, stream: TextIO | None = None) -> None:
+    def __init__(self, stream: TextIO | None = None, within_seconds: float = WITHIN_SECONDS) -> None:
         self._stream = stream
+        self._within = within_seconds
+        self._screen = Screen()
         self._written = 0
 
     async def deliver(self, message: Message) -> Delivery:
         stream = self._stream or sys.stdout
         rendered = rendering.render(message)
+        write = partial(_write, stream, _block(message, rendered), message.kind)
         try:
-            _write(stream, _block(message, rendered), message.kind)
+            if not await self._screen.write(write, self._within):
+                return Failed(error="the console is not being read", retry="later")
+        except TimeoutError:
+            # Begun: if somebody reads on, it will be there after all.
+            return Failed(error=f"the console has taken nothing for {self._within:g} s", retry="unclear")
         except (OSError, ValueError) as error:
             # ValueError: the stream was closed. Nobody watches it, so the next channel has to.
             return Failed(error=f"the console cannot be written: {error}", retry="later")

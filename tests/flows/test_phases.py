@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
+from console.export import markdown
 from flows import artifacts, phase, respond
-from flows.drafts import draft_review, needs_draft, plain, review_is_due
+from flows.drafts import draft_review, needs_draft, plain, review_is_due, review_text
 from flows.phase import waiting
 from flows.place import here
 from flows.respond import PHASE_FLOWS
-from models.commands import Actor, Decide, Done, EndIncident, Reopen, SetSeverity, SettleStep
+from models.commands import Actor, AddStep, Decide, Done, EndIncident, Reopen, SetSeverity, SettleStep
 from models.policy import PHASES
 from tests.flows.bank import LEAD, PLAYBOOK, Scene, action, make_bank, no_step_was_repeated
 
@@ -117,9 +118,10 @@ async def test_each_phase_that_turned_is_run_once(
     for name in PHASE_FLOWS:
         monkeypatch.setattr(f"flows.{name}.play", recorded)
     await run(incident)
-    # Every phase with work, and triage, which has ended; no phase twice.
+    # Every phase with work, and triage, which has ended; no phase twice, and none in which people do it all.
     assert sorted(played) == sorted({*played})
-    assert {"triage", "preservation", "containment", "eradication", "communication"} <= {*played}
+    assert {"triage", "preservation", "eradication", "communication"} <= {*played}
+    assert "containment" not in played
     played.clear()
     await run(incident)
     assert played == []
@@ -183,9 +185,25 @@ async def test_when_the_lessons_begin_the_review_is_drafted_once(scene: Scene, i
     (fact,) = scene.facts(incident, "review.drafted")
     with scene.house.record.read() as tx:
         text = (tx.document(fact.data["document"]) or b"").decode()
-    assert text.startswith("# 振り返りの下書き INC-2026-0001\n")
-    for expected in ("triage: 20", "遮断を判断する: 監視", "様子を見る", "## 保全した証拠（件）"):
+    assert text.startswith("# 振り返りの下書き INC-2026-0001\n\n> この文書は")
+    # The same report as `export` gives, timeline and all; not a second, shorter telling of it.
+    report = markdown(scene.house.desk, incident, "ja")
+    for heading in (line for line in report.splitlines() if line.startswith("## ")):
+        assert heading in text
+    for expected in ("遮断を判断する", "様子を見る", "## まだ終わっていない手順\n\n- なし\n"):
         assert expected in text
+
+
+async def test_the_draft_names_what_nobody_has_finished(scene: Scene, incident: str) -> None:
+    added = AddStep(
+        actor=LEAD, step="call", title="委託先へ <電話>", phase="triage", owner="csirt-lead", reason="確認"
+    )
+    assert scene.house.desk.handle(incident, added).accepted
+    text = review_text(here(), scene.house.desk.incident(incident), "ja")
+    _, _, left = text.partition("## まだ終わっていない手順\n")
+    assert "- 委託先へ \\<電話\\>\n" in left
+    assert "- 遮断を判断する\n" in left
+    assert "t:" not in left
 
 
 async def test_the_review_is_due_again_when_the_lessons_begin_again(scene: Scene, incident: str) -> None:
@@ -234,9 +252,9 @@ async def test_tables_hold_no_text_that_somebody_wrote(
     everything = json.dumps(shown, ensure_ascii=False)
     assert "試験" not in everything.replace("試験用", "")
     assert "srv-01" not in everything
-    rows = dict(shown)[f"{incident.lower()}-containment"]
-    assert rows[0]["手順"] == "machine/choose"
-    assert rows[0]["担当"].startswith("CISO")
+    rows = dict(shown)[f"{incident.lower()}-communication"]
+    assert rows[0]["手順"] == "machine/tell"
+    assert rows[0]["担当"] == "CSIRT責任者"
 
 
 async def test_tags_are_ids_only(scene: Scene, incident: str) -> None:

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from flows.actions import ACTIONS, ActionContext, ActionResult, CollectedItem, LeftOut, Params
+from flows.actions.store import Writer
 from flows.place import ACTOR, Place, RunClock
-from flows.work import UNDER_WAY, Attempt, Run, UnderWay, is_ready, variables_of
+from flows.work import BAD_END, UNDER_WAY, Attempt, Run, UnderWay, is_ready, variables_of
 from models.clock import SystemClock
 from models.commands import ClaimStep, Command, Reclaim, RetryStep
 from models.errors import ActionFailed, OutcomeUnknown, RecordBusy
@@ -29,13 +30,28 @@ STEPS = (
     + action("asked", on_crash="ask")
     + action("slow", "never-ends", more="timeout: 1s")
     + action("lost", "no-such-target")
+    + action("told-and-failed", "says-and-fails", more="retries: 1, preserves: [process-list]")
+    + action("told-and-hung", "says-and-hangs", more="timeout: 1s")
     + action("with-host").replace("{name: with-host}", "{name: $host}")
 )
+
+TARGETS = """
+  says-and-fails:
+    kind: command
+    argv: [sh, -c, 'echo "$0" >> runs.txt; wc -l runs.txt; exit 3', "{name}"]
+    parameters: {name: {type: text}}
+    preserve: true
+  says-and-hangs:
+    kind: command
+    argv: [sh, -c, 'echo "pid 1 of $0"; sleep 60', "{name}"]
+    parameters: {name: {type: text}}
+    preserve: true
+"""
 
 
 @pytest.fixture
 def scene(tmp_path: Path) -> Iterator[Scene]:
-    made = Scene(make_bank(tmp_path / "bank", STEPS), SystemClock())
+    made = Scene(make_bank(tmp_path / "bank", STEPS, TARGETS), SystemClock())
     yield made
     made.house.record.close()
 
@@ -225,6 +241,66 @@ async def test_evidence_and_what_was_left_out_reach_the_record(
     known = scene.step(incident, "plain")
     assert scene.texts(incident)[known.outputs["left-out"]] == "b.log: a symbolic link, not followed"
     assert seen[0].idempotency_key == f"{incident}/{PLAYBOOK}/plain/1/1"
+
+
+def objects(scene: Scene, incident: str) -> list[tuple[bytes, str, bool]]:
+    """What was preserved in the incident: the bytes, what is wrong with them, whether they are in part."""
+    texts = scene.texts(incident)
+    return [
+        (
+            (scene.house.evidence / fact.data["stored"]).read_bytes(),
+            texts[fact.data["problem"]] or "",
+            fact.data["partial"],
+        )
+        for fact in scene.facts(incident, "evidence.added")
+    ]
+
+
+async def test_what_a_failed_program_said_becomes_evidence_of_every_try(
+    scene: Scene, incident: str, attempt: Make
+) -> None:
+    step = attempt("told-and-failed")
+    for _ in range(2):
+        with pytest.raises(ActionFailed, match="code 3"):
+            await step()
+    assert scene.step(incident, "told-and-failed").status == "failed"
+    said = "the program ended with code 3"
+    assert objects(scene, incident) == [(b"1 runs.txt\n", said, True), (b"2 runs.txt\n", said, True)]
+    assert {one.source for one in scene.house.desk.incident(incident).evidence.values()} == {"process-list"}
+
+
+async def test_what_a_program_said_before_its_time_was_over_becomes_evidence(
+    scene: Scene, incident: str, attempt: Make
+) -> None:
+    with pytest.raises(OutcomeUnknown, match="its output is kept as sha256:"):
+        await attempt("told-and-hung")()
+    assert scene.step(incident, "told-and-hung").status == "unknown"
+    assert objects(scene, incident) == [(b"pid 1 of told-and-hung\n", "killed before its end", True)]
+
+
+@pytest.mark.parametrize(
+    ("problem", "said"),
+    [
+        pytest.param(None, BAD_END, id="what was whole by itself says how it was taken"),
+        pytest.param("changed", "changed", id="what had a problem keeps it"),
+    ],
+)
+async def test_what_was_copied_before_a_collection_was_broken_off_becomes_evidence(
+    scene: Scene, place: Place, incident: str, attempt: Make, problem: str | None, said: str
+) -> None:
+    async def broken_off(target: CommandTarget, params: Params, context: ActionContext) -> ActionResult:
+        with Writer(context.evidence_dir) as writer:
+            writer.write(b"log")
+            item = CollectedItem(
+                name="a.log", digest=writer.digest, size=3, stored=writer.keep(), source="x", problem=problem
+            )
+        context.kept.append(item)
+        raise OSError("the network share is gone")
+
+    other = replace(place, actions=dict(ACTIONS) | {"command.run": (CommandTarget, broken_off)})
+    with pytest.raises(OutcomeUnknown):
+        await attempt("plain", over=other)()
+    assert objects(scene, incident) == [(b"log", said, True)]
 
 
 def test_while_an_action_runs_its_watcher_knows_how_long_it_may_take() -> None:

@@ -19,7 +19,7 @@ from models.page import Escalation, due_at, escalation_due, page_next_due
 from models.reason import Reason
 from models.state import Page
 from tests.models.pager_machine import PagerMachine
-from tests.models.small import AMY, BEN, NIGHT
+from tests.models.small import BEN, CHO, NIGHT
 from tests.models.test_page import page as page_of
 
 Rule = Callable[[Page, datetime], Escalation]
@@ -159,7 +159,7 @@ def walk() -> None:
     try:
         machine.declare()
         machine.time_passes(31)
-        machine.somebody_delegates(AMY, BEN, 3)
+        machine.somebody_delegates(CHO, BEN, 3)
         machine.time_passes(15)
         machine.whoever_is_asked_has_a_message_of_their_own()
     finally:

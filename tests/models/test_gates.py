@@ -95,7 +95,7 @@ GATED: dict[str, tuple[list[dict[str, Any]], str, list[str], Opens]] = {
         ["no-fix:SC-001", "no-fix:SC-002"],
         [
             ("the host is fixed", ScopeFact(actor=by(AMY), what="fix", id="SC-001", text="rebuilt")),
-            ("the risk is accepted", ScopeFact(actor=by(AMY), what="accept", id="SC-002", text="watched")),
+            ("the risk is accepted", ScopeFact(actor=by(CHO), what="accept", id="SC-002", text="watched")),
         ],
     ),
     "backup-checked": (

@@ -82,6 +82,7 @@ ELSEWHERE = {
     "alert": "the table of alerts, below",
     "improvement-end": "the programme, below",
     "record-for": "scribes, below",
+    "scope-accept": "test_gates",
     "playbook-announce": "test_readers",
     "playbook-read": "test_readers",
 }
@@ -158,7 +159,7 @@ def test_the_institution_may_write_its_own_row(
     ("scribe", "whose", "reason"),
     [
         (GUS, CHO, None),
-        (AMY, CHO, None),
+        (AMY, CHO, Reason.ROLE_MISSING),
         (BEN, CHO, None),
         (FAY, CHO, Reason.ROLE_MISSING),
         (DAN, CHO, Reason.ROLE_MISSING),
@@ -167,8 +168,8 @@ def test_the_institution_may_write_its_own_row(
     ],
     ids=[
         "A scribe writes for the CISO",
-        "The duty officer may write for somebody",
-        "So may the lead",
+        "The duty officer may not: nobody closes alone",
+        "So does the lead",
         "Public relations may not",
         "Nor may the CIO",
         "Nobody writes for a person who does not exist",

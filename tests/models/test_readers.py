@@ -21,6 +21,7 @@ from tests.models.small import (
     CHO,
     DAN,
     FAY,
+    GUS,
     MACHINE,
     NIGHT,
     PLAIN,
@@ -188,9 +189,9 @@ def test_a_receipt_names_the_version_and_the_very_words() -> None:
 
 def test_a_scribe_records_for_another_and_it_shows() -> None:
     made = reading_scene()
-    made.do(read(AMY, for_=CHO), PROGRAMME)
+    made.do(read(GUS, for_=CHO), PROGRAMME)
     receipt = flood_of(made).readers[CHO]
-    assert receipt.recorded_by == AMY
+    assert receipt.recorded_by == GUS
     assert made.facts("playbook.read", PROGRAMME)[0].for_ == CHO
 
 

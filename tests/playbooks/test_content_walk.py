@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,7 +25,7 @@ from models.commands import (
     SetRecoveryPoint,
 )
 from models.desk import Desk
-from models.playbook import Step
+from models.playbook import MAX_ROUNDS, Step
 from models.premises import Premises
 from models.record import Record
 from models.state import Incident
@@ -42,6 +43,7 @@ ANSWERS = {
     "list": "x",
 }
 MAX_ACTS = 300
+NOT_YET = "not-yet"
 
 
 class Walk:
@@ -67,6 +69,11 @@ class Walk:
     @property
     def state(self) -> Incident:
         return self.desk.incident(self.stream)
+
+    def said(self, kind: str) -> list[dict[str, Any]]:
+        """What the record's facts of this kind say, in their order."""
+        with self.record.read() as tx:
+            return [fact.data for fact in tx.facts(self.stream) if fact.kind == kind]
 
     def whole(self) -> Walk:
         """Do whatever is ready until nothing is, opening the gates that hold steps."""
@@ -123,6 +130,8 @@ class Walk:
 
     def _choice(self, key: str, step: Step) -> Decide:
         choice = step.recommend if self.option is None else step.options[self.option % len(step.options)].id
+        if choice == NOT_YET and self.acts.count(key) > 1:
+            choice = step.recommend  # the second time round it is resumed
         return Decide(
             actor=self._holder(step.authority),
             step=key,
@@ -186,6 +195,41 @@ def test_the_gates_hold_where_the_guideline_wants_them(walk: Walking) -> None:
         "not-confirmed-by-csirt:core-banking": "ransomware/restore/resume",
         "not-confirmed-by-owner:core-banking": "ransomware/restore/resume",
     }
+
+
+@pytest.mark.parametrize(("playbook", "call"), [("unknown", "restore"), ("ddos", "reopen")])
+def test_not_yet_goes_round_again_with_every_check_and_then_resumes(
+    walk: Walking, playbook: str, call: str
+) -> None:
+    """FSA-2.5.2.6-B1: the wave is not over because somebody decided against resuming."""
+    walked = walk(playbook, 2)
+    scope = f"{playbook}/{call}"
+    again = ["plan-wave", "works-normally", "reconnect", "csirt-confirms", "owner-confirms", "decide-resume"]
+    for step in again:
+        assert walked.acts.count(f"{scope}/{step}") == 2, step
+    assert walked.acts.count(f"{scope}/resume") == 1
+    choices = [
+        one["choice"] for one in walked.said("decision.made") if one["step"] == f"{scope}/decide-resume"
+    ]
+    assert choices == [NOT_YET, "resume-limited"]
+    assert walked.state.services["core-banking"].resumed_at is not None
+
+
+class NeverYet(Walk):
+    """Whoever decides on resuming never wants to."""
+
+    def _choice(self, key: str, step: Step) -> Decide:
+        made = super()._choice(key, step)
+        return made.model_copy(update={"choice": NOT_YET}) if step.id == "decide-resume" else made
+
+
+def test_not_yet_for_ever_ends_at_the_bound_and_nothing_counts_as_resumed(tmp_path: Path) -> None:
+    walked = NeverYet(tmp_path, "unknown", None)
+    state = walked.whole().state
+    walked.record.close()
+    assert walked.acts.count("unknown/restore/plan-wave") == MAX_ROUNDS
+    assert state.steps["unknown/restore/resume"].status == "not-applicable"
+    assert state.services["core-banking"].resumed_at is None
 
 
 def test_an_action_finds_the_variables_that_people_recorded(walk: Walking) -> None:

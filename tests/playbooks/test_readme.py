@@ -25,11 +25,11 @@ def test_every_shipped_playbook_is_named_once(lang: str) -> None:
 
 
 def test_only_what_stands_between_the_markers_is_written() -> None:
-    text = f"# Head\n\n{BEGIN}\nold\n{END}\n\ntail\n"
+    text = f"# Head\n\n{BEGIN}\nWAS HERE\n{END}\n\ntail\n"
     made = renewed(text, "en")
     assert made.startswith(f"# Head\n\n{BEGIN}\n")
     assert made.endswith(f"{END}\n\ntail\n")
-    assert "old" not in made
+    assert "WAS HERE" not in made
     assert renewed(made, "en") == made
 
 
