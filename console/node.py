@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import signal
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -20,18 +19,20 @@ from typing import Any, TypeVar
 import uvicorn
 from sqlalchemy import select
 
+from console.leash import stop_on_signals
 from console.opening import House, find_directory, open_house, secrets_of
+from console.reach import Reach
 from console.watch import Watch
 from models.clock import Clock, monotonic
 from models.commands import Actor, Impair, NodeFact
 from models.desk import HOUSE
-from models.errors import HikeshiError, RecordError
+from models.errors import BadConfiguration, HikeshiError, RecordError
 from models.node import beat, last_beat, register
 from models.premises import Outcome
 from models.record import STREAM, micros
 from models.state import House as HouseState
 from models.state import Incident
-from models.supervised import attempt_async, forever, wait
+from models.supervised import attempt, attempt_async, forever, wait
 from notifiers import build
 from notifiers.message import Notifier
 from notifiers.outbox import Outbox, Pace
@@ -46,6 +47,8 @@ OUTAGE_AFTER = timedelta(seconds=30)
 CONDUCTOR_SILENT = timedelta(seconds=30)
 LATE_SECONDS = 5.0
 STUCK_PAGE_SECONDS = 60.0
+STALLED_SECONDS = 15.0
+"""A watch or an outbox that has looked through nothing for so long stands still."""
 
 
 class Node:
@@ -75,6 +78,7 @@ class Node:
             fallback=settings.fallback,
             pace=pace,
         )
+        self.reach = Reach(house.desk)
         self.stop = asyncio.Event()
         self.ready = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -105,7 +109,22 @@ class Node:
     # -- running --------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Serve until `stop` is set. Raises HikeshiError if the port is taken or the record unusable."""
+        """Serve until `stop` is set.
+
+        Raises HikeshiError if another pager delivers for this record, the port is taken, or the record
+        cannot be used.
+        """
+        if not self.outbox.hold.take():
+            holder = self.outbox.hold.holder() or "unknown"
+            raise HikeshiError(
+                f"a pager runs already for this record (process {holder}); stop that one first"
+            )
+        try:
+            await self._run()
+        finally:
+            self.outbox.hold.release()
+
+    async def _run(self) -> None:
         from console.web.links import signing_key  # noqa: PLC0415
         from notifiers.rendering import warm  # noqa: PLC0415
 
@@ -124,6 +143,7 @@ class Node:
             asyncio.create_task(forever("beat", self.stop, self._beat)),
             asyncio.create_task(forever("look", self.stop, self._look, LOOK_SECONDS)),
             asyncio.create_task(forever("heartbeat", self.stop, self._heartbeat)),
+            asyncio.create_task(self._mailbox()),
         ]
         stopped = asyncio.create_task(self.stop.wait())
         try:
@@ -231,6 +251,7 @@ class Node:
             and now - max(conductor or self._started_at, self._started_at) > CONDUCTOR_SILENT
         )
         self._conductor(silent=silent, waiting=waiting is not None)
+        attempt("reach", self.reach.look)
 
     def _conductor(self, *, silent: bool, waiting: bool) -> None:
         """Machine work stands still if the conductor is silent; people are told, pages go on."""
@@ -265,6 +286,21 @@ class Node:
             await self._ping(settings.heartbeat_url)
         await wait(self.stop, settings.heartbeat_every.total_seconds())
 
+    async def _mailbox(self) -> None:
+        """Read the mailbox, if one is set up. Without its secret pages go on, and health says what is missing."""
+        settings = self.house.institution.settings.mailbox
+        if settings is not None:
+            from console.mailbox import NAME as MAILBOX  # noqa: PLC0415 - only where a mailbox is set up
+            from console.mailbox import Mailbox  # noqa: PLC0415
+
+            try:
+                password = secrets_of(self.house.institution.directory)(settings.password)
+            except BadConfiguration as missing:
+                self._impaired[MAILBOX] = str(missing)
+            else:
+                await Mailbox(self.house, password, self.run_in_writer, self.outbox.wake).run(self.stop)
+        await self.stop.wait()
+
     async def _ping(self, url: str) -> None:
         import aiohttp  # noqa: PLC0415 - only where a heartbeat is set up
 
@@ -280,14 +316,14 @@ class Node:
         desk = self.house.desk
         figures = self.outbox.figures()
         state = desk.state(HOUSE)
-        impaired = dict(self._impaired)
+        impaired = self._impaired | self.reach.problems() | self._stalled()
         quarantined: list[str] = []
         if isinstance(state, HouseState):
             impaired |= state.impaired
             quarantined = sorted(state.quarantined)
         for name, error in figures["channels_failing"].items():
             impaired[f"channel {name}"] = error
-        lateness = self.watch.lateness_seconds
+        lateness = self.watch.late_now()
         bad = impaired or quarantined or lateness > LATE_SECONDS
         bad = bad or figures["oldest_unsent_page_seconds"] > STUCK_PAGE_SECONDS
         with self.house.record.read() as tx:
@@ -305,6 +341,14 @@ class Node:
             "conductor_age_seconds": round(age, 1) if age is not None else None,
             "prefect": "unknown" if age is None else "down" if "prefect" in impaired else "ok",
             "drill": desk.premises.drill,
+        }
+
+    def _stalled(self) -> dict[str, str]:
+        """The parts of this process that have not come to the end of a turn lately."""
+        turned = {"watch": self.watch.turned_at, "outbox": self.outbox.turned_at}
+        ages = {name: monotonic() - at for name, at in turned.items()}
+        return {
+            name: f"has done nothing for {age:.0f} s" for name, age in ages.items() if age > STALLED_SECONDS
         }
 
 
@@ -337,11 +381,9 @@ def open_incidents(house: House) -> list[Incident]:
 
 
 async def serve(directory: Path, port: int | None, clock: Clock | None = None) -> None:
-    """Run a node until SIGINT or SIGTERM."""
+    """Run a node until SIGINT, SIGTERM or SIGHUP."""
     node = Node(open_house(directory, clock), port=port)
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, node.stop.set)
+    stop_on_signals(node.stop.set)
     announce = asyncio.create_task(_announce(node))
     try:
         await node.run()

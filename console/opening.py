@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from models.clock import Clock, SystemClock
@@ -13,10 +13,14 @@ from models.desk import Desk
 from models.errors import BadConfiguration, NotFound
 from models.premises import Premises
 from models.record import Record
-from playbooks.institution import Institution, load
+from playbooks.defect import Defects
+from playbooks.institution import FILES, Institution, load
+from playbooks.library import Library
 
 DIRECTORY_VARIABLE = "HIKESHI_DIR"
 MARKER = "organisation.yaml"
+LAST_GOOD = "last-good"
+"""Folder in the data with the institution's files as they were when last read without defects."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +30,7 @@ class House:
     institution: Institution
     desk: Desk
     data: Path
+    defects: tuple[str, ...] = ()
 
     @property
     def record(self) -> Record:
@@ -76,9 +81,11 @@ def channels_of(institution: Institution) -> frozenset[str]:
 def open_house(directory: Path, clock: Clock | None = None, *, drill: bool = False) -> House:
     """Read the directory and open its record, laying it down if it is not there.
 
-    Raises BadConfiguration with all defects, RecordError if the database cannot be used.
+    Files with defects are replaced by those that were last read without: a slip of the pen in the middle of
+    an incident must not keep anybody from acknowledging. `House.defects` then says what is wrong.
+    Raises BadConfiguration if there are none yet, RecordError if the database cannot be used.
     """
-    institution = load(directory)
+    institution, defects = load_or_last_good(directory)
     data = data_directory(institution)
     settings = institution.settings
     data.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -94,7 +101,40 @@ def open_house(directory: Path, clock: Clock | None = None, *, drill: bool = Fal
         channels=channels_of(institution),
         drill=drill,
     )
-    return House(institution=institution, desk=Desk(record, premises, clock or SystemClock()), data=data)
+    desk = Desk(record, premises, clock or SystemClock())
+    return House(institution=institution, desk=desk, data=data, defects=defects)
+
+
+def load_or_last_good(directory: Path) -> tuple[Institution, tuple[str, ...]]:
+    """The institution as its files say, or as they said when last without defects, and the defects.
+
+    Raises BadConfiguration with all defects if they never were.
+    """
+    try:
+        institution = load(directory)
+    except Defects as wrong:
+        kept = directory / "var" / LAST_GOOD
+        if not (kept / MARKER).is_file():
+            raise
+        last = load(kept)
+        institution = replace(last, directory=directory, playbooks=Library(directory))
+        return institution, tuple(str(defect) for defect in wrong.defects)
+    with suppress(OSError):
+        _keep_good(directory, data_directory(institution) / LAST_GOOD)
+    return institution, ()
+
+
+def _keep_good(directory: Path, kept: Path) -> None:
+    """Copy what has changed of the six files, each at once or not at all."""
+    kept.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for name in FILES:
+        source, target = directory / name, kept / name
+        if not source.is_file():
+            target.unlink(missing_ok=True)
+        elif not target.is_file() or source.read_bytes() != target.read_bytes():
+            part = target.with_suffix(".part")
+            part.write_bytes(source.read_bytes())
+            part.replace(target)
 
 
 def secrets_of(directory: Path) -> Callable[[str], str]:

@@ -6,21 +6,27 @@ Each is a process of its own; one that dies is started again. Ctrl-C stops all w
 from __future__ import annotations
 
 import asyncio
+import codecs
 import os
 import signal
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
+from console.leash import stop_on_signals
 from console.opening import DIRECTORY_VARIABLE, data_directory, secrets_of
 from console.texts import Texts, texts
 from flows.conductor import EXCUSE_VARIABLE
 from flows.prepare import prepare_from_template
 from flows.server import PrefectServer, client_environment, free_port, is_free
 from models.clock import monotonic
-from models.supervised import wait
+from models.errors import HikeshiError
+from models.supervised import forever, wait
+from notifiers.console.screen import Screen
+from notifiers.hold import Hold
 from playbooks.institution import load
 
 RESTART_SECONDS = (0.2, 1, 2, 5, 10)
@@ -29,6 +35,25 @@ STOP_SECONDS = 4.0
 USUAL_PREFECT_PORT = 4200
 PREFECT_START_SECONDS = 90
 READY = "hikeshi-node-ready"
+LEASHED = (sys.executable, "-m", "console.leash")
+CHUNK = 65_536
+LONGEST_LINE = 65_536
+WORD_SECONDS = 1.0
+LOCK_SECONDS = 6.0
+"""How long parts of an earlier `up` that was killed are given to leave: a second more than they take."""
+_screen = Screen()
+
+
+def _print(text: str) -> None:
+    # The terminal may have gone; what we look after goes on.
+    with suppress(OSError, ValueError):
+        print(text, flush=True)
+
+
+async def tell(text: str) -> None:
+    """Say something of our own. A terminal that takes nothing keeps us from nothing."""
+    with suppress(TimeoutError):
+        await _screen.write(partial(_print, text), WORD_SECONDS)
 
 
 @dataclass(kw_only=True)
@@ -41,38 +66,59 @@ class Part:
     process: asyncio.subprocess.Process | None = None
     say: Texts
     deaths: int = 0
-    heard: Callable[[str], None] = field(default=lambda line: None)
+    heard: Callable[[str], str] = field(default=lambda line: line)
+    """What to say when it is ready, from the line in which it says so."""
 
     async def keep(self, stop: asyncio.Event) -> None:
-        """Start it, and again whenever it dies, until `stop`."""
-        while not stop.is_set():
-            begun = monotonic()
-            self.process = await asyncio.create_subprocess_exec(
-                *self.argv,
-                env=dict(self.environment),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE,
-                start_new_session=True,
-            )
-            await self._follow(self.process)
-            code = await self.process.wait()
-            if stop.is_set():
-                return
-            if monotonic() - begun > CALM_SECONDS:
-                self.deaths = 0
-            pause = RESTART_SECONDS[min(self.deaths, len(RESTART_SECONDS) - 1)]
-            self.deaths += 1
-            print(self.say("up.died", name=self.name, code=code, pause=pause), flush=True)
-            await wait(stop, pause)
+        """Start it, and again whenever it dies, until `stop`. Whatever goes wrong is tried again."""
+        await forever(f"keep {self.name}", stop, partial(self._live, stop))
+
+    async def _live(self, stop: asyncio.Event) -> None:
+        """One life of the process, and the pause after it. Raises OSError if it cannot be started."""
+        begun = monotonic()
+        process = self.process = await asyncio.create_subprocess_exec(
+            *self.argv,
+            env=dict(self.environment),
+            # Nothing is written into it: its end tells the part that we are gone.
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            start_new_session=True,
+        )
+        # Apart: what it says may find no reader, and its death has to be noticed all the same.
+        following = asyncio.create_task(self._follow(process))
+        try:
+            code = await process.wait()
+            await asyncio.wait([following], timeout=WORD_SECONDS)
+        finally:
+            following.cancel()
+        if stop.is_set():
+            return
+        if monotonic() - begun > CALM_SECONDS:
+            self.deaths = 0
+        pause = RESTART_SECONDS[min(self.deaths, len(RESTART_SECONDS) - 1)]
+        self.deaths += 1
+        await tell(self.say("up.died", name=self.name, code=code, pause=pause))
+        await wait(stop, pause)
 
     async def _follow(self, process: asyncio.subprocess.Process) -> None:
+        """Show what it says. If nobody reads that, its pipe fills, and it pages by another channel."""
         assert process.stdout is not None  # noqa: S101 - it is a pipe, see above
-        while line := await process.stdout.readline():
-            text = line.decode(errors="replace").rstrip("\n")
-            if text.startswith(READY):
-                self.heard(text)
-            else:
-                print(text, flush=True)
+        decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        rest = ""
+        while chunk := await process.stdout.read(CHUNK):
+            *lines, rest = (rest + decoder.decode(chunk)).split("\n")
+            if len(rest) > LONGEST_LINE:
+                lines, rest = [*lines, rest], ""
+            await self._pass_on(lines)
+        await self._pass_on([rest] if rest else [])
+
+    async def _pass_on(self, lines: list[str]) -> None:
+        shown = [line for line in lines if not line.startswith(READY)]
+        if shown:
+            await _screen.write(partial(_print, "\n".join(shown)))
+        for line in lines:
+            if line.startswith(READY):
+                await tell(self.heard(line))
 
     async def end(self) -> None:
         """Ask it to stop, and end its whole process group if it does not."""
@@ -117,9 +163,8 @@ async def _up(directory: Path, port: int | None, lang: str) -> int:
     say = texts(lang)
     data = data_directory(institution)
     stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
+    stop_on_signals(stop.set)
+    await _alone(Hold.beside(institution.settings.database or f"sqlite:///{data / 'hikeshi.db'}"), stop)
     own = os.environ | {DIRECTORY_VARIABLE: str(directory), "HIKESHI_LANG": lang}
     external = os.environ.get("PREFECT_API_URL")
     # One port for as long as we run: the conductor was told it.
@@ -127,32 +172,47 @@ async def _up(directory: Path, port: int | None, lang: str) -> int:
     api = external or (server.url if server else "")
     node = Part(
         name="pager",
-        argv=[sys.executable, "-m", "console.node", *([str(port)] if port is not None else [])],
+        argv=[*LEASHED, "console.node", *([str(port)] if port is not None else [])],
         environment=own,
         say=say,
-        heard=lambda line: print(say("up.ready", port=line.split()[-1]), flush=True),
+        heard=lambda line: say("up.ready", port=line.split()[-1]),
     )
     # A server that starts together with us is given its time before anybody is told that it is silent.
     starting = {EXCUSE_VARIABLE: str(PREFECT_START_SECONDS)} if server else {}
     conductor = Part(
         name="conductor",
-        argv=[sys.executable, "-m", "flows.conductor"],
+        argv=[*LEASHED, "flows.conductor"],
         environment=own | client_environment(data / "prefect", api) | starting,
         say=say,
     )
-    print(say("up.starting", directory=directory), flush=True)
+    await tell(say("up.starting", directory=directory))
     # The pager first: it must be there at once, whatever Prefect does.
     kept = [asyncio.create_task(node.keep(stop)), asyncio.create_task(conductor.keep(stop))]
     if server is not None:
-        kept.append(asyncio.create_task(_keep_prefect(server, data / "prefect", say, stop)))
+        keep = partial(_keep_prefect, server, data / "prefect", say, stop)
+        kept.append(asyncio.create_task(forever("keep prefect", stop, keep)))
     await stop.wait()
-    print(say("up.stopping"), flush=True)
+    await tell(say("up.stopping"))
     await asyncio.gather(node.end(), conductor.end(), *([server.stop(2.0)] if server else []))
     for task in kept:
         task.cancel()
     await asyncio.gather(*kept, return_exceptions=True)
-    print(say("up.stopped"), flush=True)
+    await tell(say("up.stopped"))
     return 0
+
+
+async def _alone(hold: Hold, stop: asyncio.Event) -> None:
+    """Wait a moment for the pager of an `up` that was killed. Raises HikeshiError if another one goes on."""
+    if hold.path is None or not hold.path.parent.is_dir():
+        return
+    until = monotonic() + LOCK_SECONDS
+    while not hold.take():
+        if monotonic() > until or await wait(stop, 0.1):
+            holder = hold.holder() or "?"
+            raise HikeshiError(
+                f"a pager runs already for this record (process {holder}); stop that one first"
+            )
+    hold.release()
 
 
 def _prefect_port() -> int:
@@ -167,7 +227,7 @@ async def _keep_prefect(server: PrefectServer, home: Path, say: Texts, stop: asy
     while not stop.is_set():
         server.start()
         if await server.healthy(60):
-            print(say("up.prefect", url=server.ui_url), flush=True)
+            await tell(say("up.prefect", url=server.ui_url))
             deaths = 0
         while not stop.is_set() and server.pid is not None:
             await wait(stop, 1.0)
@@ -175,5 +235,5 @@ async def _keep_prefect(server: PrefectServer, home: Path, say: Texts, stop: asy
             return
         pause = RESTART_SECONDS[min(deaths, len(RESTART_SECONDS) - 1)]
         deaths += 1
-        print(say("up.died", name="prefect", code="-", pause=pause), flush=True)
+        await tell(say("up.died", name="prefect", code="-", pause=pause))
         await wait(stop, pause)

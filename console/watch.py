@@ -52,7 +52,7 @@ class Watch:
         return round(max((late for at, late in self._late if at >= since), default=0.0), 3)
 
     def late_now(self) -> float:
-        """Seconds by which the earliest stream that is not quarantined is late now, or was in the last minute.
+        """Seconds by which the earliest stream out of quarantine is late now, or was in the last minute.
 
         Reads the record: call it in the writer's thread. It grows by itself when nothing ticks any more.
         """
@@ -131,10 +131,10 @@ class Watch:
             written = attempt(f"quarantine {stream}", partial(self._failed, stream, tried.error))
             if written.error is not None:
                 self._hold(stream)
-            return
-        self._held.pop(stream, None)
-        if self._was_sick(stream):
+                return
+        elif self._was_sick(stream):
             attempt(f"release {stream}", partial(self._mended, stream))
+        self._held.pop(stream, None)
 
     def _was_sick(self, stream: str) -> bool:
         with self.desk.record.read() as tx:

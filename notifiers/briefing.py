@@ -187,7 +187,9 @@ def _then(page: Page, route: Route | None, following: datetime, matter: Matter, 
     names = ", ".join(_name(matter.world, one["person"], lang) for one in people[:4])
     local = following.astimezone(ZoneInfo(matter.world.organisation.zone))
     phrase = PHRASES[lang]["then-last" if last else "then-next"]
-    return phrase.format(time=f"{local:%H:%M}", who=names or "-", every=page.every // 60)
+    near = following - matter.world.now < timedelta(hours=20)
+    time = f"{local:%H:%M}" if near else f"{local:%m/%d %H:%M}"
+    return phrase.format(time=time, who=names or "-", every=page.every // 60)
 
 
 def _subject(subject: str, matter: Matter, lang: str) -> dict[str, Any]:

@@ -67,7 +67,7 @@ def evidence_add(  # noqa: PLR0913 - one option for each thing that is known of 
 
 
 def _readable(name: str) -> str:
-    """A file's name as text: bytes that are no UTF-8 are spelt out, for one cannot choose an attacker's names."""
+    """A file's name as text: nobody chooses what an attacker calls his files."""
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 

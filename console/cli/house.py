@@ -42,8 +42,11 @@ def check(
     from playbooks.defect import errors_of  # noqa: PLC0415
 
     folder = Path(directory) if directory else find_directory(session.given.directory)
-    written = schema_files.write(folder) if schemas else []
-    found = checks.check(folder, session.now)
+    try:
+        written = schema_files.write(folder) if schemas else []
+        found = checks.check(folder, session.now)
+    except OSError as wrong:
+        session.wrong(session.texts("words.usage.file", option="DIR", path=folder, why=wrong.strerror))
     errors = errors_of(found)
     if session.given.json:
         output.json({"ok": not errors, "defects": [_defect_json(one) for one in found]})

@@ -36,9 +36,17 @@ def option(arguments: Sequence[str], name: str) -> str | None:
 def _of_settings(directory: str | None, here: Path) -> str | None:
     folders = [Path(directory)] if directory else [here, *here.parents]
     for folder in folders:
-        if (folder / "organisation.yaml").is_file():
+        if _is_ours(folder):
             return _read_lang(folder / "settings.toml")
     return None
+
+
+def _is_ours(folder: Path) -> bool:
+    try:
+        return (folder / "organisation.yaml").is_file()
+    except OSError:
+        # A name that no file can have; the command itself says so, in the language that is left.
+        return False
 
 
 def _read_lang(path: Path) -> str | None:

@@ -33,8 +33,8 @@ NOBODY_PAGED = 3
 MAX_FILE_BYTES = 16 * 1024 * 1024
 MAX_DIGITS = 12
 """More digits than any number of an incident, a page or a fact will have."""
-PATHS = frozenset({"file", "from_", "out", "directory"})
-"""What names a file may be any bytes; all else is text and goes into the record."""
+PATHS = frozenset({"file", "from_", "out"})
+"""A file may be called by any bytes; all else is text and goes into the record."""
 OTHER_STREAMS = ("intake", "house", "programme")
 
 
@@ -264,7 +264,9 @@ class Session:
         from console.cli import output  # noqa: PLC0415
         from console.views.sheet import Line  # noqa: PLC0415
 
-        output.show([Line(text=text, style=style)], stderr=stderr)
+        # The name of a file may be no text, and a message about it must come out all the same.
+        shown = text.encode("utf-8", "backslashreplace").decode("utf-8")
+        output.show([Line(text=shown, style=style)], stderr=stderr)
 
 
 def _texts(value: Any) -> Iterable[str]:

@@ -56,6 +56,9 @@ def _page(state: StreamState, number: int | None, person: str, world: World) -> 
         return asked[-1]
     if len(state.open_pages()) == 1:
         return state.open_pages()[0]
+    taken = [page for page in state.pages.values() if page.state == "acknowledged"]
+    if taken and not state.open_pages():
+        return taken[-1]
     raise Refused(Reason.NO_SUCH_PAGE, {"page": "", "known": [page.id for page in state.open_pages()]})
 
 

@@ -96,7 +96,8 @@ def people(made: Scene) -> None:
     made.do(c.SetRecoveryPoint(actor=by(AMY), id="b", service="payments", instant=NIGHT))
     for number, what in enumerate(("fix", "accept"), start=1):
         made.do(c.ScopeFact(actor=by(CHO if what == "accept" else AMY), what="add", kind="host", name="-"))
-        made.do(c.ScopeFact(actor=by(AMY), what=what, id=f"SC-{number:03d}", text="-"))  # type: ignore[arg-type]
+        who = CHO if what == "accept" else AMY
+        made.do(c.ScopeFact(actor=by(who), what=what, id=f"SC-{number:03d}", text="-"))  # type: ignore[arg-type]
     made.do(c.SetInstant(actor=by(AMY), name="cause-addressed", instant=NIGHT, source="-"))
     for what, person in (
         ("impacted", AMY),

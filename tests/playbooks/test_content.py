@@ -249,6 +249,7 @@ def test_containment_or_preservation_is_chosen_before_anything_is_stopped(name: 
         if planned.step.decided_by:
             decision = plan(name).steps[planned.resolve(planned.step.decided_by)].step
             assert decision.kind == "decision" and decision.stops, planned.key
+            assert planned.resolve(planned.step.decided_by) in before(name, planned.key), planned.key
 
 
 @pytest.mark.parametrize("name", WHOLE)

@@ -1,4 +1,4 @@
-"""Six playbooks: they lay out, miss nothing of the guideline, and play through to the end by every branch."""
+"""Eight playbooks: played through to the end by every branch; what is their own; their check-lists."""
 
 from __future__ import annotations
 
@@ -6,31 +6,22 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import pytest
-from pydantic import BaseModel
 
 from models.commands import Done
-from models.expression import STEP_FUNCTIONS, calls_in
-from models.plan import Plan, PlannedStep, lay_out
-from models.playbook import FACTORS, Playbook, Step
 from models.policy import PHASES
-from models.values import Text
-from playbooks.catalogue import GuidelineItem, read_catalogue
-from playbooks.check import check
-from playbooks.drafts import GAP, render_draft
-from playbooks.library import read_library
+from tests.playbooks.test_content import PARTS, before, library, plan, steps
+from tests.playbooks.test_content import WHOLE as whole
 from tests.playbooks.test_content_walk import ANSWERS, Walk
 
 ROOT = Path(__file__).parents[2]
-BANK = ROOT / "examples" / "mihon-bank"
 DOCS = ROOT / "docs" / "playbooks"
-NOWHERE = ROOT / "examples" / "none-such"
 WHOLE = (
+    "ransomware",
+    "unknown",
     "ddos",
     "web-defacement",
     "exploited-vulnerability",
@@ -38,69 +29,11 @@ WHOLE = (
     "targeted-attack",
     "personal-data-breach",
 )
-SHARED = (
-    "call-centre",
-    "compensation",
-    "evidence-web-server",
-    "follow-up-reports",
-    "publication",
-    "takedown-request",
-    "third-party-liaison",
-)
-JAPANESE = re.compile(r"[぀-ヿ一-鿿]")
-REF = re.compile(r'output\("([^"]+)", "([^"]+)"\)')
 SETTLED = {"done", "not-applicable"}
 RUNS: tuple[tuple[int | None, str], ...] = ((None, "yes"), (0, "yes"), (1, "yes"), (2, "no"), (3, "yes"))
 """Which option each decision takes (none: the recommended one), and the answer to each yes-or-no question."""
 TWICE = 1
 """In the run that takes these options, numbers are first 1 and then 0, so that each loop goes round twice."""
-
-
-@cache
-def library() -> dict[str, Playbook]:
-    entries, _ = read_library(NOWHERE)
-    return {name: entry.playbook for name, entry in entries.items()}
-
-
-@cache
-def plan(name: str) -> Plan:
-    return lay_out(library()[name], library().__getitem__)
-
-
-@cache
-def catalogue() -> dict[str, GuidelineItem]:
-    return read_catalogue(NOWHERE)[0]
-
-
-def steps(name: str) -> tuple[PlannedStep, ...]:
-    return tuple(plan(name).steps.values())
-
-
-@cache
-def before(name: str, key: str) -> frozenset[str]:
-    """All steps that are settled before this one can begin."""
-    laid, found = plan(name), set[str]()
-    todo = list(laid.steps[key].after or ())
-    while todo:
-        ahead = todo.pop()
-        if ahead not in found:
-            found.add(ahead)
-            todo += [*(laid.steps[ahead].after or ()), *laid.children.get(ahead, ())]
-    return frozenset(found)
-
-
-def texts(value: Any) -> Iterator[Text]:
-    """Every text for people in a value object, however deep."""
-    if isinstance(value, Text):
-        yield value
-    elif isinstance(value, BaseModel):
-        for name in type(value).model_fields:
-            yield from texts(getattr(value, name))
-    elif isinstance(value, tuple | list):
-        for one in value:
-            yield from texts(one)
-    elif isinstance(value, dict):
-        yield from texts(list(value.values()))
 
 
 class Answering(Walk):
@@ -211,72 +144,10 @@ def test_each_loop_ends_at_once_in_some_run_and_goes_round_again_in_another(play
 @pytest.mark.parametrize("name", WHOLE)
 def test_it_is_as_large_as_promised_and_has_all_phases(name: str) -> None:
     own = [planned for planned in steps(name) if planned.caller is None]
-    assert 28 <= len(own) <= 48
+    assert 20 <= len(own) <= 48
     assert {planned.step.phase for planned in own} == {*PHASES, "communication"}
-    assert library()[name].attack and library()[name].matches and library()[name].watch_period
-
-
-@pytest.mark.parametrize("name", WHOLE)
-def test_each_step_waits_for_steps_that_exist_and_never_in_a_circle(name: str) -> None:
-    for planned in steps(name):
-        assert planned.after is not None, planned.key
-        assert set(planned.after) <= set(plan(name).steps), planned.key
-        assert planned.key not in before(name, planned.key)
-
-
-@pytest.mark.parametrize("name", WHOLE)
-def test_conditions_ask_about_what_is_settled_and_recorded(name: str) -> None:
-    for planned in steps(name):
-        step = planned.step
-        for function, first in calls_in(step.when) if step.when else ():
-            if function in STEP_FUNCTIONS:
-                assert planned.resolve(first or "") in before(name, planned.key), planned.key
-        asked = [step.when, step.repeat.until if step.repeat else None]
-        asked += [step.draft.ja, step.draft.en] if step.draft else []
-        for ref, field in (found for text in asked if text for found in REF.findall(text)):
-            assert field in fields_of(plan(name).steps[planned.resolve(ref)].step), planned.key
-
-
-def fields_of(step: Step) -> set[str]:
-    return {field.id for field in step.record}
-
-
-@pytest.mark.parametrize("name", WHOLE)
-def test_what_vanishes_first_is_preserved_first(name: str) -> None:
-    preserving = [planned for planned in steps(name) if planned.step.preserves]
-    for planned in preserving:
-        assert planned.step.lost_by_waiting and planned.step.volatility and planned.step.within, planned.key
-    written = [planned.step.volatility or 0 for planned in preserving if planned.step.phase == "preservation"]
-    assert written == sorted(written)
-
-
-@pytest.mark.parametrize("name", WHOLE)
-def test_an_analysis_has_sources_that_are_preserved_before(name: str) -> None:
-    """FSA-2.5.2.2-B1."""
-    for planned in steps(name):
-        if planned.step.phase != "analysis":
-            continue
-        assert planned.step.sources, planned.key
-        ahead = before(name, planned.key)
-        secured = {source for one in steps(name) if one.key in ahead for source in one.step.preserves}
-        assert set(planned.step.sources) <= secured, planned.key
-
-
-@pytest.mark.parametrize("name", WHOLE)
-def test_decisions_show_price_and_silence_and_come_before_what_stops(name: str) -> None:
-    """FSA-2.5.2.4-B1, FSA-2.5.2.4-B2."""
-    choosing = {planned.key for planned in steps(name) if planned.step.decides}
-    assert len(choosing) == 1
-    for planned in steps(name):
-        step = planned.step
-        if step.kind == "decision":
-            assert all(option.price for option in step.options), planned.key
-            assert step.recommend and step.otherwise and step.within, planned.key
-            assert not step.stops or step.factors == FACTORS, planned.key
-        if step.stops:
-            assert choosing & before(name, planned.key), planned.key
-        if step.decided_by:
-            assert planned.resolve(step.decided_by) in before(name, planned.key), planned.key
+    assert library()[name].watch_period
+    assert (library()[name].attack and library()[name].matches) or name == "unknown"
 
 
 @pytest.mark.parametrize("name", WHOLE)
@@ -290,53 +161,6 @@ def test_recovery_checks_come_in_their_order(name: str) -> None:
             assert {f"{planned.scope}/{one}" for one in ("csirt-confirms", "owner-confirms")} <= ahead
             assert {one.key for one in steps(name) if one.step.phase == "eradication"} <= ahead
     assert [planned for planned in steps(name) if planned.step.resumes]
-
-
-@pytest.mark.parametrize("name", [*WHOLE, *SHARED])
-def test_a_person_at_three_in_the_morning_is_told_everything(name: str) -> None:
-    said = {
-        "manual": ("owner", "within", "text", "where", "stop_when", "do_not", "record", "guideline"),
-        "notice": ("owner", "within", "text", "draft", "to", "record", "guideline"),
-        "action": ("timeout", "within", "on_crash", "guideline"),
-    }
-    for planned in steps(name):
-        for field in said.get(planned.step.kind, ()):
-            assert getattr(planned.step, field), f"{planned.key} lacks {field}"
-
-
-@pytest.mark.parametrize("name", [*WHOLE, *SHARED])
-def test_every_text_is_japanese_in_ja_and_english_in_en(name: str) -> None:
-    for text in texts(library()[name]):
-        assert not JAPANESE.search(text.en), text.en
-        assert JAPANESE.search(text.ja), text.ja
-
-
-@pytest.mark.parametrize("name", WHOLE)
-def test_it_covers_what_each_playbook_should(name: str) -> None:
-    found = {item for planned in steps(name) for item in planned.step.guideline} | set(library()[name].covers)
-    assert found <= set(catalogue())
-    assert {item.id for item in catalogue().values() if item.scope == "playbook"} - found == set()
-
-
-def filled(value: str) -> dict[str, Any]:
-    return {
-        "incident": {"id": "INC-2026-0001", "title": value, "severity": value, "declared_at": value},
-        "organisation": {"name": "みほん銀行"},
-        "services": ["勘定系システム"] if value else [],
-        "now": "2026-11-23 03:00 JST",
-        "var": lambda _: value or None,
-        "output": lambda _step, _field: value or None,
-    }
-
-
-@pytest.mark.parametrize("lang", ["ja", "en"])
-@pytest.mark.parametrize("name", WHOLE)
-def test_drafts_show_their_gaps_and_lose_them_when_filled(name: str, lang: str) -> None:
-    for planned in steps(name):
-        if planned.step.draft is not None:
-            draft = planned.step.draft.lang(lang)
-            assert GAP in render_draft(draft, filled("")), planned.key
-            assert GAP not in render_draft(draft, filled("調べたこと")), planned.key
 
 
 def test_a_targeted_attack_is_not_tipped_off_before_the_scope_is_settled() -> None:
@@ -368,6 +192,15 @@ def test_the_duty_to_report_runs_from_the_first_knowledge_not_from_the_scope() -
     assert f"{name}/whose-data" not in before(name, f"{name}/reports/report-ppc")
 
 
+def test_the_list_of_check_lists_names_every_playbook() -> None:
+    text = (DOCS / "README.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^\| \[([a-z-]+)\]\(([a-z-]+)\.md\)", text, re.MULTILINE)
+    assert sorted(name for name, _ in listed) == sorted(whole)
+    assert all(name == page and (DOCS / f"{page}.md").is_file() for name, page in listed)
+    shared = text.partition("## What they share")[2].partition("\n\n")[0]
+    assert set(re.findall(r"`([a-z-]+)`", shared)) == set(PARTS)
+
+
 @pytest.mark.parametrize("name", WHOLE)
 def test_the_reviewers_check_list_names_steps_that_exist(name: str) -> None:
     text = (DOCS / f"{name}.md").read_text(encoding="utf-8")
@@ -378,9 +211,3 @@ def test_the_reviewers_check_list_names_steps_that_exist(name: str) -> None:
     assert {one for one in named if f"{name}/{one}" not in plan(name).steps} == set()
     own = {planned.step.id for planned in steps(name) if planned.caller is None}
     assert own - {one.split("/")[0] for one in named} == set(), "steps that answer no question"
-
-
-def test_the_example_bank_has_no_error_in_these_playbooks() -> None:
-    files = {f"{name}.yaml" for name in (*WHOLE, *SHARED)}
-    found = [one for one in check(BANK, datetime(2026, 11, 23, tzinfo=UTC)) if Path(one.file).name in files]
-    assert [str(one) for one in found] == []

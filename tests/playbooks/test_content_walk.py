@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -220,7 +221,7 @@ class NeverYet(Walk):
 
     def _choice(self, key: str, step: Step) -> Decide:
         made = super()._choice(key, step)
-        return made.model_copy(update={"choice": NOT_YET}) if step.id == "decide-resume" else made
+        return replace(made, choice=NOT_YET) if step.id == "decide-resume" else made
 
 
 def test_not_yet_for_ever_ends_at_the_bound_and_nothing_counts_as_resumed(tmp_path: Path) -> None:
