@@ -287,7 +287,7 @@ class Node:
         await wait(self.stop, settings.heartbeat_every.total_seconds())
 
     async def _mailbox(self) -> None:
-        """Read the mailbox, if one is set up. Without its secret pages go on, and health says what is missing."""
+        """Read the mailbox, if one is set up. Without its secret pages go on, and health says so."""
         settings = self.house.institution.settings.mailbox
         if settings is not None:
             from console.mailbox import NAME as MAILBOX  # noqa: PLC0415 - only where a mailbox is set up

@@ -60,7 +60,7 @@ class Reach:
             for one in self._stuck
         }
         return found | {
-            f"route {one.stream}/{one.event}": f"{one.subject}: no route pages anybody; add one to routes.yaml"
+            f"route {one.stream}/{one.event}": f"{one.subject}: nobody is paged; add a route to routes.yaml"
             for one in self._unanswerable
         }
 

@@ -233,6 +233,9 @@ def _step(key: str, matter: Matter, lang: str) -> dict[str, Any]:
         "recommend": next((one.title.lang(lang) for one in step.options if one.id == step.recommend), ""),
         "phase": PHRASES[lang][f"phase.{step.phase}"],
     }
+    if known is not None and known.limit_at is not None:
+        found["limit"] = at(known.limit_at, world.organisation.zone, lang)
+    found["command"] = f"hikeshi step show {state.stream} {key.rsplit('/', 1)[-1]}"
     if known is not None and known.status in {"failed", "unknown"}:
         found["reason"] = _text(matter, known.error) or Reason.CRASHED_ASK.value
     if known is not None and known.overdue and known.limit_at is not None:

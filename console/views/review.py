@@ -171,7 +171,17 @@ def _answered(page: Page, naming: Naming) -> str:
         naming.texts("words.export.acked", who=naming.who(who), span=naming.times.span(at - page.asked_at))
         for who, at in page.acks.items()
     ]
-    return naming.texts("words.comma").join(said) or naming.texts("words.export.not_acked")
+    return naming.texts("words.comma").join(said) or _settled(page, naming)
+
+
+def _settled(page: Page, naming: Naming) -> str:
+    """A page that was answered by doing what it asked for; nobody need acknowledge then."""
+    steps = naming.state.steps if isinstance(naming.state, Incident) else {}
+    known = steps.get(page.subject.removeprefix("step:"))
+    if known is None or known.done_at is None or known.done_by is None or known.done_at < page.asked_at:
+        return naming.texts("words.export.not_acked")
+    span = naming.times.span(known.done_at - page.asked_at)
+    return naming.texts("words.export.settled", who=naming.who(known.done_by), span=span)
 
 
 def _improvements(many: Sequence[Improvement], naming: Naming) -> tuple[Table, ...]:

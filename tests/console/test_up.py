@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import errno
+import io
 import json
 import os
 import shutil
@@ -12,10 +15,15 @@ import threading
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from queue import Empty, Queue
+from typing import Any
 
 import pytest
+
+from console.texts import texts
+from console.up import Part
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 30.0
@@ -33,6 +41,7 @@ class Up:
             "PREFECT_API_URL": "http://127.0.0.1:9/api",
         }
         environment.pop("HIKESHI_ENGINE", None)
+        self.bank, self.environment = bank, environment
         self.process = subprocess.Popen(  # noqa: S603 - our own command
             [sys.executable, "-m", "console.main", "--dir", str(bank), "--lang", "en", "up", "--port", "0"],
             env=environment,
@@ -104,7 +113,7 @@ def test_the_pager_is_there_without_prefect_is_started_again_and_all_stops_in_fi
     again = port_of(up.wait_for("alerts, pages and board"))
     assert health(again)["status"] == "ok"
     family = up.children()
-    assert {"console.node", "flows.conductor"} <= {args.split(" -m ")[-1].split()[0] for args in family}
+    assert {"console.node", "flows.conductor"} <= {args.split(" -m console.leash ")[-1].split()[0] for args in family}
 
     begun = time.monotonic()
     up.process.send_signal(signal.SIGINT)
@@ -113,3 +122,118 @@ def test_the_pager_is_there_without_prefect_is_started_again_and_all_stops_in_fi
     for pid in family.values():
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
+
+
+def test_parts_leave_when_up_is_killed_and_the_next_up_can_start(up: Up) -> None:
+    up.wait_for("alerts, pages and board")
+    family = up.children()
+    up.process.kill()
+    up.process.wait(PATIENCE)
+    until = time.monotonic() + PATIENCE
+    while any(is_alive(pid) for pid in family.values()):
+        assert time.monotonic() < until, "a part goes on without anybody who looks after it"
+        time.sleep(0.1)
+    assert len(family) >= 2
+
+
+def test_a_closed_terminal_ends_everything_in_order(up: Up) -> None:
+    up.wait_for("alerts, pages and board")
+    family = up.children()
+    up.process.send_signal(signal.SIGHUP)
+    assert up.process.wait(PATIENCE) == 0
+    assert not any(is_alive(pid) for pid in family.values())
+
+
+def is_alive(pid: int) -> bool:
+    """Whether the process runs; one that nobody has reaped yet does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_a_second_up_on_the_same_directory_says_so_and_ends_with_1(up: Up) -> None:
+    up.wait_for("alerts, pages and board")
+    second = subprocess.run(  # noqa: S603 - our own command
+        [sys.executable, "-m", "console.main", "--dir", str(up.bank), "--lang", "en", "up", "--port", "0"],
+        env=up.environment,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert second.returncode == 1
+    assert "a pager runs already" in second.stdout + second.stderr
+
+
+async def keep_for(part: Part, seconds: float) -> None:
+    """Look after a part for a while, then end it."""
+    stop = asyncio.Event()
+    keeping = asyncio.create_task(part.keep(stop))
+    await asyncio.sleep(seconds)
+    stop.set()
+    await part.end()
+    await asyncio.wait_for(keeping, 5)
+
+
+def part(script: str) -> Part:
+    return Part(name="x", argv=[sys.executable, "-c", script], environment=os.environ, say=texts("en"))
+
+
+async def test_a_line_without_end_stops_nobody_from_being_looked_after(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    long = part("import sys; sys.stdout.write('x' * 300_000 + '\\nafter\\n')")
+    await keep_for(long, 1.5)
+    shown = capsys.readouterr().out
+    assert shown.count("x") >= 300_000
+    assert "after" in shown
+    assert long.deaths >= 1, "its end was seen, and it was started again"
+
+
+async def test_a_part_that_cannot_be_started_is_tried_again(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    create, refused = asyncio.create_subprocess_exec, 0
+
+    async def fork_refused(*given: Any, **named: Any) -> Any:
+        nonlocal refused
+        refused += 1
+        if refused == 1:
+            raise OSError(errno.EAGAIN, "no more processes")
+        return await create(*given, **named)
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", fork_refused)
+    await keep_for(part("print('here', flush=True); import time; time.sleep(9)"), 2.0)
+    assert "here" in capsys.readouterr().out
+
+
+class Gone(io.StringIO):
+    """A terminal that has been closed."""
+
+    def write(self, text: str) -> int:
+        raise OSError(errno.EIO, "Input/output error")
+
+
+async def test_a_terminal_that_has_gone_ends_no_supervision(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", Gone())
+    talks = part("print('x', flush=True)")
+    await keep_for(talks, 2.0)
+    assert talks.deaths >= 2
+
+
+async def test_a_death_is_seen_while_the_terminal_takes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    read, write = os.pipe()
+    talks = part("print('x' * 500, flush=True)")
+    with os.fdopen(write, "w") as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        os.set_blocking(write, False)
+        with suppress(BlockingIOError):
+            while os.write(write, b"x" * 65_536):
+                pass
+        os.set_blocking(write, True)
+        await keep_for(talks, 4.0)
+        assert talks.deaths >= 1
+        # Whoever writes gets on again.
+        os.close(read)
+        await asyncio.sleep(0.2)

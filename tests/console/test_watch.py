@@ -11,9 +11,10 @@ import pytest
 from sqlalchemy import select
 
 from console.watch import FAILURES_UNTIL_QUARANTINE, Watch
-from models.clock import ExerciseClock
+from models.clock import ExerciseClock, monotonic
 from models.commands import Actor, Declare
 from models.desk import HOUSE, Desk
+from models.errors import RecordUnwritable
 from models.premises import Outcome
 from models.record import STREAM, Tx
 from models.state import House
@@ -96,3 +97,42 @@ async def test_a_watch_that_is_woken_acts_before_its_pause_is_over(desk: Desk, c
     stop.set()
     watch.wake()
     await running
+
+
+async def test_a_full_disk_makes_no_hot_loop_and_the_watch_goes_on_when_there_is_room(
+    desk: Desk, clock: ExerciseClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream = declare(desk)
+    clock.advance(timedelta(minutes=5))
+    watch = Watch(desk, here)
+    stop = asyncio.Event()
+
+    def full() -> None:
+        raise RecordUnwritable("database or disk is full")
+
+    with monkeypatch.context() as disk:
+        disk.setattr(desk.record, "begin", full)
+        running = asyncio.create_task(watch.run(stop))
+        await asyncio.sleep(0.8)
+        assert 1 <= watch.ticks <= 3
+    await asyncio.sleep(1.8)
+    assert "page.escalated" in kinds(desk, stream)
+    assert watch._held == {}
+    stop.set()
+    watch.wake()
+    await running
+
+
+async def test_lateness_grows_when_nothing_ticks_and_is_forgotten_after_a_minute(
+    desk: Desk, clock: ExerciseClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    declare(desk)
+    watch = Watch(desk, here)
+    assert watch.late_now() == 0.0
+    clock.advance(timedelta(minutes=50))
+    assert watch.late_now() >= 45 * 60, "nobody has ticked, and it shows"
+    await watch.turn()
+    assert watch.late_now() >= 45 * 60, "what was late just now is still told"
+    later = monotonic() + 61
+    monkeypatch.setattr("console.watch.monotonic", lambda: later)
+    assert watch.late_now() == 0.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import io
 import json
@@ -9,12 +10,14 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import notifiers
+from models.clock import monotonic
 from models.installation import EmailSettings, Settings, SlackSettings
 from notifiers.console import ConsoleNotifier
 from notifiers.file import FileNotifier, deliver
@@ -87,6 +90,39 @@ async def test_a_closed_console_is_no_delivery(message: Make) -> None:
     stream.close()
     failed = await ConsoleNotifier(stream).deliver(message())
     assert isinstance(failed, Failed) and failed.retry == "later"
+
+
+async def test_a_screen_that_nobody_reads_stops_nothing_and_the_next_channel_gets_the_page(
+    message: Make,
+) -> None:
+    read, write = os.pipe()
+    os.set_blocking(write, False)
+    with suppress(BlockingIOError):
+        while os.write(write, b"x" * 65_536):
+            pass
+    os.set_blocking(write, True)
+    with os.fdopen(write, "w", encoding="utf-8") as full:
+        console = ConsoleNotifier(full, within_seconds=0.2)
+        since, turns = monotonic(), 0
+        delivering = asyncio.create_task(console.deliver(message()))
+        while not delivering.done():
+            turns += 1
+            await asyncio.sleep(0.01)
+        begun = await delivering
+        assert isinstance(begun, Failed) and begun.retry == "unclear", "it may still be shown"
+        assert turns > 5, "the rest of the node went on"
+        behind = await console.deliver(message(key="k2"))
+        assert isinstance(behind, Failed) and behind.retry == "later"
+        assert monotonic() - since < 2
+        os.set_blocking(read, False)
+        shown = b""
+        for _ in range(100):
+            with suppress(BlockingIOError):
+                shown += os.read(read, 1_000_000)
+            await asyncio.sleep(0.01)
+        assert b"INC-2026-0001" in shown
+        assert isinstance(await console.deliver(message(key="k3")), Sent), "somebody reads again"
+    os.close(read)
 
 
 async def test_the_standard_output_is_looked_up_when_it_is_needed(

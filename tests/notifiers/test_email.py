@@ -118,7 +118,7 @@ async def test_a_page_arrives_as_plain_text_with_its_key(
     (envelope,), (found,) = mailbox.envelopes, mailbox.mails
     assert (envelope.mail_from, envelope.rcpt_tos) == ("hikeshi@bank.example", ["yamada@bank.example"])
     assert found["Subject"] == (
-        "【訓練】［SEV1 重大］INC-2026-0001 遮断を判断してください（11/23 03:05 JST (+09:00) まで）"
+        "【訓練】［SEV1 重大］INC-2026-0001 遮断を判断してください（11/23 03:05 JST (+09:00) までに受領）"
     )
     assert found["To"] == "yamada@bank.example"
     assert found["From"] == "Hikeshi <hikeshi@bank.example>"

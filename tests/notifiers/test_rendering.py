@@ -30,7 +30,7 @@ def test_a_page_in_japanese_reads_in_this_order(message: Make) -> None:
     rendered = render(message("page.declared", extra={"others": ["鈴木 花子", "佐藤 次郎"]}))
     assert rendered.failed == ""
     assert rendered.text == (
-        "［SEV1 重大］INC-2026-0001 受領し、初動対応を始めてください（11/23 03:05 JST (+09:00) まで）\n"
+        "［SEV1 重大］INC-2026-0001 受領し、初動対応を始めてください（11/23 03:05 JST (+09:00) までに受領）\n"
         "\n"
         "何が起きたか: EDR が 12 台の端末で暗号化の挙動を検知\n"
         "インシデント: 基幹系でランサムウェアを検知（見本銀行）／フェーズ: トリアージ\n"
@@ -67,7 +67,7 @@ def test_a_decision_in_english_shows_the_options_with_their_price(message: Make)
         )
     )
     head, what, decide, options, then, who, where = (rendered.head, *rendered.paragraphs)
-    assert head == "[SEV1 重大] INC-2026-0001 decide on isolating the segment (by 11/23 03:05 JST (+09:00))"
+    assert head == "[SEV1 重大] INC-2026-0001 decide on isolating the segment (acknowledge by 11/23 03:05 JST (+09:00))"
     assert what.startswith("What happened: EDR")
     assert decide == "To decide: Isolate the infected segment"
     assert options == (

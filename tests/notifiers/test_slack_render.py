@@ -126,7 +126,7 @@ def test_every_message_keeps_to_slacks_limits(message: Make, template: str, lang
 def test_a_page_looks_like_this_in_slack(message: Make) -> None:
     body = render.render(message("page.decision", options=OPTIONS, step_title="遮断するか"))
     assert _texts(body)[0] == (
-        "*［SEV1 重大］INC-2026-0001 判断してください（11/23 03:05 JST (+09:00) まで）*"
+        "*［SEV1 重大］INC-2026-0001 判断してください（11/23 03:05 JST (+09:00) までに受領）*"
     )
     assert _texts(body)[1].startswith("*何が起きたか:* EDR が 12 台")
     assert _texts(body)[-1] == (
