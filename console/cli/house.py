@@ -132,7 +132,9 @@ def health(session: Session) -> None:
     from console.cli import output  # noqa: PLC0415
     from console.views import health as view  # noqa: PLC0415
 
-    found = view.look(session.house.record, session.desk.state("house"), session.now)
+    defects = session.house.institution.playbooks.left_out
+    files = sorted({Path(one.file).name for one in defects})
+    found = view.look(session.house.record, session.desk.state("house"), session.now, files)
     if session.given.json:
         output.json(found.as_json())
     else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import time
 from collections.abc import Mapping
 from contextlib import redirect_stdout
 from datetime import timedelta
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import orjson
 import typer
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from console.cli import output
 from console.cli.session import NOBODY_PAGED, REFUSED, Session
@@ -21,12 +22,15 @@ from console.views.sheet import Line
 from models.fact import SYSTEM, Fact
 from models.premises import Outcome
 from models.reason import Reason
-from models.record import NODE, micros
+from models.record import NODE, OUTBOX, micros
 
 if TYPE_CHECKING:
     from notifiers.outbox import Delivered
 
 ALIVE = timedelta(seconds=10)
+LOOK_SECONDS = 0.05
+LOOKS = 60
+"""Three seconds in all: a pager that runs has beaten by then."""
 FOLLOWING = frozenset(
     {
         "phase.opened", "phase.ended", "phase.reopened", "step.ready", "gate.held", "gate.passed",
@@ -45,10 +49,34 @@ def pager_is_running(session: Session) -> bool:
     return any(row[0].startswith("pager") and row[1] >= least for row in rows)
 
 
+def _is_taken_up(session: Session, outcome: Outcome) -> bool:
+    """Whether a pager shows itself after this was stored: its last sign may be from before it stopped.
+
+    A running one takes new pages up within a tenth of a second, and beats every two.
+    """
+    before = _taken(session, outcome)
+    for _ in range(LOOKS):
+        time.sleep(LOOK_SECONDS)
+        if _taken(session, outcome) != before:
+            return True
+    return False
+
+
+def _taken(session: Session, outcome: Outcome) -> tuple[object, ...]:
+    """What a running pager changes: its beat, and the messages of these facts that still wait."""
+    causes = [fact.seq for fact in outcome.facts if fact.kind == "page.asked"]
+    with session.house.record.read() as tx:
+        beat = tx.connection.execute(select(func.max(NODE.c.beat_at)).where(NODE.c.id.startswith("pager")))
+        waiting = select(func.count()).where(
+            OUTBOX.c.stream == outcome.stream, OUTBOX.c.cause.in_(causes), OUTBOX.c.state == "queued"
+        )
+        return beat.scalar(), tx.connection.execute(waiting).scalar()
+
+
 def recorded(session: Session, outcome: Outcome) -> None:
     """Show what was recorded; exit 3 if somebody has to be paged and nobody has been."""
     asked = any(fact.kind == "page.asked" for fact in outcome.facts)
-    on_their_way = _on_their_way(session) if asked or session.given.page_now else None
+    on_their_way = _on_their_way(session, outcome) if asked or session.given.page_now else None
     paged = on_their_way if asked else None
     if session.given.json:
         output.json(_as_json(session, outcome, paged))
@@ -67,9 +95,9 @@ def counted(session: Session, alert: str, incident: str | None) -> None:
     session.say(session.texts("words.duplicate", alert=alert, incident=incident or ""), "warn")
 
 
-def _on_their_way(session: Session) -> bool:
-    """Whether the messages that wait are on their way: a node runs, or they were delivered now."""
-    if pager_is_running(session):
+def _on_their_way(session: Session, outcome: Outcome) -> bool:
+    """Whether the messages that wait are on their way: a node takes them up, or they were delivered now."""
+    if pager_is_running(session) and _is_taken_up(session, outcome):
         return True
     return session.given.page_now and deliver(session).sent > 0
 

@@ -51,6 +51,11 @@ NIGHT = datetime(2026, 11, 24, 18, 0, tzinfo=UTC)
 MAX_TURNS = 900
 COMPANY = timedelta(minutes=5, seconds=30)
 FRAME_SECONDS = 0.12
+DECISIVE_SECONDS = 0.9
+HIKESHI = Path(sys.executable).parent / "hikeshi"
+
+
+DECISIVE = ("page.escalated", "page.exhausted", "decision.made", "gate.overridden", "service.resumed")
 
 
 class Demo:
@@ -252,7 +257,8 @@ class Demo:
         self.picture.tell(facts, naming)
         self.picture.show(state, naming)
         if self.picture.moving:
-            await asyncio.sleep(FRAME_SECONDS)
+            decisive = any(fact.kind in DECISIVE for fact in facts)
+            await asyncio.sleep(DECISIVE_SECONDS if decisive else FRAME_SECONDS)
 
     def _new_facts(self) -> Any:
         with self.house.record.read() as tx:
@@ -273,20 +279,21 @@ class Demo:
             await self._write(partial(markdown, self.house.desk, self.incident, self.lang)), "utf-8"
         )
         say, show = texts(self.lang), self.picture.console
-        show.print(self.picture.frame(state, naming))
+        if not self.picture.moving:
+            show.print(self.picture.frame(state, naming))
         seconds = round(monotonic() - self.begun)
         span = naming.times.span(self.clock.now() - NIGHT)
         status = say.word("words.status", state.status)
         show.print(say("demo.ended", status=status, seconds=seconds, span=span), style="bold green")
         show.print(say("demo.look"), style="bold")
         for key, where in (
-            ("record", f"hikeshi --dir {bank} log {self.incident}"),
+            ("record", f"{HIKESHI} --dir {bank} log {self.incident}"),
             ("review", review),
             ("messages", self.folder / "console.txt"),
         ):
             show.print(f"  {say(f'demo.{key}')}: {where}", soft_wrap=True)
         show.print(f"  {say('demo.prefect_ui', runs=runs)}: {prefect.ui_url}", soft_wrap=True)
-        show.print(f"  {say('demo.again')}: hikeshi --dir {bank} up", soft_wrap=True)
+        show.print(f"  {say('demo.again')}: {HIKESHI} --dir {bank} show {self.incident}", soft_wrap=True)
 
 
 def main() -> int:

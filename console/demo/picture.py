@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
 from rich.console import Console, Group, RenderableType
@@ -157,10 +157,13 @@ class Picture:
     def _pages(self, state: Incident, naming: Naming) -> Iterator[tuple[tuple[str, str, str, str], str]]:
         for page in sorted(state.open_pages(), key=lambda page: page.asked_at, reverse=True):
             key = "last" if page.round else str(page.level)
-            people = "、".join(naming.who(one.person) for one in page.reached.get(key, []))
+            people = self._join(naming.who(one.person) for one in page.reached.get(key, []))
             step = naming.world.step(state, page.subject.removeprefix("step:"))
             what = step.step.title.lang(naming.lang) if step else self.texts(f"words.event.{page.event}")
             yield (people, f"☎ {what}", self._until(page, naming), self._next(page, naming)), "bold yellow"
+
+    def _join(self, names: Iterable[str]) -> str:
+        return self.texts("words.comma").join(names)
 
     def _until(self, page: Page, naming: Naming) -> str:
         following = due_at(page, min(page.level + 1, len(page.within)))
@@ -178,7 +181,7 @@ class Picture:
             return level
         last = page.level + 1 >= len(route.levels)
         to = route.exhausted.to if last else route.levels[page.level + 1].to
-        return f"{level} → {'、'.join(naming.who(one) for one in to[:2])}"
+        return f"{level} → {self._join(naming.who(one) for one in to[:2])}"
 
     def _steps(self, state: Incident, naming: Naming) -> Iterator[tuple[tuple[str, str, str, str], str]]:
         say = self.texts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,14 +12,18 @@ from sqlalchemy import func, select
 from console.views.naming import Naming
 from console.views.sheet import Line
 from models.clock import iso
-from models.record import NODE, OUTBOX, Record
+from models.record import NODE, OUTBOX, Record, micros
 from models.state import House, StreamState
 
 PARTS = ("pager", "conductor")
 ALIVE = timedelta(seconds=10)
 OLD = timedelta(minutes=2)
 """A message that waits longer than this is itself a reason to look."""
+STUCK = timedelta(seconds=60)
+"""As OLD, for a page: somebody ought to be awake by now."""
+LATELY = timedelta(hours=1)
 LATE = timedelta(seconds=30)
+WAITING = ("queued", "sending")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +34,9 @@ class Health:
     seen: dict[str, datetime | None]
     unsent: int
     oldest: datetime | None
+    oldest_page: datetime | None
     given_up: int
+    given_up_lately: int
     late: timedelta
     quarantined: tuple[str, ...]
     impaired: dict[str, str]
@@ -43,9 +50,12 @@ class Health:
     def ok(self) -> bool:
         """Whether nobody needs to look."""
         waiting = self.oldest is not None and self.at - self.oldest > OLD
+        stuck = self.oldest_page is not None and self.at - self.oldest_page > STUCK
         return (
             self.alive("pager")
             and not waiting
+            and not stuck
+            and not self.given_up_lately
             and self.late <= LATE
             and not self.quarantined
             and not self.impaired
@@ -59,15 +69,17 @@ class Health:
             "alive": {name: self.alive(name) for name in self.seen},
             "unsent": self.unsent,
             "oldest_unsent_at": iso(self.oldest) if self.oldest else None,
+            "oldest_unsent_page_at": iso(self.oldest_page) if self.oldest_page else None,
             "given_up": self.given_up,
+            "given_up_lately": self.given_up_lately,
             "late_seconds": int(self.late.total_seconds()),
             "quarantined": list(self.quarantined),
             "impaired": self.impaired,
         }
 
 
-def look(record: Record, house: StreamState, now: datetime) -> Health:
-    """Read how things are."""
+def look(record: Record, house: StreamState, now: datetime, left_out: Sequence[str] = ()) -> Health:
+    """Read how things are. `left_out` are files of playbooks that have defects."""
     seen: dict[str, datetime | None] = dict.fromkeys(PARTS)
     with record.read() as tx:
         for name, beat in tx.connection.execute(select(NODE.c.id, NODE.c.beat_at)):
@@ -75,24 +87,36 @@ def look(record: Record, house: StreamState, now: datetime) -> Health:
             at = _instant(beat)
             known = seen.get(part)
             seen[part] = at if known is None or at > known else known
-        waiting = select(func.count(), func.min(OUTBOX.c.created_at)).where(
-            OUTBOX.c.state.in_(("queued", "sending"))
-        )
+        waiting = select(func.count(), func.min(OUTBOX.c.created_at)).where(OUTBOX.c.state.in_(WAITING))
         unsent, oldest = tx.connection.execute(waiting).one()
+        oldest_page = tx.connection.execute(
+            select(func.min(OUTBOX.c.created_at)).where(OUTBOX.c.state.in_(WAITING), OUTBOX.c.kind == "page")
+        ).scalar()
         gone = select(func.count()).where(OUTBOX.c.state == "given_up")
         given_up = tx.connection.execute(gone).scalar_one()
+        lately = tx.connection.execute(gone.where(OUTBOX.c.created_at > micros(now - LATELY))).scalar_one()
+        failing = tx.connection.execute(
+            select(OUTBOX.c.channel, func.max(OUTBOX.c.error))
+            .where(OUTBOX.c.state.in_(WAITING), OUTBOX.c.error.is_not(None))
+            .group_by(OUTBOX.c.channel)
+        ).all()
         due = tx.earliest_due()
     late = now - _instant(due) if due is not None else timedelta(0)
     state = house if isinstance(house, House) else House(stream="house")
+    impaired = dict(state.impaired) | {f"channel {name}": error for name, error in failing}
+    if left_out:
+        impaired["playbooks"] = f"{', '.join(left_out)} (hikeshi check)"
     return Health(
         at=now,
         seen=seen,
         unsent=unsent,
         oldest=_instant(oldest) if oldest is not None else None,
+        oldest_page=_instant(oldest_page) if oldest_page is not None else None,
         given_up=given_up,
+        given_up_lately=lately,
         late=max(timedelta(0), late),
         quarantined=tuple(state.quarantined),
-        impaired=dict(state.impaired),
+        impaired=impaired,
     )
 
 
@@ -115,7 +139,8 @@ def lines(found: Health, naming: Naming) -> list[Line]:
     age = times.span(found.at - found.oldest) if found.oldest else "–"
     said.append(Line(text=texts("words.health.outbox", n=found.unsent, age=age)))
     if found.given_up:
-        said.append(Line(text=texts("words.health.given_up", n=found.given_up), style="warn"))
+        style = "bad" if found.given_up_lately else "warn"
+        said.append(Line(text=texts("words.health.given_up", n=found.given_up), style=style))
     if found.late > LATE:
         said.append(Line(text=texts("words.health.late", span=times.span(found.late)), style="bad"))
     if found.quarantined:

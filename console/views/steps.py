@@ -43,6 +43,8 @@ def ready_by_owner(state: Incident, naming: Naming) -> Iterator[Line]:
     for owner, lines in groups.items():
         yield Line(text=owner, style="strong")
         yield from lines
+    if groups:
+        yield Line(text=naming.texts("words.steps_how", incident=state.stream), style="dim")
 
 
 def _ready(known: StepState, naming: Naming) -> Line:

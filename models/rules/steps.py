@@ -37,6 +37,7 @@ from models.state import SETTLED, Incident, StepState
 from models.values import parse_duration
 from models.world import ADDED, World
 
+UNKNOWN = frozenset({"unknown", "不明"})
 _YES = {"yes", "true", "はい", "y", "1"}
 _NO = {"no", "false", "いいえ", "n", "0"}
 MAX_TOKEN = 200
@@ -164,6 +165,10 @@ def _token(name: str, value: str, plain: dict[str, Any], wrong: list[str]) -> No
 
 
 def _read(field: RecordField, value: str, plain: dict[str, Any], wrong: list[str]) -> None:
+    if value.lower() in UNKNOWN:
+        # Unknown is an answer, and shown as such: what was done must not wait for a time nobody knows.
+        plain[field.id] = "unknown"
+        return
     try:
         plain[field.id] = _typed(field.type, value)
     except NaiveInstant as naive:
@@ -173,10 +178,10 @@ def _read(field: RecordField, value: str, plain: dict[str, Any], wrong: list[str
 
 
 _EXPECTED = {
-    "instant": "a time such as 2026-11-23T03:00:00+09:00",
-    "number": "a whole number",
-    "yes-no": "yes or no",
-    "duration": "a time such as 30m or 4h",
+    "instant": "a time such as 2026-11-23T03:00:00+09:00, or unknown",
+    "number": "a whole number, or unknown",
+    "yes-no": "yes, no or unknown",
+    "duration": "a time such as 30m or 4h, or unknown",
 }
 
 

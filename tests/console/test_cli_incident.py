@@ -19,6 +19,11 @@ def declared(cli: Cli) -> None:
     assert cli.run("declare", "Files encrypted", "--playbook", "short", "--service", "atm").code == 3
 
 
+def test_show_ends_the_list_of_steps_with_what_to_type(cli: Cli) -> None:
+    declared(cli)
+    assert f"hikeshi step show {INC} STEP, then hikeshi done {INC} STEP" in cli.run("show", INC).out
+
+
 def test_whole_incident(cli: Cli) -> None:
     declared(cli)
     cli.done("ack", "1", who="tanaka")
@@ -173,7 +178,7 @@ def test_log_is_one_line_a_fact(cli: Cli) -> None:
     lines = cli.run("log", INC).out.splitlines()
     state = cli.house.desk.incident(INC)
     assert len(lines) == state.seq
-    assert lines[-1].endswith("Kenji Sato: note: line one line two")
+    assert lines[-1].endswith("): note: line one line two")
     assert "12:00:00 +09:00  #1" in lines[0]
 
 

@@ -113,7 +113,9 @@ def test_the_pager_is_there_without_prefect_is_started_again_and_all_stops_in_fi
     again = port_of(up.wait_for("alerts, pages and board"))
     assert health(again)["status"] == "ok"
     family = up.children()
-    assert {"console.node", "flows.conductor"} <= {args.split(" -m console.leash ")[-1].split()[0] for args in family}
+    assert {"console.node", "flows.conductor"} <= {
+        args.split(" -m console.leash ")[-1].split()[0] for args in family
+    }
 
     begun = time.monotonic()
     up.process.send_signal(signal.SIGINT)
@@ -234,6 +236,12 @@ async def test_a_death_is_seen_while_the_terminal_takes_nothing(monkeypatch: pyt
         os.set_blocking(write, True)
         await keep_for(talks, 4.0)
         assert talks.deaths >= 1
-        # Whoever writes gets on again.
-        os.close(read)
-        await asyncio.sleep(0.2)
+        # Somebody reads again: what was held back comes.
+        os.set_blocking(read, False)
+        shown = b""
+        for _ in range(30):
+            with suppress(BlockingIOError):
+                shown += os.read(read, 1_000_000)
+            await asyncio.sleep(0.01)
+        assert b"x" * 500 + b"\n" in shown
+    os.close(read)

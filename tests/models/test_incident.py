@@ -38,8 +38,11 @@ from models.commands import (
 from models.decide import next_due
 from models.desk import Desk
 from models.errors import NotFound
+from models.playbook import FieldType, RecordField
 from models.reason import Reason
 from models.rules.incident import INSTANTS
+from models.rules.steps import read_fields
+from models.values import Text
 from tests.models.small import (
     AMY,
     BEN,
@@ -485,3 +488,11 @@ def test_the_owner_or_the_top_ends_an_improvement() -> None:
     again = EndImprovement(actor=by(DAN), id=number, how="done", reason="-")
     assert made.says(again, "programme").reason is Reason.NO_SUCH_ITEM
     assert isinstance(by(DAN), Actor)
+
+
+def test_unknown_is_an_answer_to_every_field() -> None:
+    kinds: tuple[FieldType, ...] = ("instant", "number", "yes-no", "duration")
+    fields = tuple(RecordField(id=kind, title=Text(ja="x", en="x"), type=kind) for kind in kinds)
+    plain, texts = read_fields(fields, {one.id: "不明" for one in fields})
+    assert set(plain.values()) == {"unknown"}
+    assert texts == {}

@@ -18,7 +18,9 @@ PAGES = (
     "declared decision step step_overdue step_unknown severity confirm delivery_failed triage "
     "alert_unreadable timers_stopped impaired improvement read_overdue exhausted test"
 )
-NOTICES = "step step_ready page_stopped acknowledged delegated incident_closed improvement_due playbook_to_read"
+NOTICES = (
+    "step step_ready page_stopped acknowledged delegated incident_closed improvement_due playbook_to_read"
+)
 TEMPLATES = tuple(f"page.{name}" for name in PAGES.split()) + tuple(f"notice.{n}" for n in NOTICES.split())
 OPTIONS = [
     {"id": "isolate", "title": "遮断する", "price": "ネットバンキングが止まる"},
@@ -67,7 +69,10 @@ def test_a_decision_in_english_shows_the_options_with_their_price(message: Make)
         )
     )
     head, what, decide, options, then, who, where = (rendered.head, *rendered.paragraphs)
-    assert head == "[SEV1 重大] INC-2026-0001 decide on isolating the segment (acknowledge by 11/23 03:05 JST (+09:00))"
+    assert (
+        head == "[SEV1 重大] INC-2026-0001 decide on isolating the segment"
+        " (acknowledge by 11/23 03:05 JST (+09:00))"
+    )
     assert what.startswith("What happened: EDR")
     assert decide == "To decide: Isolate the infected segment"
     assert options == (
