@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 
 import typer
@@ -13,6 +14,7 @@ from models.errors import HikeshiError
 
 FORESEEN = (typer.Abort, usage.ClickException, HikeshiError)
 INTERRUPTED = 130
+_NO_COMMAND = re.compile(r"No such command '(?P<name>.*?)'\.", re.DOTALL)
 
 
 def explain(error: BaseException, words: Texts, as_json: bool) -> int:
@@ -32,6 +34,8 @@ def _usage(error: usage.ClickException, words: Texts) -> int:
         said = words("words.usage.missing", name=_name(error))
     elif isinstance(error, usage.NoSuchOption):
         said = words("words.usage.option", name=error.option_name)
+    elif (name := _no_such_command(error)) is not None:
+        said = words("words.usage.command", name=name)
     elif isinstance(error, usage.BadParameter):
         said = words("words.usage.value", name=_name(error), text=error.message)
     else:
@@ -41,6 +45,12 @@ def _usage(error: usage.ClickException, words: Texts) -> int:
     path = context.command_path.removeprefix("hikeshi").strip() if context is not None else ""
     _say(words("words.usage.help", path=path).replace("  ", " "))
     return WRONG_USAGE
+
+
+def _no_such_command(error: usage.ClickException) -> str | None:
+    """The first word that names no command; the library says it in English only, in the text alone."""
+    found = _NO_COMMAND.match(error.message)
+    return found["name"] if found is not None else None
 
 
 def _name(error: usage.BadParameter) -> str:

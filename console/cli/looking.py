@@ -86,7 +86,7 @@ def _as_known(session: Session, reference: str, at: str | None) -> tuple[Inciden
     from models.state import Incident as State  # noqa: PLC0415
 
     stream = session.stream(reference)
-    present = session.desk.incident(stream)
+    present = session.incident(stream)
     instant = session.instant(at, "--as-known-at")
     if instant is None:
         return present, session.naming(present)
@@ -107,7 +107,7 @@ def log(
     """Every fact of a record, one a line; also of intake, house and programme."""
     stream = session.stream(incident)
     if session.desk.state(stream).seq == 0:
-        session.desk.incident(stream)
+        session.incident(stream)
     last = _print_facts(session, stream, 0)
     if not follow:
         return

@@ -153,8 +153,16 @@ class Session:
         return text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS
 
     def incident(self, reference: str) -> Incident:
-        """The incident. Raises NotFound."""
-        return self.desk.incident(self.stream(reference))
+        """The incident; refused with what to do if there is none."""
+        from console.cli import report  # noqa: PLC0415
+        from models.errors import NotFound  # noqa: PLC0415
+        from models.reason import Reason  # noqa: PLC0415
+
+        stream = self.stream(reference)
+        try:
+            return self.desk.incident(stream)
+        except NotFound:
+            report.refused(self, None, Reason.NO_SUCH_INCIDENT, {"incident": stream})
 
     def naming(self, state: StreamState) -> Naming:
         """What it takes to say something about this stream."""

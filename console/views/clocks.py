@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from console.views.naming import Naming
+from console.views.naming import Naming, to_decide
 from console.views.pages import next_of
 from console.views.sheet import Line, Section, Style
 from models.page import page_next_due
@@ -83,7 +83,7 @@ def _steps(state: Incident, naming: Naming) -> Iterator[Clock]:
 def _command(stream: str, planned: PlannedStep, naming: Naming) -> str:
     """What stops the clock of a step."""
     if planned.step.kind == "decision":
-        return f"hikeshi decide {stream} {planned.key} OPTION --reason …"
+        return to_decide(stream, planned)
     if planned.step.kind in {"manual", "notice"}:
         return f"hikeshi done {stream} {planned.key}"
     return naming.texts("words.clock.by_itself")

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import func, select
 
 from console.views.naming import Naming
-from console.views.sheet import Line
+from console.views.sheet import Line, Style
 from models.clock import iso
 from models.record import NODE, OUTBOX, Record, micros
 from models.state import House, StreamState
@@ -134,12 +134,12 @@ def lines(found: Health, naming: Naming) -> list[Line]:
     for part, seen in found.seen.items():
         key = "stopped" if seen is None else "alive" if found.alive(part) else "stale"
         text = texts(f"words.health.{key}", at=times.at(seen, seconds=True))
-        style = "good" if key == "alive" else "bad" if part == "pager" else "warn"
-        said.append(Line(text=f"{texts.word('words.health', part)}: {text}", style=style))  # type: ignore[arg-type]
+        colour: Style = "good" if key == "alive" else "bad" if part == "pager" else "warn"
+        said.append(Line(text=f"{texts.word('words.health', part)}: {text}", style=colour))
     age = times.span(found.at - found.oldest) if found.oldest else "–"
     said.append(Line(text=texts("words.health.outbox", n=found.unsent, age=age)))
     if found.given_up:
-        style = "bad" if found.given_up_lately else "warn"
+        style: Style = "bad" if found.given_up_lately else "warn"
         said.append(Line(text=texts("words.health.given_up", n=found.given_up), style=style))
     if found.late > LATE:
         said.append(Line(text=texts("words.health.late", span=times.span(found.late)), style="bad"))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from console.views import pages
 from console.views.causes import cause, gate
-from console.views.naming import Naming
+from console.views.naming import Naming, to_decide
 from console.views.sheet import Line, Section
 from console.views.steps import ready_by_owner
 from models.clock import iso
@@ -134,7 +134,7 @@ def _decisions(state: Incident, naming: Naming) -> Iterator[Line]:
             yield Line(text=f"・{option.id}: {option.title.lang(lang)}{price}{mark}", indent=2)
         if step.otherwise:
             yield Line(text=texts("words.decision.otherwise", text=step.otherwise.lang(lang)), indent=1)
-        do = f"hikeshi decide {state.stream} {known.key} OPTION --reason …"
+        do = to_decide(state.stream, planned)
         yield Line(text=texts("words.decision.how", command=do), indent=1, style="dim")
 
 

@@ -16,6 +16,12 @@ from models.state import Incident, Recipient, StreamState
 from models.world import World
 
 
+def to_decide(stream: str, planned: PlannedStep) -> str:
+    """What to type to record a decision, with every factor that is asked for."""
+    factors = "".join(f" --factor {one}=…" for one in planned.step.factors)
+    return f"hikeshi decide {stream} {planned.key} OPTION --reason …{factors}"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Naming:
     """Everything that is needed to say something about one stream in one language.

@@ -16,6 +16,8 @@ MAX_NAMED = 12
 
 def what(naming: Naming, reason: Reason, detail: Mapping[str, object]) -> str:
     """The reason as a sentence."""
+    if reason is Reason.NO_SUCH_PAGE:
+        return _no_such_page(naming, detail)
     return naming.texts(f"refused.{reason.name}.what", **_values(naming, detail))
 
 
@@ -27,7 +29,18 @@ def advice(naming: Naming, reason: Reason, detail: Mapping[str, object]) -> str:
 def _values(naming: Naming, detail: Mapping[str, object]) -> dict[str, str]:
     values = {name: _value(naming, name, value) for name, value in detail.items()}
     values["id"] = str(detail.get("step", ""))
+    gates = detail.get("gates")
+    values["gate_id"] = str(gates[0]) if isinstance(gates, (list, tuple)) and gates else "GATE"
     return {"incident": naming.state.stream, **values}
+
+
+def _no_such_page(naming: Naming, detail: Mapping[str, object]) -> str:
+    """Which pages are open, each with its matter: a number alone helps nobody to choose."""
+    pages = [f"#{page.id} {naming.subject(page.subject)}" for page in naming.state.open_pages()]
+    known = naming.texts("words.comma").join(pages[:MAX_NAMED]) or naming.texts("words.none")
+    if detail.get("page") in {"", None}:
+        return naming.texts("words.which_page", known=known)
+    return naming.texts("refused.NO_SUCH_PAGE.what", page=_value(naming, "page", detail["page"]), known=known)
 
 
 def _value(naming: Naming, name: str, value: Any) -> str:

@@ -155,6 +155,11 @@ def _done(known: StepState, naming: Naming) -> Iterator[Line]:
             text=naming.texts("words.step.done", who=naming.who(known.done_by), at=naming.at(known.done_at)),
             style="good",
         )
+    if known.error:
+        yield Line(text=naming.text(known.error, 1_000), style="bad")
+    if known.status in {"failed", "unknown"}:
+        again = f"hikeshi step retry {naming.state.stream} {known.key} --reason …"
+        yield Line(text=naming.texts("words.step.retry", command=again), style="bad")
     for name, value in known.outputs.items():
         shown = naming.text(value) if isinstance(value, str) else str(value)
         yield Line(text=f"{name}: {shown}", indent=1)

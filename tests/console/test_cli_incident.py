@@ -19,6 +19,46 @@ def declared(cli: Cli) -> None:
     assert cli.run("declare", "Files encrypted", "--playbook", "short", "--service", "atm").code == 3
 
 
+def test_what_to_type_for_a_decision_names_its_factors(cli: Cli) -> None:
+    declared(cli)
+    cli.done("done", INC, "look", "--set", "seen=note", "--set", "count=3")
+    line = f"hikeshi decide {INC} short/first OPTION --reason … --factor window=…"
+    assert line in cli.run("show", INC).out
+    assert line in cli.run("clocks", INC).out
+
+
+def test_a_refused_ack_names_the_open_pages_with_their_matter(cli: Cli) -> None:
+    declared(cli)
+    cli.clock.advance(timedelta(minutes=31))
+    cli.house.desk.tick(INC)
+    page = max(one.id for one in cli.house.desk.incident(INC).open_pages())
+    for arguments, said in ((["ack", INC, "999"], 'no page "999". Open: '), (["ack", INC], "which page")):
+        answer = cli.run(*arguments, who="mori")
+        assert answer.code == 1
+        assert said in answer.err
+        assert f"#{page} Look [short/look]" in answer.err
+
+
+def test_a_held_step_says_how_its_gate_is_passed(cli: Cli) -> None:
+    declared(cli)
+    cli.done("done", INC, "look", "--set", "seen=note", "--set", "count=3")
+    reason = ("--reason", "It spreads", "--factor", "window=now")
+    cli.done("decide", INC, "first", "contain", *reason, who="kato")
+    assert (
+        f"hikeshi override {INC} cause-addressed short/resume --reason" in cli.run("done", INC, "resume").err
+    )
+
+
+def test_a_machine_step_that_failed_says_why_and_how_to_go_on(cli: Cli) -> None:
+    declared(cli)
+    state = cli.house.desk.incident(INC)
+    state.steps["short/look"].status = "failed"
+    state.steps["short/look"].error = "no such host"
+    said = cli.run("step", "show", INC, "look").out
+    assert "no such host" in said
+    assert f"hikeshi step retry {INC} short/look --reason" in said
+
+
 def test_show_ends_the_list_of_steps_with_what_to_type(cli: Cli) -> None:
     declared(cli)
     assert f"hikeshi step show {INC} STEP, then hikeshi done {INC} STEP" in cli.run("show", INC).out
@@ -160,7 +200,7 @@ def test_show_as_known_at_leaves_out_what_came_later(cli: Cli) -> None:
 
 def test_clocks_stand_in_the_order_in_which_they_break(cli: Cli) -> None:
     declared(cli)
-    cli.done("service", "impact", INC, "core-banking")
+    cli.done("service", "impact", INC, "zengin-link")
     found = cli.run("clocks", INC, "--json").json
     assert [one["kind"] for one in found] == ["page", "step", "rto", "rto"]
     assert found[-1]["at"] is None

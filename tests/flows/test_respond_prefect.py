@@ -103,7 +103,6 @@ async def test_an_incident_from_begin_to_end(scene: Scene, server: PrefectServer
             f"{incident} triage": "PhaseEnded",
             f"{incident} preservation": "AwaitingPeople",
             f"{incident} communication": "AwaitingPeople",
-            f"{incident} analysis": "AwaitingPeople",
         }
         # 2: analysed and decided; the machine isolates.
         accept(
