@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 import uvicorn
 from sqlalchemy import select
 
+from console.announcing import Announcer
 from console.leash import stop_on_signals
 from console.opening import House, find_directory, open_house, secrets_of
 from console.reach import Reach
@@ -27,7 +28,7 @@ from models.clock import Clock, monotonic
 from models.commands import Actor, Impair, NodeFact
 from models.desk import HOUSE
 from models.errors import BadConfiguration, HikeshiError, RecordError
-from models.node import beat, last_beat, register
+from models.node import beat, last_beat, register, retire
 from models.premises import Outcome
 from models.record import STREAM, micros
 from models.state import House as HouseState
@@ -88,6 +89,8 @@ class Node:
             self._impaired["playbooks"] = (
                 f"left out because of defects: {', '.join(files)}; run `hikeshi check`"
             )
+        if house.defects:
+            self._impaired["configuration"] = f"the last sound files are used: {house.defects[0]}"
         self._base_url = (settings.public_url or "").rstrip("/")
         self._key = b""
         self._heartbeat_error = ""
@@ -144,6 +147,7 @@ class Node:
             asyncio.create_task(forever("look", self.stop, self._look, LOOK_SECONDS)),
             asyncio.create_task(forever("heartbeat", self.stop, self._heartbeat)),
             asyncio.create_task(self._mailbox()),
+            asyncio.create_task(self._announce()),
         ]
         stopped = asyncio.create_task(self.stop.wait())
         try:
@@ -166,8 +170,14 @@ class Node:
             await attempt_async("close", notifier.close)
         note = NodeFact(actor=Actor.machine("node"), what="stopped", node=NAME)
         await attempt_async("stop", partial(self.run_in_writer, partial(self.house.desk.handle, HOUSE, note)))
+        await attempt_async("stop", partial(self.run_in_writer, self._retire))
         self.writer.shutdown(wait=True)
         self.house.record.close()
+
+    def _retire(self) -> None:
+        """A clean stop: whoever asks from now on is told that nobody is paged."""
+        with self.house.record.begin() as tx:
+            retire(tx, NAME)
 
     def _start(self) -> None:
         """Register, and say if nobody watched for a while: what is late then says why."""
@@ -299,6 +309,11 @@ class Node:
                 self._impaired[MAILBOX] = str(missing)
             else:
                 await Mailbox(self.house, password, self.run_in_writer, self.outbox.wake).run(self.stop)
+        await self.stop.wait()
+
+    async def _announce(self) -> None:
+        """Ask those who have to read a new version of a playbook, once; then there is nothing more to do."""
+        await Announcer(self.house, self.run_in_writer).run(self.stop)
         await self.stop.wait()
 
     async def _ping(self, url: str) -> None:

@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 
 from console.leash import stop_on_signals
-from console.opening import DIRECTORY_VARIABLE, data_directory, secrets_of
+from console.opening import DIRECTORY_VARIABLE, data_directory, load_or_last_good, secrets_of
 from console.texts import Texts, texts
 from flows.conductor import EXCUSE_VARIABLE
 from flows.prepare import prepare_from_template
@@ -27,7 +27,6 @@ from models.errors import HikeshiError
 from models.supervised import forever, wait
 from notifiers.console.screen import Screen
 from notifiers.hold import Hold
-from playbooks.institution import load
 
 RESTART_SECONDS = (0.2, 1, 2, 5, 10)
 CALM_SECONDS = 30
@@ -145,7 +144,11 @@ def up(directory: Path, port: int | None, lang: str) -> int:
 
     Raises BadConfiguration before anything is started.
     """
-    institution = load(directory)
+    institution, defects = load_or_last_good(directory)
+    if defects:
+        print(texts(lang)("words.last_good", n=len(defects), first=defects[0]), flush=True)
+    for one in institution.playbooks.left_out:
+        print(texts(lang)("up.left_out", why=one), flush=True)
     secret = secrets_of(directory)
     for reference in _secrets_needed(institution.settings):
         secret(reference)
@@ -159,7 +162,7 @@ def _secrets_needed(settings: object) -> list[str]:
 
 
 async def _up(directory: Path, port: int | None, lang: str) -> int:
-    institution = load(directory)
+    institution, _ = load_or_last_good(directory)
     say = texts(lang)
     data = data_directory(institution)
     stop = asyncio.Event()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import select, update
 
@@ -24,6 +24,20 @@ def register(tx: Tx, name: str, now: datetime, detail: str = "") -> int:
 def beat(tx: Tx, name: str, now: datetime) -> None:
     """The part is alive at `now`."""
     tx.connection.execute(update(NODE).where(NODE.c.id == name).values(beat_at=micros(now)))
+
+
+RETIRED = "stopped"
+
+
+def retire(tx: Tx, name: str) -> None:
+    """The part has stopped in good order: it is not alive, however recent its last sign of life."""
+    tx.connection.execute(update(NODE).where(NODE.c.id == name).values(detail=RETIRED))
+
+
+def alive(tx: Tx, name: str, now: datetime, within: timedelta) -> bool:
+    """Whether the part runs: a sign of life within `within`, and no stop since."""
+    row = tx.connection.execute(select(NODE.c.beat_at, NODE.c.detail).where(NODE.c.id == name)).first()
+    return row is not None and row[1] != RETIRED and row[0] >= micros(now - within)
 
 
 def last_beat(tx: Tx, name: str) -> datetime | None:

@@ -20,9 +20,10 @@ from console.views import facts as fact_view
 from console.views.refusals import advice, what
 from console.views.sheet import Line
 from models.fact import SYSTEM, Fact
+from models.node import alive
 from models.premises import Outcome
 from models.reason import Reason
-from models.record import NODE, OUTBOX, micros
+from models.record import NODE, OUTBOX
 
 if TYPE_CHECKING:
     from notifiers.outbox import Delivered
@@ -44,9 +45,7 @@ MAX_FOLLOWING = 12
 def pager_is_running(session: Session) -> bool:
     """Whether a pager has shown itself within the last ten seconds."""
     with session.house.record.read() as tx:
-        rows = tx.connection.execute(select(NODE.c.id, NODE.c.beat_at)).all()
-    least = micros(session.now - ALIVE)
-    return any(row[0].startswith("pager") and row[1] >= least for row in rows)
+        return alive(tx, "pager", session.now, ALIVE)
 
 
 def _is_taken_up(session: Session, outcome: Outcome) -> bool:

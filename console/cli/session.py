@@ -69,10 +69,21 @@ class Session:
         if self.given.house is not None:
             return self.given.house
         try:
-            return open_house(find_directory(self.given.directory))
+            house = open_house(find_directory(self.given.directory))
         except OSError as wrong:
             path = self.given.directory or "."
             self.wrong(self.texts("words.usage.file", option="--dir", path=path, why=wrong.strerror))
+        if house.defects:
+            self._warn_of_defects(house.defects)
+        return house
+
+    def _warn_of_defects(self, defects: tuple[str, ...]) -> None:
+        """The files have defects, and those that were last sound are used: said each time, on the side."""
+        from console.cli import output  # noqa: PLC0415
+        from console.views.sheet import Line  # noqa: PLC0415
+
+        said = self.texts("words.last_good", n=len(defects), first=defects[0])
+        output.show([Line(text=said, style="bad")], stderr=True)
 
     @property
     def desk(self) -> Desk:

@@ -12,6 +12,7 @@ from sqlalchemy import func, select
 from console.views.naming import Naming
 from console.views.sheet import Line, Style
 from models.clock import iso
+from models.node import RETIRED
 from models.record import NODE, OUTBOX, Record, micros
 from models.state import House, StreamState
 
@@ -82,7 +83,8 @@ def look(record: Record, house: StreamState, now: datetime, left_out: Sequence[s
     """Read how things are. `left_out` are files of playbooks that have defects."""
     seen: dict[str, datetime | None] = dict.fromkeys(PARTS)
     with record.read() as tx:
-        for name, beat in tx.connection.execute(select(NODE.c.id, NODE.c.beat_at)):
+        running = select(NODE.c.id, NODE.c.beat_at).where(NODE.c.detail != RETIRED)
+        for name, beat in tx.connection.execute(running):
             part = next((one for one in PARTS if name.startswith(one)), name)
             at = _instant(beat)
             known = seen.get(part)

@@ -18,6 +18,12 @@ ALERTS = Path(__file__).parents[2] / "examples" / "alerts"
 WAZUH_FILE = str(ALERTS / "wazuh-ransomware.json")
 
 
+@pytest.fixture(autouse=True)
+def _wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A screen that cuts nothing, whoever runs the tests."""
+    monkeypatch.setenv("COLUMNS", "220")
+
+
 def current(body: bytes, cli: Cli) -> bytes:  # noqa: F811
     content = orjson.loads(body)
     content["timestamp"] = cli.clock.now().isoformat()
