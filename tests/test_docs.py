@@ -223,11 +223,14 @@ def test_each_test_that_the_readme_names_exists() -> None:
 def _commands(body: str) -> list[tuple[str, list[str]]]:
     """Each command with the lines that the page shows under it. A here-document belongs to its command."""
     found: list[tuple[str, list[str]]] = []
+    document = False
     for line in body.splitlines():
         if line.startswith("$ "):
             found.append((line[2:], []))
-        elif line.startswith("> "):
-            found[-1] = (f"{found[-1][0]}\n{line[2:]}", [])
+            document = line.endswith("<<'END'")
+        elif document:
+            found[-1] = (f"{found[-1][0]}\n{line}", [])
+            document = line != "END"
         else:
             found[-1][1].append(line)
     return found
