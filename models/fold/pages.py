@@ -145,7 +145,14 @@ def _sent(state: StreamState, fact: Fact) -> None:
     page = state.pages.get(fact.data.get("page", 0))
     if page is not None:
         page.sent += 1
-        page.failed = [key for key in page.failed if not key.endswith(f":{fact.data.get('person')}")]
+        if _is_own_channel(page, fact.data):
+            page.failed = [key for key in page.failed if not key.endswith(f":{fact.data['person']}")]
+
+
+def _is_own_channel(page: Page, data: dict[str, Any]) -> bool:
+    """Whether it went out on a channel of that person's; a mere fallback may have been seen by nobody."""
+    people = (one for reached in page.reached.values() for one in reached)
+    return any(one.person == data.get("person") and data["channel"] in one.channels for one in people)
 
 
 def _given_up(state: StreamState, fact: Fact) -> None:
