@@ -17,7 +17,7 @@ from console.storm import RATES, matter, title
 from models.alerts import GRAVITY, ReadAlert, read_alerts
 from models.canonical import document_digest
 from models.commands import Actor, CountAlert, ReceiveAlert
-from models.errors import HikeshiError, NotFound, RecordConflict, Refused
+from models.errors import HikeshiError, NotFound, RecordConflict, RecordError, Refused
 from models.fact import Fact, read_fact
 from models.frozen import Document
 from models.installation import MAIL, Source
@@ -140,6 +140,9 @@ def receive_many(house: House, posts: Sequence[Post]) -> list[Received | Hikeshi
         arrivals = [one for place, post in enumerate(posts) for one in _arrivals(house, post, place)]
         marks = {name: value for post in posts for name, value in post.marks.items()}
         return list(_grouped(_stored(house, arrivals, marks), arrivals))
+    except RecordError as failed:
+        # The record is held or full, not the posts wrong: one by one they would hold the writer for minutes.
+        return [failed] * len(posts)
     except (Refused, HikeshiError) as wrong:
         if len(posts) > 1:
             return [answer for post in posts for answer in receive_many(house, [post])]

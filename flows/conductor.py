@@ -280,9 +280,11 @@ class Conductor:
         with self.house.record.begin() as tx:
             left = in_hand(tx, NODE)
             epoch = register(tx, NODE, self.clock.now(), " ".join(left))
-        for incident in left:
-            self.house.desk.handle(incident, Reclaim(actor=ACTOR, node=NODE, epoch=epoch))
         self.epoch = epoch
+        for incident in left:
+            # One that is sick keeps no other waiting; what it had in hand falls to its lease (design, 15).
+            command = Reclaim(actor=ACTOR, node=NODE, epoch=epoch)
+            attempt(f"take back {incident}", partial(self.house.desk.handle, incident, command))
         self.house.desk.after_commit.append(self._woken)
 
     def _take_back(self, incident: str) -> None:

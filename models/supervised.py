@@ -23,12 +23,23 @@ class Tried(Generic[T]):
     error: Exception | None = None
 
 
+def _one_line(error: Exception) -> str:
+    """What it says, control characters spelled out: text from outside must not forge a log line."""
+    return "".join(one if one.isprintable() else repr(one)[1:-1] for one in str(error)[:2_000])
+
+
 def attempt(name: str, call: Callable[[], T]) -> Tried[T]:
     """Call; an error is logged with `name` and returned, never raised."""
     try:
         return Tried(value=call())
     except Exception as error:
-        log.warning("%s: %s: %s", name, type(error).__name__, error, exc_info=log.isEnabledFor(logging.DEBUG))
+        log.warning(
+            "%s: %s: %s",
+            name,
+            type(error).__name__,
+            _one_line(error),
+            exc_info=log.isEnabledFor(logging.DEBUG),
+        )
         return Tried(error=error)
 
 
@@ -37,7 +48,13 @@ async def attempt_async(name: str, call: Callable[[], Awaitable[T]]) -> Tried[T]
     try:
         return Tried(value=await call())
     except Exception as error:
-        log.warning("%s: %s: %s", name, type(error).__name__, error, exc_info=log.isEnabledFor(logging.DEBUG))
+        log.warning(
+            "%s: %s: %s",
+            name,
+            type(error).__name__,
+            _one_line(error),
+            exc_info=log.isEnabledFor(logging.DEBUG),
+        )
         return Tried(error=error)
 
 

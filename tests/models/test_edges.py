@@ -416,3 +416,13 @@ def test_a_zone_exists() -> None:
         Rota.model_validate({"id": "r", "zone": "Mars/Base", "shifts": [shift]})
     assert Refused(Reason.ALREADY).detail == {}
     assert CHO != DAN
+
+
+def test_a_text_from_outside_forges_no_line_of_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    def fails() -> None:
+        raise ValueError("bad\n2026-11-23 hikeshi.node all is well\x1b[2J")
+
+    assert attempt("tick", fails).error is not None
+    (record,) = caplog.records
+    assert "\n" not in record.getMessage()
+    assert "bad\\n2026" in record.getMessage()
