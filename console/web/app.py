@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -122,6 +123,9 @@ class _Pages:
         )
 
 
+HEALTH_SECONDS = 2.0
+
+
 class _Board:
     """The board and the health of this node."""
 
@@ -142,7 +146,13 @@ class _Board:
 
     async def health(self, request: Request) -> Response:
         """For monitoring: 200 or 503."""
-        code, body = health(await self._run(self._status), self._closed)
+        try:
+            async with asyncio.timeout(HEALTH_SECONDS):
+                state = await self._run(self._status)
+        except TimeoutError:
+            # Whoever watches must not hang with us: the record is held, or its thread is.
+            state = {"status": "impaired", "impaired": {"record": f"no answer in {HEALTH_SECONDS:g} s"}}
+        code, body = health(state, self._closed)
         return JSONResponse(body, code)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import threading
 import time
@@ -245,3 +246,19 @@ def test_over_a_real_server_a_sender_that_stalls_is_let_go(
         sender.sendall(head)
         assert b" 408 " in sender.recv(4_096).split(b"\r\n")[0]
     assert rows(web.house) == []
+
+
+async def test_health_does_not_hang_with_a_record_that_is_held(
+    web: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("console.web.app.HEALTH_SECONDS", 0.05)
+
+    async def held(_: object, __: object) -> None:
+        await asyncio.sleep(30)
+
+    found = {getattr(one, "path", ""): getattr(one, "endpoint", None) for one in web.app.routes}
+    board = getattr(found["/health"], "__self__", None)
+    monkeypatch.setattr(board, "_run", lambda work: held(board, work))
+    answer = await web.ask("GET", "/health")
+    assert answer.status_code == 503
+    assert "record" in answer.json()["impaired"]
