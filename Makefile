@@ -24,7 +24,7 @@ $(READY): requirements/dev.txt pyproject.toml
 	@echo "[1/4] making $(VENV) with $$($(PYTHON) --version)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "[2/4] installing $$(grep -c '==' requirements/dev.txt) locked packages (a few minutes the first time)"
-	@$(BIN)/python -m pip install --progress-bar off --require-hashes -r requirements/dev.txt > $(VENV)/setup.log 2>&1 & \
+	@$(BIN)/python -m pip install --progress-bar off --no-deps --require-hashes -r requirements/dev.txt > $(VENV)/setup.log 2>&1 & \
 	  pid=$$!; while kill -0 $$pid 2>/dev/null; do sleep 5; \
 	  printf '      %s packages ready to install\r' "$$(grep -cE '^(Collecting|Requirement already)' $(VENV)/setup.log)"; done; \
 	  wait $$pid || { echo; tail -n 20 $(VENV)/setup.log; echo "the packages could not be installed; see $(VENV)/setup.log"; exit 1; }; echo
