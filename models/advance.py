@@ -11,6 +11,8 @@ from datetime import datetime
 from typing import Any
 
 from models.clock import iso
+from models.clocks.rules import SUBJECT as SUBJECT_CLOCK
+from models.clocks.rules import clock_facts, clock_waits, matter_facts
 from models.fact import SYSTEM, Draft
 from models.gate import closed_gates
 from models.plan import PlannedStep
@@ -44,6 +46,8 @@ def advance(state: StreamState, world: World) -> list[Draft]:
             lambda: list(_confirmations(state, world)),
             lambda: list(_steps(state, world)),
             lambda: list(_phases(state, world)),
+            lambda: matter_facts(state, world),
+            lambda: clock_facts(state, world),
         )
     return drafts
 
@@ -88,7 +92,7 @@ def _over(state: StreamState, page: Page, world: World) -> Reason | None:
     if isinstance(state, Incident):
         if state.status in ENDED or (state.status == "closed" and kind in {"incident", "step"}):
             return Reason.STOPPED
-        waits = _waits(state, kind, name, world)
+        waits = clock_waits(state, page, name) if kind == SUBJECT_CLOCK else _waits(state, kind, name, world)
     elif isinstance(state, Intake):
         waits = name in state.alerts
     elif isinstance(state, House):

@@ -262,12 +262,20 @@ class Confirm(Command):
 
 @dataclass(frozen=True, kw_only=True)
 class ServiceFact(Command):
-    """What is known of a service: impacted, restored, works, fails, or confirmed by a side."""
+    """What is known of a service: impacted, at a level, restored, works, fails, or confirmed by a side.
+
+    `level` is one of the service's own; `instant` when it was reached, or since when it is affected.
+    """
 
     service: str
-    what: Literal["impacted", "restored", "works", "fails", "confirmed-by-csirt", "confirmed-by-owner"]
+    what: Literal[
+        "impacted", "level", "restored", "works", "fails", "confirmed-by-csirt", "confirmed-by-owner"
+    ]
     instant: datetime | None = None
     level: str = ""
+    note: str = ""
+    source: str = "person"
+    confidence: Literal["confirmed", "likely", "suspected"] = "confirmed"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -304,6 +312,8 @@ class SetRecoveryPoint(Command):
     instant: datetime
     tamper: Literal["unknown", "clean", "tampered"] = "unknown"
     malware: Literal["unknown", "clean", "infected"] = "unknown"
+    kind: Literal["backup", "replica", "snapshot"] = "backup"
+    tested: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,15 +8,30 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from models import commands
+from models.clocks.rules import clock_instants, clocks_due
 from models.errors import Refused
 from models.fact import Draft
+from models.impact import ForecastService, RecordImpact
 from models.page import page_next_due
 from models.readers import AnnouncePlaybook, ReadPlaybook
 from models.reason import Reason
+from models.reports import DraftReport, JudgeObligation, ReportSituation, SubmitReport, VendorFact
 from models.routing import ask, level_recipients
-from models.rules import decisions, incident, machine, matter, others, pages, playbooks, readers, steps
+from models.rules import (
+    decisions,
+    incident,
+    machine,
+    matter,
+    others,
+    owed,
+    pages,
+    playbooks,
+    readers,
+    services,
+    steps,
+)
 from models.rules.common import Decided, past
-from models.state import OVER, House, Incident, Intake, Programme, StreamState
+from models.state import ENDED, OVER, House, Incident, Intake, Programme, StreamState
 from models.world import World
 
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
@@ -49,7 +64,14 @@ _INCIDENT: dict[type[commands.Command], Rule] = {
     commands.OverrideGate: steps.override,
     commands.Decide: decisions.decide_step,
     commands.WithdrawDecision: decisions.withdraw,
-    commands.ServiceFact: matter.service_fact,
+    commands.ServiceFact: services.service_fact,
+    ForecastService: services.forecast,
+    RecordImpact: services.record_impact,
+    JudgeObligation: owed.judge,
+    DraftReport: owed.draft,
+    SubmitReport: owed.submit,
+    ReportSituation: owed.situation,
+    VendorFact: owed.vendor,
     commands.AddEvidence: matter.add_evidence,
     commands.ScopeFact: matter.scope_fact,
     commands.SetRecoveryPoint: matter.set_recovery_point,
@@ -119,6 +141,7 @@ def due(state: StreamState, world: World) -> list[Draft]:
     drafts = [draft for page in state.pages.values() for draft in pages.page_due(state, page, world)]
     if isinstance(state, Incident):
         drafts += _steps_due(state, world) if state.status not in OVER else ()
+        drafts += clocks_due(state, world) if state.status not in ENDED else ()
     elif isinstance(state, Intake):
         drafts += _alerts_due(state, world)
     elif isinstance(state, Programme):
@@ -170,6 +193,7 @@ def next_due(state: StreamState) -> datetime | None:
                 instants.append(known.limit_at)
             if known.status == "started":
                 instants.append(known.lease_until)
+        instants += clock_instants(state) if state.status not in ENDED else ()
     elif isinstance(state, Intake):
         instants += [alert.overdue_at for alert in state.alerts.values()]
     elif isinstance(state, Programme):

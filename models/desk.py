@@ -18,6 +18,7 @@ from sqlalchemy import update
 from models.advance import MAX_PASSES, advance
 from models.canonical import new_salt, text_digest
 from models.clock import Clock
+from models.clocks.rules import clock_counts
 from models.commands import Actor, Command, Declare, RecordRefusal
 from models.decide import decide, due, next_due
 from models.directory import Directory
@@ -368,6 +369,7 @@ class Desk:
             wanted=incident.wanted if incident else 0,
             snapshot=snapshot,
             rules=RULES_VERSION,
+            clocks=clock_counts(incident) if incident else (0, 0, 0),
         )
         tx.derive(state.stream, state.seq, head, now, derived)
         return len(rows)

@@ -30,6 +30,9 @@ PAGE_TEMPLATES = {
     "impaired": "page.impaired",
     "improvement-overdue": "page.improvement",
     "read-overdue": "page.read_overdue",
+    "clock-warning": "page.clock_warning",
+    "clock-forecast": "page.clock_forecast",
+    "clock-breached": "page.clock_breached",
 }
 _PAGED = {"page.asked", "page.escalated", "page.repeated", "page.lapsed", "page.delegated"}
 

@@ -9,8 +9,9 @@ from datetime import date, datetime, time
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import AwareDatetime, Field, field_validator
+from pydantic import AwareDatetime, Field, field_validator, model_validator
 
+from models.calendars import OwnCalendar
 from models.values import Duration, Frozen, Id, Lang, Text
 
 Channel = Literal["console", "file", "slack", "email"]
@@ -98,6 +99,33 @@ class Rota(Frozen):
         return value
 
 
+class ServiceLevel(Frozen):
+    """How well a service runs, in the words that people decide by."""
+
+    id: Id
+    title: Text
+
+
+LEVELS = (
+    ServiceLevel(id="stopped", title=Text(ja="停止", en="stopped")),
+    ServiceLevel(id="partial", title=Text(ja="一部のみ", en="partial")),
+    ServiceLevel(id="target", title=Text(ja="目標復旧水準", en="recovery level reached")),
+    ServiceLevel(id="normal", title=Text(ja="通常", en="normal")),
+)
+"""From worst to best, for services that name none of their own."""
+
+
+class RegisteredPoint(Frozen):
+    """A recovery point that the register knows of before anything happens."""
+
+    id: Id
+    at: AwareDatetime
+    kind: Literal["backup", "replica", "snapshot"] = "backup"
+    tamper: Literal["unknown", "clean", "tampered"] = "unknown"
+    malware: Literal["unknown", "clean", "infected"] = "unknown"
+    tested: date | None = Field(default=None, description="when restoring from this kind was last tested")
+
+
 class Service(Frozen):
     """A business service with its recovery targets (FSA-2.5.1-B1)."""
 
@@ -110,11 +138,23 @@ class Service(Frozen):
     rto_from: Literal["outage", "decision"] = "outage"
     rpo: Duration
     rlo: Text
+    levels: tuple[ServiceLevel, ...] = Field(
+        default=LEVELS, min_length=2, max_length=9, description="from worst to best"
+    )
+    rlo_level: Id = Field(default="target", description="the level that `rlo` describes (FSA-2.5.1-B1)")
+    recovery_points: tuple[RegisteredPoint, ...] = Field(default=(), max_length=200)
     mtpd: Duration
     needs: tuple[Id, ...] = ()
     vendors: tuple[Id, ...] = ()
     hosts: tuple[str, ...] = ()
     recovery_order: int = Field(ge=1)
+
+    @model_validator(mode="after")
+    def _target_is_a_level(self) -> Service:
+        names = [level.id for level in self.levels]
+        if self.rlo_level not in names[1:]:
+            raise ValueError(f"rlo_level: {self.rlo_level!r} must be one of {names[1:]}, above the worst")
+        return self
 
 
 class Contract(Frozen):
@@ -124,6 +164,7 @@ class Contract(Frozen):
     hours: str
     call_out: Duration = Field(description="how soon they come after the call")
     notification_within: Duration | None = Field(default=None, description="how soon they must tell us")
+    logs_within: Duration | None = Field(default=None, description="how soon they must hand over logs")
 
 
 class ThirdParty(Frozen):
@@ -154,6 +195,7 @@ class Organisation(Frozen):
     zone: str = "Asia/Tokyo"
     lang: Lang = "ja"
     bridge: str | None = Field(default=None, description="meeting link or telephone bridge, shown in pages")
+    calendar: OwnCalendar = Field(default=OwnCalendar(), description="working days of the institution")
     duty_channel: str | None = Field(default=None, description="id of the standing Slack duty channel")
     people: tuple[Person, ...] = Field(min_length=1)
     roles: tuple[Role, ...] = Field(min_length=1)

@@ -12,12 +12,16 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from models.policy import PhaseName
-from models.values import Duration, Frozen, Id, Text
+from models.values import Duration, Frozen, Id, ObligationId, Text
 
 Kind = Literal["manual", "action", "decision", "notice", "call"]
 OnCrash = Literal["idempotent", "probe", "ask"]
 FieldType = Literal["text", "instant", "number", "yes-no", "duration", "list"]
 StepRef = Annotated[str, Field(pattern=r"^[a-z0-9-]+(/[a-z0-9-]+)*$", max_length=200)]
+StageRef = Annotated[
+    str, Field(pattern=r"^[A-Z][A-Z0-9]*(-[A-Z0-9]+)*/[a-z][a-z0-9]*(-[a-z0-9]+)*$", max_length=110)
+]
+SUBMITTED = "report-submitted"
 Value = str | int | bool
 FACTORS = ("window", "duration", "services", "alternative", "customers-affected")
 """What has to be weighed before a service is stopped or a line cut (FSA-2.5.2.4-B1)."""
@@ -32,6 +36,10 @@ class RecordField(Frozen):
     title: Text
     type: FieldType = "text"
     required: bool = True
+    instant: str | None = Field(
+        default=None,
+        description="for type instant: what happened then; report-submitted: `reports` were sent",
+    )
 
 
 class Repeat(Frozen):
@@ -56,6 +64,9 @@ class Option(Frozen):
     id: Id
     title: Text
     price: Text | None = None
+    judges: dict[ObligationId, bool] = Field(
+        default_factory=dict, description="obligation -> whether this choice says that it applies"
+    )
 
 
 class Step(Frozen):
@@ -106,6 +117,9 @@ class Step(Frozen):
     retries: int = Field(default=0, ge=0, le=5)
     # notice
     to: tuple[Id, ...] = Field(default=(), description="roles or third parties that are told")
+    reports: tuple[StageRef, ...] = Field(
+        default=(), description="reports that are submitted by this: OBLIGATION/stage"
+    )
     draft: Text | None = Field(default=None, description="Jinja2 text of the message, drafted by the machine")
     # call
     call: Id | None = None
@@ -152,7 +166,7 @@ class Playbook(Frozen):
 _ONLY: dict[Kind, tuple[str, ...]] = {
     "decision": ("authority", "options", "recommend", "otherwise", "factors", "decides"),
     "action": ("use", "target", "probe", "on_crash", "timeout", "retries", "params"),
-    "notice": ("to", "draft"),
+    "notice": ("to", "draft", "reports"),
     "call": ("call", "pass_"),
 }
 _NEEDS: dict[Kind, tuple[str, ...]] = {
@@ -174,7 +188,7 @@ def _kind_problems(step: Step) -> list[str]:
                 for name in names
                 if getattr(step, name)
             ]
-    return problems + _decision_problems(step) + _action_problems(step)
+    return problems + _decision_problems(step) + _action_problems(step) + _record_problems(step)
 
 
 def _decision_problems(step: Step) -> list[str]:
@@ -187,6 +201,14 @@ def _decision_problems(step: Step) -> list[str]:
     if step.kind != "decision" and step.stops and not step.decided_by:
         problems.append("a step that stops a service names the decision that allows it in `decided_by`")
     return problems
+
+
+def _record_problems(step: Step) -> list[str]:
+    return [
+        f"record: {field.id} says when something happened, so its type is instant, not {field.type}"
+        for field in step.record
+        if field.instant is not None and field.type != "instant"
+    ]
 
 
 def _action_problems(step: Step) -> list[str]:

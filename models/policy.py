@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from models.obligation import Obligation, Profile
 from models.values import Duration, Frozen, Id, Text
 
 Event = Literal[
@@ -24,7 +25,13 @@ Event = Literal[
     "impaired",
     "improvement-overdue",
     "read-overdue",
+    "clock-warning",
+    "clock-forecast",
+    "clock-breached",
 ]
+ClockKind = Literal["rto", "mtpd", "rpo", "report", "phase", "situation", "watch", "vendor"]
+WARN_AT = (50, 75, 90)
+"""Shares of a target, in percent, at which a clock warns if its route says nothing else."""
 PhaseName = Literal[
     "triage",
     "preservation",
@@ -77,6 +84,10 @@ class Applies(Frozen):
     attack: tuple[str, ...] = Field(default=(), description="playbooks")
     severity_at_least: Id | None = None
     phases: tuple[PhaseName, ...] = ()
+    clocks: tuple[ClockKind, ...] = Field(default=(), description="kinds of clock, for the clock events")
+
+
+Share = Annotated[int, Field(ge=1, le=99)]
 
 
 class Route(Frozen):
@@ -89,6 +100,12 @@ class Route(Frozen):
     exhausted: Exhausted
     renew: Duration | None = Field(
         default=None, description="an acknowledgement lapses if work has not started within this time"
+    )
+    warn_at: tuple[Share, ...] = Field(
+        default=WARN_AT,
+        min_length=1,
+        max_length=9,
+        description="for clock-warning: the shares of a clock's time, in percent, that this route takes",
     )
 
 
@@ -108,6 +125,14 @@ class Criterion(Frozen):
     title: Text
 
 
+class Proposal(Frozen):
+    """A severity that what is known of the harm suggests; a person sets it, or does not."""
+
+    when: str = Field(max_length=500, description="condition over impact, affected services and playbooks")
+    severity: Id
+    because: Text
+
+
 class SeverityPolicy(Frozen):
     """Criteria set beforehand (FSA-2.5.2.1-B3): impact x urgency gives a severity."""
 
@@ -116,6 +141,7 @@ class SeverityPolicy(Frozen):
     urgencies: tuple[Criterion, ...] = Field(min_length=1, max_length=8)
     matrix: dict[str, dict[str, str]] = Field(description="impact -> urgency -> severity")
     default: Id = Field(description="until somebody has judged it")
+    proposals: tuple[Proposal, ...] = Field(default=(), max_length=50)
 
     def rank(self, severity: str | None) -> int:
         """Position from light (0) to grave; -1 for none."""
@@ -124,8 +150,9 @@ class SeverityPolicy(Frozen):
     @model_validator(mode="after")
     def _matrix_is_whole(self) -> SeverityPolicy:
         known = {s.id for s in self.severities}
-        if self.default not in known:
-            raise ValueError(f"default: {self.default!r} is none of the severities {sorted(known)}")
+        for name, value in (("default", self.default), *(("proposals", p.severity) for p in self.proposals)):
+            if value not in known:
+                raise ValueError(f"{name}: {value!r} is none of the severities {sorted(known)}")
         for impact in self.impacts:
             for urgency in self.urgencies:
                 cell = self.matrix.get(impact.id, {}).get(urgency.id)
@@ -147,6 +174,13 @@ class Limits(Frozen):
     )
     watch_period: Duration = Field(default="72h", validate_default=True)
     improvement_reminder: Duration = Field(default="7d", validate_default=True)
+    time_to: dict[PhaseName, Duration | dict[Id, Duration]] = Field(
+        default_factory=dict,
+        description="from the declaration to the end of a phase; one time, or one for each severity",
+    )
+    situation_every: dict[Id, Duration] = Field(
+        default_factory=dict, description="severity -> how often a situation report is due while it is open"
+    )
 
     def triage_limit(self, severity: str | None) -> timedelta:
         """How long an alert of this proposed severity may lie there before somebody is paged."""
@@ -154,6 +188,13 @@ class Limits(Frozen):
             return self.triage_within
         named = self.triage_within.get(severity or "", self.triage_within.get("default"))
         return named or min(self.triage_within.values(), default=TRIAGE_WITHIN)
+
+    def time_to_end(self, phase: PhaseName, severity: str) -> timedelta | None:
+        """How long a phase may take from the declaration on, at this severity; None if nothing is set."""
+        span = self.time_to.get(phase)
+        if isinstance(span, dict):
+            return span.get(severity, span.get("default"))
+        return span
 
 
 class Policy(Frozen):
@@ -165,3 +206,5 @@ class Policy(Frozen):
     permissions: dict[str, tuple[str, ...]] = Field(
         default_factory=dict, description="command -> roles, over the shipped table"
     )
+    profile: Profile = Profile()
+    obligations: tuple[Obligation, ...] = ()

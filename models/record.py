@@ -62,6 +62,8 @@ class Derived:
     wanted: int
     snapshot: bytes | None
     rules: int
+    clocks: tuple[int, int, int] = (0, 0, 0)
+    """Running, of those forecast to break, and running past their target."""
 
 
 class Record:
@@ -327,6 +329,9 @@ class Tx:
             "severity": derived.severity,
             "next_due_at": micros(derived.next_due_at) if derived.next_due_at else None,
             "wanted": derived.wanted,
+            "clocks_running": derived.clocks[0],
+            "clocks_breaking": derived.clocks[1],
+            "clocks_breached": derived.clocks[2],
         }
         if derived.snapshot is not None:
             values |= {"snapshot": derived.snapshot, "snapshot_seq": seq, "rules": derived.rules}

@@ -10,10 +10,42 @@ from models.policy import STEP_ROLES, Route
 from models.state import Incident, Page, Programme, StreamState
 from models.world import World
 
+INSTEAD = {"clock-forecast": "clock-breached", "clock-breached": "step-overdue"}
+"""Whose route a clock takes that has none of its own: what breaks must not break in silence."""
+CLOCK_WARNING = "clock-warning"
 
-def choose_route(world: World, event: str, state: StreamState, phase: str | None = None) -> Route | None:
-    """The first route that applies to this event; None if the policy has none."""
-    return next((route for route in world.policy.routes if _applies(route, world, event, state, phase)), None)
+
+def choose_route(
+    world: World,
+    event: str,
+    state: StreamState,
+    phase: str | None = None,
+    clock: str | None = None,
+    share: int | None = None,
+) -> Route | None:
+    """The first route that applies to this event; None if the policy has none.
+
+    `clock` is the kind of clock of a clock event, `share` the part of its time that is over, in percent.
+    """
+    for route in world.policy.routes:
+        if not _applies(route, world, event, state, phase) or not _for_clock(route, clock):
+            continue
+        if share is None or event != CLOCK_WARNING or share in route.warn_at:
+            return route
+    return None
+
+
+def _for_clock(route: Route, clock: str | None) -> bool:
+    return not route.applies.clocks or clock in route.applies.clocks
+
+
+def warning_shares(world: World, state: StreamState, clock: str) -> tuple[int, ...]:
+    """The shares at which some route wants to hear of such a clock, rising; empty if none does."""
+    found: set[int] = set()
+    for route in world.policy.routes:
+        if _applies(route, world, CLOCK_WARNING, state, None) and _for_clock(route, clock):
+            found.update(route.warn_at)
+    return tuple(sorted(found))
 
 
 def route_of(world: World, state: StreamState, page: Page) -> Route:
@@ -56,13 +88,14 @@ def level_recipients(
 def _named(world: World, state: StreamState, who: str, subject: str) -> str | None:
     """The role or person that `authority` or `owner` means for this matter."""
     kind, _, name = subject.partition(":")
-    if isinstance(state, Programme) and kind == "improvement" and name in state.improvements:
-        return state.improvements[name].owner
     if not isinstance(state, Incident):
-        return None
+        owned = isinstance(state, Programme) and kind == "improvement" and name in state.improvements
+        return state.improvements[name].owner if owned and isinstance(state, Programme) else None
     if kind == "confirm":
         waiting = [*state.unasked, *state.confirmations.values()]
         return next((one.person for one in waiting if str(one.seq) == name), None)
+    if kind == "clock":
+        return _of_clock(state, name)
     planned = world.step(state, name) if kind == "step" else None
     if planned is None:
         return None
@@ -70,6 +103,14 @@ def _named(world: World, state: StreamState, who: str, subject: str) -> str | No
     if who == "owner" and known is not None and known.owner:
         return known.owner
     return planned.step.authority or planned.step.owner if who == "authority" else planned.step.owner
+
+
+def _of_clock(state: Incident, name: str) -> str | None:
+    """The role that answers for a clock."""
+    if name in state.clocks:
+        return state.clocks[name].owner or None
+    service = state.services.get(name.partition(":")[2])
+    return service.targets.owner if service is not None and service.targets is not None else None
 
 
 def _recipient(world: World, holder: Holder, channels: tuple[str, ...]) -> dict[str, Any]:
@@ -90,9 +131,15 @@ def ask(
 ) -> list[Draft]:
     """The facts that call for an acknowledgement of `subject`; none if the policy has no route for it."""
     planned = None
-    if isinstance(state, Incident) and subject.startswith("step:"):
-        planned = world.step(state, subject.removeprefix("step:"))
-    route = choose_route(world, event, state, planned.step.phase if planned else None)
+    kind, _, name = subject.partition(":")
+    if isinstance(state, Incident) and kind == "step":
+        planned = world.step(state, name)
+    clock = name.partition(":")[0] if kind == "clock" else None
+    route, wanted = None, event
+    while route is None and wanted:
+        phase = planned.step.phase if planned else None
+        route = choose_route(world, wanted, state, phase, clock, (detail or {}).get("share"))
+        wanted = INSTEAD.get(wanted, "")
     if route is None:
         return [Draft(kind="page.unanswerable", data={"event": event, "subject": subject})]
     first = route.levels[0]

@@ -11,6 +11,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from models.policy import ClockKind
+
 StepStatus = Literal[
     "waiting", "held", "ready", "started", "done", "failed", "unknown", "skipped", "not-applicable"
 ]
@@ -121,15 +123,60 @@ class PhaseState(msgspec.Struct, kw_only=True):
     times: int = 0
 
 
+class Targets(msgspec.Struct, kw_only=True):
+    """What the register asked of a service when it was affected; spans in seconds. `levels` rise."""
+
+    rto: int
+    rto_from: Literal["outage", "decision"]
+    rpo: int
+    mtpd: int
+    rlo: str
+    levels: list[str]
+    needs: list[str] = []
+    order: int = 1
+    owner: str = ""
+
+
+class Forecast(msgspec.Struct, kw_only=True):
+    """When somebody expects a service back."""
+
+    at: datetime
+    by: str
+    said_at: datetime
+
+
+class DataLoss(msgspec.Struct, kw_only=True):
+    """What restoring would lose of a service's data, as far as it is known; `loss` in seconds."""
+
+    status: Literal["unknown", "within", "beyond"]
+    point: str | None = None
+    loss: int | None = None
+    why: str = ""
+    compromised: datetime | None = None
+
+
 class ServiceState(msgspec.Struct, kw_only=True):
-    """What is known of one service in this incident."""
+    """What is known of one service in this incident.
+
+    `down_since` begins the present disruption, `spells` are earlier ones: downtime adds up. `was_below` says
+    that the service was below its recovery level at some time, so that its clocks run.
+    """
 
     since: datetime | None = None
     level: str = ""
+    note: str = ""
+    level_at: datetime | None = None
+    was_below: bool = False
+    down_since: datetime | None = None
+    spells: list[list[datetime]] = []
+    targets: Targets | None = None
+    forecast: Forecast | None = None
+    loss: DataLoss | None = None
     stopped_at: datetime | None = None
     restored_at: datetime | None = None
     works_at: datetime | None = None
     confirmed: dict[str, str] = {}
+    confirmed_at: dict[str, datetime] = {}
     recorders: dict[str, str] = {}
     resumed_at: datetime | None = None
 
@@ -169,6 +216,98 @@ class RecoveryPoint(msgspec.Struct, kw_only=True):
     at: datetime
     tamper: Literal["unknown", "clean", "tampered"] = "unknown"
     malware: Literal["unknown", "clean", "infected"] = "unknown"
+    kind: str = "backup"
+    tested: str = ""
+    source: str = "person"
+
+
+class Impact(msgspec.Struct, kw_only=True):
+    """One thing that is known of the harm; `value` as models.impact stores it."""
+
+    kind: str
+    value: str | list[str]
+    confidence: Literal["confirmed", "likely", "suspected"]
+    source: str
+    at: datetime
+    by: str
+
+
+class ClockStage(msgspec.Struct, kw_only=True):
+    """An instant on the way of a clock; `share` of its time in percent, 100 at the end.
+
+    A `share` is told along the route that asked for it, a `warning` along the first for such clocks.
+    """
+
+    at: datetime
+    what: Literal["notice", "share", "warning", "breach", "over"]
+    share: int
+
+
+class ClockState(msgspec.Struct, kw_only=True):
+    """A clock that has started, as its facts say: due times are in the record, with how they came about."""
+
+    id: str
+    kind: ClockKind
+    owner: str = ""
+    status: Literal["running", "met", "missed", "ended"] = "running"
+    started_at: datetime
+    due_at: datetime
+    stages: list[ClockStage] = []
+    fired: int = 0
+    breached: bool = False
+    forecast: datetime | None = None
+    breaks: bool = False
+    path: list[str] = []
+    stopped_at: datetime | None = None
+    internal: bool = False
+    basis: dict[str, Any] = {}
+
+    @property
+    def next_at(self) -> datetime | None:
+        """When this clock has something to say next; None if never."""
+        if self.status != "running" or self.fired >= len(self.stages):
+            return None
+        return self.stages[self.fired].at
+
+
+class Submission(msgspec.Struct, kw_only=True):
+    """A report that somebody sent, or a correction or update of it."""
+
+    at: datetime
+    by: str
+    receipt: str = ""
+    update: bool = False
+
+
+class ReportState(msgspec.Struct, kw_only=True):
+    """One stage of an obligation: judged, drafted, submitted and corrected are separate facts."""
+
+    drafted: str | None = None
+    drafted_at: datetime | None = None
+    submitted: list[Submission] = []
+
+
+class ObligationState(msgspec.Struct, kw_only=True):
+    """A report that may be owed: what the rule proposes, what a person judged, what was sent."""
+
+    id: str
+    edition: str
+    proposed: bool = False
+    judged: Literal["applicable", "not-applicable"] | None = None
+    judged_by: str | None = None
+    judged_at: datetime | None = None
+    reason: str = ""
+    reports: dict[str, ReportState] = {}
+
+
+class VendorAsk(msgspec.Struct, kw_only=True):
+    """What a third party owes us by contract, since when; `within` in seconds, 0 for no agreed time."""
+
+    party: str
+    what: str
+    asked_at: datetime
+    within: int = 0
+    answered_at: datetime | None = None
 
 
 class Confirmation(msgspec.Struct, kw_only=True):
@@ -230,6 +369,14 @@ class Incident(StreamState, kw_only=True):
     impaired: dict[str, str] = {}
     wanted: int = 0
     gates_held: dict[str, list[str]] = {}
+    impacts: dict[str, Impact] = {}
+    clocks: dict[str, ClockState] = {}
+    obligations: dict[str, ObligationState] = {}
+    vendors: dict[str, VendorAsk] = {}
+    situation_at: datetime | None = None
+    situations: int = 0
+    proposed_rank: int = -1
+    proposed_severity: str = ""
 
 
 class Alert(msgspec.Struct, kw_only=True):

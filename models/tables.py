@@ -26,6 +26,9 @@ class StreamRow(SQLModel, table=True):
     next_due_at: int | None = Field(default=None, sa_type=BigInteger)
     wanted: int = 0
     served: int = 0
+    clocks_running: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    clocks_breaking: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    clocks_breached: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
     snapshot: bytes | None = Field(default=None, sa_type=LargeBinary)
     snapshot_seq: int = 0
     rules: int = 0

@@ -49,6 +49,7 @@ Duration = Annotated[
     PlainSerializer(write_duration, return_type=str),
 ]
 Id = Annotated[str, Field(pattern=ID_PATTERN, max_length=64)]
+ObligationId = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9]*(-[A-Z0-9]+)*$", max_length=40)]
 
 
 class Text(Frozen):

@@ -9,6 +9,7 @@ from functools import lru_cache
 
 import msgspec
 
+from models.calendars import Calendar, calendar
 from models.directory import Directory, Holder
 from models.frozen import FrozenPlaybook
 from models.organisation import Organisation
@@ -39,6 +40,10 @@ class World:
     drill: bool = False
     next_incident: str = ""
     _laid_out: dict[int, dict[str, PlannedStep]] = field(default_factory=dict, compare=False, repr=False)
+
+    def calendar(self, name: str) -> Calendar:
+        """The calendar of this name as it is now: `own` is the institution's. Raises BadConfiguration."""
+        return calendar(name, self.organisation.calendar, self.organisation.zone)
 
     def steps(self, state: Incident) -> dict[str, PlannedStep]:
         """Every step of the incident by key, in the order of its playbooks, then those added by hand."""

@@ -5,8 +5,8 @@ The words around it are the templates'; here are only names, times and texts of 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -19,6 +19,8 @@ from models.reason import Reason
 from models.routing import level_recipients, route_of
 from models.state import Incident, Intake, Page, Programme, StreamState
 from models.world import World
+from notifiers.briefing_clocks import brief_clock, brief_reports, brief_severity
+from notifiers.briefing_names import Matter, at, person_name, text_of
 from notifiers.message import blank_context
 from notifiers.phrases import PHRASES
 
@@ -42,17 +44,6 @@ class Envelope:
     tries: int
 
 
-@dataclass(frozen=True, kw_only=True)
-class Matter:
-    """What a message is about, read in one go: state, its texts, the world."""
-
-    state: StreamState
-    texts: Mapping[str, str | None]
-    world: World
-    link: str = ""
-    facts: Mapping[int, Any] = field(default_factory=dict)
-
-
 def brief(envelope: Envelope, matter: Matter, lang: str) -> dict[str, Any]:
     """The context for the template, in `ja` or `en`."""
     context = blank_context()
@@ -61,8 +52,8 @@ def brief(envelope: Envelope, matter: Matter, lang: str) -> dict[str, Any]:
         "organisation": world.organisation.name.lang(lang),
         "bridge": world.organisation.bridge or "",
         "link": matter.link,
-        "recipient": _name(world, envelope.person, lang),
-        "deputy_for": _name(world, envelope.deputy_for, lang),
+        "recipient": person_name(world, envelope.person, lang),
+        "deputy_for": person_name(world, envelope.deputy_for, lang),
         "repeat": envelope.attempt > 1 or envelope.tries > 1,
     }
     if isinstance(state, Incident):
@@ -72,7 +63,9 @@ def brief(envelope: Envelope, matter: Matter, lang: str) -> dict[str, Any]:
     page = state.pages.get(envelope.page) or _page_of(state, envelope.subject)
     if page is not None:
         context |= _page(page, envelope, matter, lang)
+    extra = context["extra"]
     context |= _subject(envelope.subject, matter, lang)
+    context["extra"] = extra | context["extra"]
     return context
 
 
@@ -81,25 +74,9 @@ def _page_of(state: StreamState, subject: str) -> Page | None:
     return state.pages.get(int(number)) if kind == "page" and number.isdigit() else None
 
 
-def _name(world: World, person: str | None, lang: str) -> str:
-    known = world.directory.person(person) if person else None
-    return known.name.lang(lang) if known else (person or "")
-
-
-def _text(matter: Matter, digest: str | None) -> str:
-    return (matter.texts.get(digest) or "") if digest else ""
-
-
 def _said(matter: Matter, text: str) -> str:
     """The text itself; of a step added by hand, the one that lies beside its fact."""
-    return _text(matter, text) if text.startswith("t:") else text
-
-
-def at(instant: datetime, zone: str, lang: str) -> str:
-    """An instant as people read it: the institution's zone, with its offset."""
-    local = instant.astimezone(ZoneInfo(zone))
-    offset = local.strftime("%z")
-    return f"{local:%m/%d %H:%M} ({offset[:3]}:{offset[3:]})"
+    return text_of(matter, text) if text.startswith("t:") else text
 
 
 def _incident(state: Incident, matter: Matter, lang: str) -> dict[str, Any]:
@@ -111,12 +88,12 @@ def _incident(state: Incident, matter: Matter, lang: str) -> dict[str, Any]:
         for name, service in state.services.items()
         if service.since is not None and (known := matter.world.directory.service(name))
     ]
-    what = _text(matter, state.title)
+    what = text_of(matter, state.title)
     if services:
         what += " / " + PHRASES[lang]["affected"].format(services=", ".join(services))
     return {
         "incident": state.stream,
-        "title": _text(matter, state.title),
+        "title": text_of(matter, state.title),
         "severity": state.severity,
         "severity_title": severity.title.lang(lang) if severity else state.severity,
         "phase": ", ".join(PHRASES[lang][f"phase.{name}"] for name in phases[:3]),
@@ -146,11 +123,11 @@ def _page(page: Page, envelope: Envelope, matter: Matter, lang: str) -> dict[str
         "extra": {
             "others": _others(page, envelope, world, lang),
             "tried": _tried(page, world, lang),
-            "by": _name(world, page.acked_by, lang),
+            "by": person_name(world, page.acked_by, lang),
             "at": at(page.acked_at, zone, lang) if page.acked_at else "",
             "since": at(page.asked_at, zone, lang),
             "part": str(page.detail.get("what", "")),
-            "said": _text(matter, matter.state.title) if isinstance(matter.state, Incident) else "",
+            "said": text_of(matter, matter.state.title) if isinstance(matter.state, Incident) else "",
         },
     }
     if page.delayed_by:
@@ -167,13 +144,13 @@ def _span(ends: list[str], zone: str) -> str:
 
 def _others(page: Page, envelope: Envelope, world: World, lang: str) -> list[str]:
     people = page.reached.get(str(page.level), [])
-    return [_name(world, one.person, lang) for one in people if one.person != envelope.person]
+    return [person_name(world, one.person, lang) for one in people if one.person != envelope.person]
 
 
 def _tried(page: Page, world: World, lang: str) -> list[str]:
     found: dict[str, None] = {}
     for people in page.reached.values():
-        found.update((_name(world, one.person, lang), None) for one in people)
+        found.update((person_name(world, one.person, lang), None) for one in people)
     return list(found)
 
 
@@ -184,7 +161,7 @@ def _then(page: Page, route: Route | None, following: datetime, matter: Matter, 
     last = page.level + 1 >= len(route.levels)
     to = route.exhausted.to if last else route.levels[page.level + 1].to
     people = level_recipients(matter.world, matter.state, to, (), page.subject)
-    names = ", ".join(_name(matter.world, one["person"], lang) for one in people[:4])
+    names = ", ".join(person_name(matter.world, one["person"], lang) for one in people[:4])
     local = following.astimezone(ZoneInfo(matter.world.organisation.zone))
     phrase = PHRASES[lang]["then-last" if last else "then-next"]
     near = following - matter.world.now < timedelta(hours=20)
@@ -200,6 +177,9 @@ def _subject(subject: str, matter: Matter, lang: str) -> dict[str, Any]:
         "improvement": _improvement,
         "confirm": _confirm,
         "reading": _reading,
+        "clock": brief_clock,
+        "reports": brief_reports,
+        "severity": brief_severity,
         "quarantine": lambda name, matter, lang: {
             "extra": {"part": name},
             "what": PHRASES[lang]["quarantine"].format(stream=name),
@@ -237,7 +217,7 @@ def _step(key: str, matter: Matter, lang: str) -> dict[str, Any]:
         found["limit"] = at(known.limit_at, world.organisation.zone, lang)
     found["command"] = f"hikeshi step show {state.stream} {key.rsplit('/', 1)[-1]}"
     if known is not None and known.status in {"failed", "unknown"}:
-        found["reason"] = _text(matter, known.error) or Reason.CRASHED_ASK.value
+        found["reason"] = text_of(matter, known.error) or Reason.CRASHED_ASK.value
     if known is not None and known.overdue and known.limit_at is not None:
         found["reason"] = PHRASES[lang]["overdue"].format(
             time=at(known.limit_at, world.organisation.zone, lang)
@@ -247,13 +227,13 @@ def _step(key: str, matter: Matter, lang: str) -> dict[str, Any]:
 
 def _alert(number: str, matter: Matter, lang: str) -> dict[str, Any]:
     alert = matter.state.alerts.get(number) if isinstance(matter.state, Intake) else None
-    title = _text(matter, alert.title) if alert else number
+    title = text_of(matter, alert.title) if alert else number
     return {
         "title": title,
         "what": f"{number}: {title}",
         "extra": {
             "source": alert.source if alert else "",
-            "error": _text(matter, alert.problem) if alert else "",
+            "error": text_of(matter, alert.problem) if alert else "",
         },
     }
 
@@ -263,12 +243,12 @@ def _improvement(number: str, matter: Matter, lang: str) -> dict[str, Any]:
     if one is None:
         return {}
     return {
-        "title": _text(matter, one.title),
-        "what": _text(matter, one.title),
+        "title": text_of(matter, one.title),
+        "what": text_of(matter, one.title),
         "incident": one.incident,
         "extra": {
-            "improvement": f"{number} {_text(matter, one.title)}",
-            "owner": _name(matter.world, one.owner, lang),
+            "improvement": f"{number} {text_of(matter, one.title)}",
+            "owner": person_name(matter.world, one.owner, lang),
             "due": at(one.due, matter.world.organisation.zone, lang),
         },
     }
@@ -282,7 +262,7 @@ def _reading(name: str, matter: Matter, lang: str) -> dict[str, Any]:
     organisation = matter.world.organisation
     frozen = matter.world.library.get(name)
     title = frozen.plan.playbook.title.lang(lang) if frozen is not None else name
-    missing = [_name(matter.world, person, lang) for person in unread(organisation, one)]
+    missing = [person_name(matter.world, person, lang) for person in unread(organisation, one)]
     return {
         "what": f"{title} ({name} {one.version})",
         "incident": PHRASES[lang]["reading"],
@@ -300,4 +280,4 @@ def _confirm(number: str, matter: Matter, lang: str) -> dict[str, Any]:
     if known is None:
         return {}
     what = PHRASES[lang].get(f"wrote.{known.what}", known.what)
-    return {"extra": {"by": _name(matter.world, known.by, lang), "said": what}, "reason": what}
+    return {"extra": {"by": person_name(matter.world, known.by, lang), "said": what}, "reason": what}

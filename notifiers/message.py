@@ -84,7 +84,8 @@ def blank_context() -> dict[str, Any]:
     All are strings but: `level`, `levels` (int, counted from 1), `repeat` (bool), `options` (list of
     `{id, title, price}`) and `extra` (dict). `extra` may hold what one template shows besides: `others`
     and `tried` (lists of names), `by`, `at`, `said`, `failed_person`, `failed_channel`, `error`, `source`,
-    `since`, `part`, `from_severity`, `improvement`, `owner`, `due`.
+    `since`, `part`, `from_severity`, `improvement`, `owner`, `due`, and of a clock `clock`, `left`, `share`,
+    `late`, `internal`, `lines` (list), `proposed`.
     """
     texts = (
         "incident title severity severity_title phase organisation what asked until until_iso then link"

@@ -24,7 +24,8 @@ from models.desk import Desk
 from models.record import OUTBOX, Tx, micros
 from models.state import ENDED, Incident, StreamState
 from models.supervised import attempt_async
-from notifiers.briefing import Envelope, Matter, brief
+from notifiers.briefing import Envelope, brief
+from notifiers.briefing_names import Matter
 from notifiers.claims import Claims, Item, put
 from notifiers.hold import Hold
 from notifiers.message import Failed, Message, Notifier, Sent

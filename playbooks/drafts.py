@@ -15,6 +15,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment, SandboxedEnvironment
 from models.errors import BadInput
 
 NAMES = ("incident", "organisation", "services", "now", "var", "output")
+CALLS = frozenset({"var", "output"})
 GAP = "【未記入 / to be filled in】"
 FILTERS = ("gap", "join", "upper", "lower", "length", "first", "last", "trim")
 MAX_NODES = 400
@@ -46,14 +47,15 @@ def _environment() -> SandboxedEnvironment:
 _ENVIRONMENT = _environment()
 
 
-def render_draft(source: str, names: Mapping[str, Any]) -> str:
+def render_draft(source: str, names: Mapping[str, Any], calls: frozenset[str] = CALLS) -> str:
     """The text with its names filled in. Raises BadInput if it cannot be rendered.
 
     Only names that are given, no more than one loop in another's place, and a bounded length: a loop runs
-    over a list that is given, so the cost is the text's length times that list's.
+    over a list that is given, so the cost is the text's length times that list's. `calls` are the functions
+    that it may call.
     """
     try:
-        text = _compile(source).render(names)
+        text = _compile(source, calls).render(names)
     except (TemplateError, TypeError, ValueError, LookupError, AttributeError, RecursionError) as wrong:
         raise BadInput(f"does not render: {wrong}") from wrong
     if len(text) > MAX_CHARACTERS:
@@ -62,19 +64,20 @@ def render_draft(source: str, names: Mapping[str, Any]) -> str:
 
 
 @lru_cache(maxsize=512)
-def _compile(source: str) -> Template:
+def _compile(source: str, calls: frozenset[str] = CALLS) -> Template:
     for count, (node, loops) in enumerate(_walk(_ENVIRONMENT.parse(source), 0)):
         if count > MAX_NODES:
             raise BadInput("is too long for a draft; split it")
-        _allow(node, loops)
+        _allow(node, loops, calls)
     return _ENVIRONMENT.from_string(source)
 
 
-def _allow(node: nodes.Node, loops: int) -> None:
+def _allow(node: nodes.Node, loops: int, calls: frozenset[str]) -> None:
     if not isinstance(node, _ALLOWED):
         raise BadInput(f"uses {type(node).__name__}, which a draft may not")
-    if isinstance(node, nodes.Call) and getattr(node.node, "name", "") not in ("var", "output"):
-        raise BadInput("calls something else than var(…) or output(…)")
+    if isinstance(node, nodes.Call) and getattr(node.node, "name", "") not in calls:
+        known = " or ".join(f"{name}(…)" for name in sorted(calls, reverse=True))
+        raise BadInput(f"calls something else than {known}")
     if loops > 1:
         raise BadInput("has a loop within a loop, which a draft may not")
     if isinstance(node, nodes.For) and not isinstance(node.iter, nodes.Name):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
@@ -20,6 +20,7 @@ from playbooks.catalogue import GuidelineItem, read_catalogue
 from playbooks.defect import Defect, Defects, errors_of
 from playbooks.document import Document, read_document
 from playbooks.library import Entry, Library, read_library
+from playbooks.obligations import ObligationsFile, merged
 from playbooks.reading import fit
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -39,6 +40,7 @@ FILES: Mapping[str, type[BaseModel]] = {
     "organisation.yaml": Organisation,
     "routes.yaml": RoutesFile,
     "severity.yaml": SeverityPolicy,
+    "obligations.yaml": ObligationsFile,
     "targets.yaml": Targets,
     "intake.yaml": Intake,
     "settings.toml": Settings,
@@ -57,6 +59,7 @@ class Institution:
     targets: Targets
     settings: Settings
     playbooks: Library
+    owed: ObligationsFile = field(default_factory=ObligationsFile)
 
     @property
     def origins(self) -> Mapping[str, str]:
@@ -81,13 +84,14 @@ class Contents:
     targets: Targets | None
     intake: Intake | None
     settings: Settings | None
+    owed: ObligationsFile | None
     entries: Mapping[str, Entry]
     catalogue: Mapping[str, GuidelineItem]
     defects: tuple[Defect, ...]
 
 
 def load(directory: Path) -> Institution:
-    """The institution in `directory`. Raises Defects (a BadConfiguration) with every defect of its six files.
+    """The institution in `directory`. Raises Defects (a BadConfiguration) with every defect of its own files.
 
     Playbooks are read when they are needed, and one with a defect is left out (see Library). What only shows
     across files is found by `playbooks.check`.
@@ -101,13 +105,24 @@ def load(directory: Path) -> Institution:
     return Institution(
         directory=directory,
         organisation=organisation,
-        policy=Policy(
-            routes=routes.routes, severity=severity, limits=routes.limits, permissions=routes.permissions
-        ),
+        policy=_policy(routes, severity, contents.owed),
         intake=contents.intake or Intake(),
         targets=contents.targets or Targets(),
         settings=contents.settings or Settings(),
         playbooks=Library(directory),
+        owed=contents.owed or ObligationsFile(),
+    )
+
+
+def _policy(routes: RoutesFile, severity: SeverityPolicy, owed: ObligationsFile | None) -> Policy:
+    """What is frozen into an incident; the obligations among it, picked by the incident's day."""
+    return Policy(
+        routes=routes.routes,
+        severity=severity,
+        limits=routes.limits,
+        permissions=routes.permissions,
+        profile=(owed or ObligationsFile()).profile,
+        obligations=merged(owed).obligations,
     )
 
 
@@ -125,7 +140,7 @@ def read_contents(directory: Path) -> Contents:
 
 
 def _read_core(directory: Path) -> Contents:
-    """What every command needs: the six files, without playbooks and catalogue."""
+    """What every command needs: these files, without playbooks and catalogue."""
     documents, defects = _read_files(directory)
     organisation = _fit(documents, "organisation.yaml", Organisation, defects)
     if organisation is not None:
@@ -139,6 +154,7 @@ def _read_core(directory: Path) -> Contents:
         targets=_fit(documents, "targets.yaml", Targets, defects),
         intake=_fit(documents, "intake.yaml", Intake, defects),
         settings=_fit(documents, "settings.toml", Settings, defects),
+        owed=_fit(documents, "obligations.yaml", ObligationsFile, defects),
         entries={},
         catalogue={},
         defects=tuple(sorted(defects)),

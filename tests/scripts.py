@@ -104,6 +104,7 @@ class Script:
         self.outbox = Outbox(self.desk, {"console": self.postbox}, _here)
         self.started = at
         self.stream = ""
+        self.clock_pages_are_taken = False
         self._runner = asyncio.Runner()
 
     def __enter__(self) -> Self:
@@ -266,6 +267,24 @@ class Script:
         for stream in due:
             self.desk.tick(stream)
         self.deliver()
+        if self.clock_pages_are_taken and self.stream:
+            self._take_clock_pages()
+
+    def _take_clock_pages(self) -> None:
+        """Whoever is paged for a clock takes it at once; what they were told is looked at as a whole."""
+        for page in self.incident.open_pages():
+            if page.event.startswith("clock-"):
+                self.ack(page.reached["0"][0].person, page.id)
+
+    def clock_story(self) -> list[tuple[str, str, str]]:
+        """What people were called out for by the clocks: how long after the start, why, and which clock."""
+        for template in ("page.clock_warning", "page.clock_forecast", "page.clock_breached", "notice.clock"):
+            self.set_aside(template)
+        return [
+            (_hours(page.asked_at - self.started), page.event, page.subject.removeprefix("clock:"))
+            for page in self.incident.pages.values()
+            if page.event.startswith("clock-")
+        ]
 
     def _next_stop(self) -> datetime | None:
         with self.desk.record.read() as tx:
@@ -321,6 +340,11 @@ class Script:
 
     def _listed(self) -> str:
         return "\n".join(str(one) for one in self.postbox.got) or "(none)"
+
+
+def _hours(span: timedelta) -> str:
+    minutes = int(span.total_seconds()) // 60
+    return f"{minutes // 60}h{minutes % 60:02d}"
 
 
 def by(person: str) -> Actor:

@@ -12,11 +12,14 @@ from console.cli import (
     declaring,
     ending,
     evidence,
+    harm,
     house,
     library,
     looking,
     matter,
+    metrics,
     pages,
+    reports,
     steps,
 )
 from console.cli.given import Dir, Json, Lang
@@ -26,7 +29,22 @@ from console.texts import Texts
 if TYPE_CHECKING:
     from console.opening import House
 
-MODULES = (declaring, looking, pages, steps, library, deciding, matter, evidence, ending, alerts, house)
+MODULES = (
+    declaring,
+    looking,
+    pages,
+    steps,
+    library,
+    deciding,
+    matter,
+    harm,
+    reports,
+    evidence,
+    ending,
+    alerts,
+    metrics,
+    house,
+)
 
 
 def build(texts: Texts, opened: House | None = None) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -165,18 +166,32 @@ def _fact_json(fact: Fact, naming: Naming) -> dict[str, Any]:
 def clocks(
     session: Session,
     incident: Annotated[str | None, typer.Argument(metavar="INC", show_default=False)] = None,
+    ics: Annotated[str | None, typer.Option("--ics", metavar="FILE", show_default=False)] = None,
 ) -> None:
-    """What breaks next: limits of steps, levels of pages, recovery times."""
+    """What breaks next: recovery times, reports owed, limits of steps, levels of pages."""
     from console.cli import output  # noqa: PLC0415
+    from console.ics import calendar  # noqa: PLC0415
     from console.views import clocks as view  # noqa: PLC0415
 
     streams = [session.incident(incident).stream] if incident else _with_clocks(session)
     namings = [session.naming(session.desk.state(stream)) for stream in streams]
     found = view.ordered([clock for naming in namings for clock in view.clocks(naming)])
-    if session.given.json:
+    if ics is not None:
+        _write_ics(session, ics, calendar(found, session.now))
+    elif session.given.json:
         output.json(found)
+    else:
+        order = [view.order_of_recovery(naming) for naming in namings] if incident else []
+        output.show([view.section(found, namings[0]), *(one for one in order if one is not None)])
+
+
+def _write_ics(session: Session, path: str, text: str) -> None:
+    """A calendar holds what its reader may see in any other program: titles and ids, no text of people's."""
+    if path == "-":
+        typer.echo(text, nl=False)
         return
-    output.show([view.section(found, namings[0])])
+    session.save(Path(path), text)
+    session.say(session.texts("words.written", path=path), "good", stderr=True)
 
 
 def _with_clocks(session: Session) -> list[str]:

@@ -1,4 +1,4 @@
-"""What is known of the matter: note, severity, instant, role, confirm, service …, scope …, backup …"""
+"""What is known of the matter: note, severity, instant, role, confirm, scope …"""
 
 from __future__ import annotations
 
@@ -6,13 +6,11 @@ from typing import Annotated
 
 import typer
 
-from console.cli.arguments import At, Incident, Instant, Name, Number, Person, Service, Source, Text, Time
+from console.cli.arguments import At, Incident, Name, Number, Person, Source, Text, Time
 from console.cli.given import reads, writes
 from console.cli.session import Session
 
 Opt = typer.Option
-CHECKS = {"tamper": ("unknown", "clean", "tampered"), "malware": ("unknown", "clean", "infected")}
-SIDES = ("csirt", "owner")
 
 
 def register(app: typer.Typer) -> None:
@@ -22,12 +20,7 @@ def register(app: typer.Typer) -> None:
     writes(app, "instant")(instant)
     writes(app, "role")(role)
     writes(app, "confirm")(confirm)
-    _group(app, "service", {name: globals()[f"service_{name}"] for name in SERVICE_WORDS}, {})
     _group(app, "scope", {"add": scope_add, "fix": scope_fix, "accept": scope_accept}, {"list": scope_list})
-    _group(app, "backup", {"set": backup_set}, {"list": backup_list})
-
-
-SERVICE_WORDS = ("impact", "restored", "works", "fails", "confirm")
 
 
 def _group(app: typer.Typer, name: str, acts: dict[str, object], looks: dict[str, object]) -> None:
@@ -101,62 +94,6 @@ def confirm(
     session.write(session.stream(incident), Confirm, fact=fact)
 
 
-# -- services -----------------------------------------------------------------------------------------------
-
-
-def service_impact(
-    session: Session,
-    incident: Incident,
-    service: Service,
-    since: Annotated[str | None, Opt("--since", metavar="TIME", show_default=False)] = None,
-    level: Annotated[str, Opt("--level", metavar="TEXT", show_default=False)] = "",
-) -> None:
-    """A service is affected, since when, and how."""
-    _service(session, incident, service, "impacted", session.instant(since, "--since"), level)
-
-
-def service_restored(
-    session: Session,
-    incident: Incident,
-    service: Service,
-    at: Instant = None,
-    level: Annotated[str, Opt("--level", metavar="TEXT", show_default=False)] = "",
-) -> None:
-    """A service is back, when, and at which level."""
-    _service(session, incident, service, "restored", session.instant(at, "--at"), level)
-
-
-def service_works(session: Session, incident: Incident, service: Service) -> None:
-    """A check found that the service works normally."""
-    _service(session, incident, service, "works")
-
-
-def service_fails(session: Session, incident: Incident, service: Service) -> None:
-    """A check found that the service does not work normally."""
-    _service(session, incident, service, "fails")
-
-
-def service_confirm(
-    session: Session,
-    incident: Incident,
-    service: Service,
-    side: Annotated[str, Opt("--side", metavar="csirt|owner")],
-) -> None:
-    """CSIRT, or the system's owner, confirms that the service may resume."""
-    session.one_of(side, SIDES, "--side")
-    _service(session, incident, service, f"confirmed-by-{side}")
-
-
-def _service(
-    session: Session, incident: str, service: str, what: str, when: object = None, level: str = ""
-) -> None:
-    from models.commands import ServiceFact  # noqa: PLC0415
-
-    session.write(
-        session.stream(incident), ServiceFact, service=service, what=what, instant=when, level=level
-    )
-
-
 # -- scope --------------------------------------------------------------------------------------------------
 
 
@@ -194,37 +131,3 @@ def scope_accept(
 def scope_list(session: Session, incident: Incident) -> None:
     """Everything affected, and what was done about it."""
     session.part(incident, "scope")
-
-
-# -- backups ------------------------------------------------------------------------------------------------
-
-
-def backup_set(  # noqa: PLR0913 - one option for each thing that may be said
-    session: Session,
-    *,
-    incident: Incident,
-    number: Number,
-    service: Service,
-    time: Time,
-    tamper: Annotated[str, Opt("--tamper", metavar="clean|tampered|unknown")] = "unknown",
-    malware: Annotated[str, Opt("--malware", metavar="clean|infected|unknown")] = "unknown",
-) -> None:
-    """A backup, and what its check found."""
-    from models.commands import SetRecoveryPoint  # noqa: PLC0415
-
-    session.one_of(tamper, CHECKS["tamper"], "--tamper")
-    session.one_of(malware, CHECKS["malware"], "--malware")
-    session.write(
-        session.stream(incident),
-        SetRecoveryPoint,
-        id=number,
-        service=service,
-        instant=session.instant(time, "TIME"),
-        tamper=tamper,
-        malware=malware,
-    )
-
-
-def backup_list(session: Session, incident: Incident) -> None:
-    """Backups and what their checks found."""
-    session.part(incident, "backups")

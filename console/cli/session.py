@@ -244,6 +244,13 @@ class Session:
         except OSError as wrong:
             self.wrong(self.texts("words.usage.file", option=option, path=path, why=wrong.strerror))
 
+    def save(self, path: Path, text: str) -> None:
+        """Write a text to a file; exit 2 with advice if it cannot be written."""
+        try:
+            path.write_text(text, encoding="utf-8")
+        except OSError as wrong:
+            self.wrong(self.texts("words.usage.file", option="--out", path=path, why=wrong.strerror))
+
     def part(self, reference: str, name: str) -> None:
         """One part of what `show` says."""
         from console.cli import output  # noqa: PLC0415

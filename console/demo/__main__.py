@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import func, select
 
+from console.cli.output import STYLES
 from console.demo.people import Act, People
 from console.demo.picture import Picture
 from console.demo.stage import (
@@ -30,7 +31,10 @@ from console.export import markdown
 from console.node import Node
 from console.opening import DIRECTORY_VARIABLE, House, open_house
 from console.texts import texts
+from console.views import harm, reports
+from console.views.clocks import clocks, section
 from console.views.naming import Naming
+from console.views.sheet import Line
 from flows.conductor import Conductor
 from flows.prepare import prepare_from_template
 from flows.server import PrefectServer, client_environment
@@ -48,14 +52,23 @@ T = TypeVar("T")
 ROOT = Path(__file__).parents[2]
 NIGHT = datetime(2026, 11, 24, 18, 0, tzinfo=UTC)
 """Wednesday 2026-11-25 03:00 in Tokyo."""
-MAX_TURNS = 900
+MAX_TURNS = 1_500
+MAX_REPORT_LINES = 60
 COMPANY = timedelta(minutes=5, seconds=30)
 FRAME_SECONDS = 0.12
 DECISIVE_SECONDS = 0.9
 HIKESHI = Path(sys.executable).parent / "hikeshi"
 
 
-DECISIVE = ("page.escalated", "page.exhausted", "decision.made", "gate.overridden", "service.resumed")
+DECISIVE = (
+    "page.escalated",
+    "page.exhausted",
+    "decision.made",
+    "gate.overridden",
+    "service.resumed",
+    "clock.forecast",
+    "clock.breached",
+)
 
 
 class Demo:
@@ -266,6 +279,18 @@ class Demo:
         self._seen = facts[-1].seq if facts else self._seen
         return tuple(facts)
 
+    def _side_by_side(self, state: Incident, naming: Naming) -> None:
+        """Recovery time, data loss and every report beside each other, as `hikeshi clocks` has them."""
+        many = [one for one in clocks(naming) if one.kind in {"rto", "mtpd", "report"}]
+        lines = [part for part in section(many, naming).parts if isinstance(part, Line)]
+        lines += [part for part in reports.whole(state, naming).parts if isinstance(part, Line)][
+            :MAX_REPORT_LINES
+        ]
+        self.picture.console.print(texts(self.lang)("demo.side_by_side"), style="bold")
+        for line in [*harm.services(state, naming), *lines]:
+            if line.style != "dim":
+                self.picture.console.print(f"  {'  ' * line.indent}{line.text}", style=STYLES[line.style])
+
     # -- where to look --------------------------------------------------------------------------------------
 
     async def _end(self, bank: Path, prefect: PrefectServer) -> None:
@@ -279,6 +304,7 @@ class Demo:
             await self._write(partial(markdown, self.house.desk, self.incident, self.lang)), "utf-8"
         )
         say, show = texts(self.lang), self.picture.console
+        self._side_by_side(state, naming)
         if not self.picture.moving:
             show.print(self.picture.frame(state, naming))
         seconds = round(monotonic() - self.begun)

@@ -12,6 +12,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from console.demo.matters import Matters
 from models.clock import iso
 from models.commands import (
     Actor,
@@ -30,7 +31,7 @@ from models.commands import (
 )
 from models.page import due_at
 from models.plan import PlannedStep
-from models.playbook import FACTORS
+from models.playbook import FACTORS, SUBMITTED, RecordField
 from models.policy import PHASES
 from models.state import Incident, Page
 from models.values import parse_duration
@@ -63,6 +64,7 @@ class People:
         self.declared_at = declared_at
         self.busy_until: dict[str, datetime] = {}
         self._planned: dict[str, Act | None] = {}
+        self.matters = Matters(self.script, declared_at, self.say)
 
     def say(self, value: Any) -> str:
         """A text of the script in the demo's language."""
@@ -84,7 +86,21 @@ class People:
             if known is not None and known.status == "ready" and planned.step.kind != "action":
                 yield f"step {planned.key} {known.round}", partial(self._work, planned, state, world)
         yield from self._open_gates(state, world)
+        yield from self._said(state, world)
         yield from self._end(state, world)
+
+    def _said(self, state: Incident, world: World) -> Iterator[Wanted]:
+        """What is said about services, harm and reports; nobody says anything before the call is heard."""
+        if not any(page.acked_at for page in state.pages.values() if page.event == "declared"):
+            return
+
+        def owner(name: str) -> str:
+            service = world.directory.service(name)
+            return world.holders(state, service.owner if service else "csirt-lead")[0].person.id
+
+        lead = world.holders(state, "csirt-lead")[0].person.id
+        for name, at, who, command in self.matters.said(state, lead, owner):
+            yield name, _plan(Act(at=max(at, world.now), person=who, command=command))
 
     # -- pages and decisions --------------------------------------------------------------------------------
 
@@ -161,10 +177,17 @@ class People:
             elif field.id in given:
                 values[field.id] = self.say(given[field.id])
             elif field.type == "instant":
-                values[field.id] = iso(min(at, self.declared_at))
+                values[field.id] = iso(self._instant(rule, field, at))
             elif field.required:
                 values[field.id] = self.say(self.script["fields"][field.type])
         return values
+
+    def _instant(self, rule: Mapping[str, Any], field: RecordField, at: datetime) -> datetime:
+        """What is sent is sent now; what happened before is told as the script has it."""
+        if field.instant in {SUBMITTED, "restored"}:
+            return at
+        before = rule.get("before", {}).get(field.id)
+        return self.declared_at - parse_duration(before) if before else min(at, self.declared_at)
 
     # -- gates ----------------------------------------------------------------------------------------------
 
@@ -220,6 +243,14 @@ class People:
         compromised = self.declared_at - timedelta(hours=52)
         service = world.directory.service(what)
         owner = _actor(world.holders(state, service.owner)[0].person.id) if service else csirt
+        checked = SetRecoveryPoint(
+            actor=owner,
+            id=f"{what}-1120",
+            service=what,
+            instant=compromised - timedelta(hours=20),
+            tamper="clean",
+            malware="clean",
+        )
         commands: dict[str, Command] = {
             "no-instant": SetInstant(
                 actor=csirt,
@@ -227,14 +258,8 @@ class People:
                 instant=compromised if what == "compromised" else world.now,
                 source="VPN log",
             ),
-            "no-checked-backup": SetRecoveryPoint(
-                actor=owner,
-                id=f"{what}-1120",
-                service=what,
-                instant=compromised - timedelta(hours=20),
-                tamper="clean",
-                malware="clean",
-            ),
+            "no-checked-backup": checked,
+            "backup-after-compromise": checked,
             "not-working": ServiceFact(actor=owner, service=what, what="works"),
             "not-confirmed-by-csirt": ServiceFact(actor=csirt, service=what, what="confirmed-by-csirt"),
             "not-confirmed-by-owner": ServiceFact(actor=owner, service=what, what="confirmed-by-owner"),

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from console.texts import texts
 from console.views.causes import cause
+from console.views.clocks import OVER, clocks
 from console.views.facts import sentence
 from console.views.naming import Naming
 from models.fact import Fact
@@ -41,6 +42,20 @@ SHOWN = {
     "service.restored": "green",
     "service.resumed": "bold green",
     "severity.set": "red",
+    "severity.proposed": "red",
+    "service.loss": "yellow",
+    "service.forecast": "",
+    "clock.warned": "yellow",
+    "clock.forecast": "bold yellow",
+    "clock.breached": "bold red",
+    "clock.met": "green",
+    "clock.missed": "bold red",
+    "obligation.proposed": "yellow",
+    "obligation.judged": "bold cyan",
+    "report.submitted": "green",
+    "impact.recorded": "",
+    "vendor.asked": "",
+    "vendor.answered": "green",
     "incident.resolved": "bold green",
     "incident.closed": "bold green",
     "improvement.added": "green",
@@ -124,6 +139,7 @@ class Picture:
                 self._phases(state),
                 self._asked(state, naming),
                 self._gates(state, naming),
+                self._clocks(naming),
                 Text("─" * 60, style="dim"),
                 *self.log,
             ),
@@ -160,6 +176,8 @@ class Picture:
             people = self._join(naming.who(one.person) for one in page.reached.get(key, []))
             step = naming.world.step(state, page.subject.removeprefix("step:"))
             what = step.step.title.lang(naming.lang) if step else self.texts(f"words.event.{page.event}")
+            if page.subject.startswith("clock:"):
+                what = f"{what}: {naming.subject(page.subject)}"
             yield (people, f"☎ {what}", self._until(page, naming), self._next(page, naming)), "bold yellow"
 
     def _join(self, names: Iterable[str]) -> str:
@@ -197,6 +215,17 @@ class Picture:
             who = say("demo.machine_step") if machine else naming.who(known.owner or planned.step.owner)
             until = self._clock(known.limit_at, naming) if known.limit_at else ""
             yield (who, planned.step.title.lang(naming.lang), until, ""), "cyan" if machine else ""
+
+    def _clocks(self, naming: Naming) -> Text:
+        """The three targets that break next, in one line."""
+        running = [one for one in clocks(naming) if one.kind not in {"page", "step"} and one.at is not None]
+        said = [
+            f"{one.what} {naming.times.left(one.at, naming.now)}"
+            for one in running
+            if one.status not in OVER and one.at is not None
+        ]
+        text = f"◷ {self.texts('demo.clocks')}: {' / '.join(said[:3])}"
+        return Text(text if said else "", style="yellow", no_wrap=True, overflow="ellipsis")
 
     def _gates(self, state: Incident, naming: Naming) -> Text:
         held = sorted({one for causes in state.gates_held.values() for one in causes})

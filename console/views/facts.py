@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from console.views.causes import cause, gate
@@ -25,6 +25,14 @@ _VARIANTS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "alert.received": lambda data: "" if data.get("readable", True) else ".unreadable",
     "step.ready": lambda data: "" if data.get("limit_at") else ".unlimited",
     "service.confirmed": lambda data: ".owner" if data.get("side") == "owner" else "",
+    "clock.forecast": lambda data: ".breaks" if data.get("breaks") else "",
+    "service.level": lambda data: ".fell" if data.get("fell") else "",
+    "service.impacted": lambda data: {"again": ".again", "corrected": ".corrected"}.get(
+        data.get("how", ""), ""
+    ),
+    "service.loss": lambda data: "" if data.get("status") == "unknown" else f".{data.get('status')}",
+    "obligation.proposed": lambda data: "" if data.get("applies") else ".withdrawn",
+    "obligation.judged": lambda data: "" if data.get("applicable") else ".not",
 }
 """Kinds that say one of several things, by what they hold."""
 
@@ -37,6 +45,14 @@ def variants() -> tuple[str, ...]:
         "alert.received.unreadable",
         "step.ready.unlimited",
         "service.confirmed.owner",
+        "clock.forecast.breaks",
+        "service.level.fell",
+        "service.impacted.again",
+        "service.impacted.corrected",
+        "service.loss.within",
+        "service.loss.beyond",
+        "obligation.proposed.withdrawn",
+        "obligation.judged.not",
     )
 
 
@@ -56,6 +72,7 @@ def sentence(fact: Fact, naming: Naming) -> str:
     suffix = _VARIANTS[fact.kind](fact.data) if fact.kind in _VARIANTS else ""
     key = f"facts.{fact.kind}{suffix}"
     values = {name: _value(naming, name, value) for name, value in fact.data.items()}
+    values |= _special(naming, fact.data)
     if not naming.texts.has(key):
         return fact.kind
     said = naming.texts(key, **values).strip()
@@ -63,6 +80,21 @@ def sentence(fact: Fact, naming: Naming) -> str:
     if fact.kind != "note.added" and extra:
         said += naming.texts("words.brackets", text=naming.texts("words.comma").join(extra))
     return said.strip()
+
+
+def _special(naming: Naming, data: Mapping[str, Any]) -> dict[str, str]:
+    """Values whose words hang on another field: a service's level, a loss in seconds, what a vendor owes."""
+    found: dict[str, str] = {}
+    if "service" in data and "level" in data:
+        found["level"] = naming.level(data["service"], data["level"])
+    if data.get("loss"):
+        found["loss"] = naming.times.span(timedelta(seconds=int(data["loss"])))
+    if "party" in data:
+        found["what"] = naming.texts.word("clocks.vendor", data.get("what", ""))
+    if "kind" in data and "confidence" in data:
+        found["kind"] = naming.texts.word("clocks.impact", data["kind"])
+        found["confidence"] = naming.texts.word("clocks.confidence", data["confidence"])
+    return found
 
 
 def _value(naming: Naming, name: str, value: Any) -> str:
@@ -92,6 +124,10 @@ _NAMED: Mapping[str, Callable[[Naming, str], str]] = {
     "severity": Naming.severity,
     "playbook": Naming.playbook,
     "phase": Naming.phase,
+    "clock": Naming.clock,
+    "path": Naming.service,
+    "party": Naming.who,
+    "obligation": Naming.obligation,
     "subject": Naming.subject,
     "gate": gate,
     "why": cause,
@@ -108,7 +144,8 @@ def _text(naming: Naming, name: str, value: str) -> str:
     if value.startswith("t:"):
         return naming.text(value, MAX_VALUE)
     if _INSTANT.fullmatch(value):
-        return naming.times.at(datetime.fromisoformat(value))
+        say = naming.times.due if name == "due_at" else naming.times.at
+        return say(datetime.fromisoformat(value))
     if name == "reason" and value in _REASONS:
         # The sentence of a refusal wants values that a fact does not hold.
         return naming.texts.get(f"refused.short.{_REASONS[value]}", value)
@@ -123,7 +160,7 @@ _BAD = frozenset(
     {
         "page.exhausted", "page.unanswerable", "message.given_up", "step.failed", "step.unknown",
         "step.overdue", "gate.overridden", "machine.impaired", "alert.overdue", "quarantine.entered",
-        "improvement.overdue", "reading.overdue",
+        "improvement.overdue", "reading.overdue", "clock.breached", "clock.missed", "service.level.fell",
     }
 )  # fmt: skip
 _STRONG = frozenset({"incident.declared", "decision.made", "incident.resolved", "incident.closed"})

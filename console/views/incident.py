@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-from console.views import pages
+from console.views import harm, pages, reports
 from console.views.causes import cause, gate
+from console.views.clocks import OVER, clocks, section
 from console.views.naming import Naming, to_decide
 from console.views.sheet import Line, Section
 from console.views.steps import ready_by_owner
 from models.clock import iso
+from models.clocks.owed import is_owed, obligations
 from models.plan import PlannedStep
 from models.policy import PHASES
 from models.state import Incident, Page, StepState
@@ -19,7 +21,10 @@ OWN_SECTIONS = (
     "ready",
     "held",
     "pages",
+    "clocks",
     "services",
+    "impact",
+    "reports",
     "evidence",
     "scope",
     "unconfirmed",
@@ -27,6 +32,7 @@ OWN_SECTIONS = (
 )
 
 SHORT_DIGEST = 23
+MAX_CLOCKS = 5
 
 
 def sections(state: Incident, naming: Naming) -> list[Section | Line]:
@@ -37,7 +43,10 @@ def sections(state: Incident, naming: Naming) -> list[Section | Line]:
         "ready": list(ready_by_owner(state, naming)),
         "held": list(_held(state, naming)),
         "pages": [line for page in _live(state) for line in pages.lines(page, naming)],
+        "clocks": list(_next_clocks(state, naming)),
         "services": list(_services(state, naming)),
+        "impact": list(_impact(state, naming)),
+        "reports": list(_owed(state, naming)),
         "evidence": list(_evidence(state, naming)),
         "scope": list(_scope(state, naming)),
         "unconfirmed": list(_unconfirmed(state, naming)),
@@ -156,27 +165,32 @@ def _held(state: Incident, naming: Naming) -> Iterator[Line]:
 
 
 def _services(state: Incident, naming: Naming) -> Iterator[Line]:
-    texts = naming.texts
-    for name, known in state.services.items():
-        service = naming.world.directory.service(name)
-        parts = []
-        for key in ("since", "stopped_at", "restored_at", "works_at", "resumed_at"):
-            instant = getattr(known, key)
-            if instant is not None:
-                parts.append(texts(f"words.service.{key}", at=naming.at(instant)))
-        parts += [
-            texts(f"words.service.confirmed_{side}", who=naming.who(who))
-            for side, who in known.confirmed.items()
-        ]
-        if service is not None:
-            parts.append(f"RTO {naming.times.span(service.rto)} / RPO {naming.times.span(service.rpo)}")
-        done = known.restored_at is not None or known.resumed_at is not None
-        yield Line(
-            text=f"{naming.service(name)} [{name}]: " + texts("words.semicolon").join(parts),
-            style="good" if done else "warn",
-        )
+    yield from harm.services(state, naming)
     for point in state.recovery_points.values():
         yield Line(text=recovery_point(point.id, state, naming), indent=1)
+
+
+def _next_clocks(state: Incident, naming: Naming) -> Iterator[Line]:
+    """What breaks next; pages and steps have sections of their own."""
+    own = [one for one in clocks(naming) if one.kind not in {"page", "step"} and one.status not in OVER]
+    for part in section(own[:MAX_CLOCKS], naming).parts if own else ():
+        if isinstance(part, Line):
+            yield part
+
+
+def _owed(state: Incident, naming: Naming) -> Iterator[Line]:
+    for part in reports.section(
+        [one for one in obligations(state, naming.world) if is_owed(state.obligations.get(one.id))],
+        state,
+        naming,
+    ).parts:
+        if isinstance(part, Line) and state.obligations:
+            yield part
+
+
+def _impact(state: Incident, naming: Naming) -> Iterator[Line]:
+    if state.impacts:
+        yield from (line for line in harm.impact(state, naming) if line.style != "dim")
 
 
 def recovery_point(number: str, state: Incident, naming: Naming) -> str:
@@ -252,13 +266,28 @@ def part(name: str, state: Incident, naming: Naming) -> Section:
 
 
 def _backups(state: Incident, naming: Naming) -> list[Line]:
-    return [Line(text=recovery_point(number, state, naming)) for number in state.recovery_points]
+    points = [Line(text=recovery_point(number, state, naming)) for number in state.recovery_points]
+    losses = [
+        Line(
+            text=f"{naming.service(name)}: {harm.loss(known.loss, known, naming)}",
+            style="bad" if known.loss.status == "beyond" else "strong",
+        )
+        for name, known in state.services.items()
+        if known.loss is not None
+    ]
+    return [*losses, *points]
 
 
 _PARTS: Mapping[str, Callable[[Incident, Naming], list[Line]]] = {
     "scope": lambda state, naming: list(_scope(state, naming)),
     "evidence": lambda state, naming: list(_evidence(state, naming, whole=True)),
-    "services": lambda state, naming: list(_services(state, naming)),
+    "services": harm.in_order,
+    "impact": lambda state, naming: list(harm.impact(state, naming)),
+    "instants": lambda state, naming: list(harm.instants(state, naming)),
+    "vendors": lambda state, naming: list(harm.vendors(state, naming)),
+    "reports": lambda state, naming: [
+        part for part in reports.whole(state, naming).parts if isinstance(part, Line)
+    ],
     "unconfirmed": lambda state, naming: list(_unconfirmed(state, naming)),
     "backups": _backups,
 }
@@ -268,7 +297,20 @@ def part_json(name: str, state: Incident, naming: Naming) -> object:
     """The same for programs."""
     if name == "scope":
         return as_json(state, naming)["scope"]
-    return list(state.evidence.values() if name == "evidence" else state.recovery_points.values())
+    if name == "reports":
+        return [reports.as_json(one, state, naming) for one in obligations(state, naming.world)]
+    found: Mapping[str, object] = {
+        "evidence": list(state.evidence.values()),
+        "services": state.services,
+        "impact": state.impacts,
+        "instants": {one: iso(at) for one, at in state.instants.items()},
+        "vendors": list(state.vendors.values()),
+        "backups": {
+            "points": list(state.recovery_points.values()),
+            "losses": {one: known.loss for one, known in state.services.items() if known.loss is not None},
+        },
+    }
+    return found[name]
 
 
 def as_json(state: Incident, naming: Naming) -> dict[str, object]:
@@ -306,6 +348,8 @@ def as_json(state: Incident, naming: Naming) -> dict[str, object]:
             for page in _live(state)
         ],
         "services": state.services,
+        "clocks": [one for one in clocks(naming) if one.kind not in {"page", "step"}],
+        "impact": state.impacts,
         "evidence": list(state.evidence.values()),
         "scope": [
             {

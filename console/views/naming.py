@@ -10,10 +10,12 @@ from zoneinfo import ZoneInfo
 from console.texts import Texts
 from console.views.sheet import harmless
 from console.views.times import Times
+from models.clocks.owed import find_obligation
 from models.fact import SYSTEM
 from models.plan import PlannedStep
 from models.state import Incident, Recipient, StreamState
 from models.world import World
+from notifiers.clockwords import clock_title
 
 
 def to_decide(stream: str, planned: PlannedStep) -> str:
@@ -102,6 +104,23 @@ class Naming:
         found = self.world.directory.service(name)
         return found.name.lang(self.lang) if found is not None else harmless(name, 80)
 
+    def level(self, service: str, level: str) -> str:
+        """A level of a service in words; what the first records wrote there is a text."""
+        found = self.world.directory.service(service)
+        titles = {one.id: one.title for one in found.levels} if found is not None else {}
+        return titles[level].lang(self.lang) if level in titles else self.text(level, 200)
+
+    def clock(self, clock: str) -> str:
+        """What a clock is called."""
+        if not isinstance(self.state, Incident):
+            return harmless(clock, 80)
+        return harmless(clock_title(clock, self.state, self.world, self.lang), 200)
+
+    def obligation(self, name: str) -> str:
+        """A report's title with its id."""
+        found = find_obligation(self.state, self.world, name) if isinstance(self.state, Incident) else None
+        return f"{found.title.lang(self.lang)} [{name}]" if found is not None else harmless(name, 80)
+
     def services(self, names: tuple[str, ...]) -> str:
         """Services' names in a row."""
         return self.texts("words.comma").join(self.service(name) for name in names)
@@ -138,6 +157,8 @@ class Naming:
         kind, _, name = subject.partition(":")
         if kind == "step":
             return self.step(name)
+        if kind == "clock":
+            return self.clock(name)
         return (
             self.texts("words.subject." + kind, name=harmless(name, 80))
             if name

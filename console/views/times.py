@@ -30,6 +30,16 @@ class Times:
         clock = local.strftime("%Y-%m-%d %H:%M:%S" if seconds else "%Y-%m-%d %H:%M")
         return f"{clock} {offset[:3]}:{offset[3:5]}"
 
+    def due(self, instant: datetime | None) -> str:
+        """A deadline: one at midnight is the end of the day before, as people and laws say it: `24:00`."""
+        if instant is None:
+            return "–"
+        local = instant.astimezone(self.zone)
+        if local.timetz().replace(tzinfo=None) != time():
+            return self.at(instant)
+        offset = local.strftime("%z")
+        return f"{local.date() - timedelta(days=1):%Y-%m-%d} 24:00 {offset[:3]}:{offset[3:5]}"
+
     def span(self, span: timedelta) -> str:
         """The two largest units of a time that is not negative: `1 h 5 min`."""
         left = max(0, int(span.total_seconds()))

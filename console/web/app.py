@@ -14,6 +14,7 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from starlette.routing import Route
 
 from console.opening import House
+from console.web import prometheus
 from console.web.alerts import AlertDoor
 from console.web.board import board, measures
 from console.web.health import health
@@ -61,6 +62,7 @@ def create_app(
             Route("/p/{token}/ack", pages.ack, methods=["POST"]),
             Route("/", board_door.show, methods=["GET"]),
             Route("/health", board_door.health, methods=["GET"]),
+            Route("/metrics", board_door.metrics, methods=["GET"]),
             Route("/static/hikeshi.css", _style, methods=["GET"]),
         ],
         docs_url=None,
@@ -143,6 +145,14 @@ class _Board:
         values = await self._run(lambda: board(self._house, lang))
         _, state = health(await self._run(self._status), self._closed)
         return page("board.html", lang, health=state, measures=measures(state, lang), **values)
+
+    async def metrics(self, request: Request) -> Response:
+        """For Prometheus on this machine: counts, and no word of any incident."""
+        if not is_local(request):
+            return JSONResponse({"error": "not found"}, 404)
+        state = await self._run(self._status)
+        text = await self._run(lambda: prometheus.measures(self._house, state))
+        return Response(text, media_type=prometheus.CONTENT_TYPE)
 
     async def health(self, request: Request) -> Response:
         """For monitoring: 200 or 503."""

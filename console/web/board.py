@@ -16,6 +16,7 @@ from models.policy import PHASES
 from models.record import STREAM, TEXT
 from models.state import Incident, Intake
 from models.world import World
+from notifiers.clockwords import clock_title
 from notifiers.phrases import PHRASES
 
 MAX_INCIDENTS = 30
@@ -112,6 +113,11 @@ def _next_limit(state: Incident, world: World, lang: str) -> str:
         due = page_next_due(page)
         if due is not None:
             found.append((due, t["next-page"].format(what=words(lang)["asked"][page.event])))
+    found += [
+        (clock.due_at, clock_title(clock.id, state, world, lang))
+        for clock in state.clocks.values()
+        if clock.status == "running"
+    ]
     if not found:
         return ""
     at, what = min(found)

@@ -26,7 +26,8 @@ from models.record import FACT
 from models.routing import entitled_level, route_of
 from models.state import ENDED, Incident, Page, Recipient, StepState, StreamState
 from models.world import World
-from notifiers.briefing import Envelope, Matter, brief
+from notifiers.briefing import Envelope, brief
+from notifiers.briefing_names import Matter
 
 Standing = Literal["open", "mine", "joined", "other", "stopped", "outsider", "seen", "notice"]
 NOTICE: Literal["notice"] = "notice"

@@ -13,7 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Undefined
 from markupsafe import Markup, escape
 from starlette.responses import HTMLResponse
 
-from notifiers.briefing import at
+from notifiers.briefing_names import at
 from notifiers.rendering import clean, cut, language, one_line, safe_url
 
 HERE = Path(__file__).parent

@@ -10,15 +10,15 @@ from typing import Any
 
 from models.errors import RecordTooNew
 from models.fact import Fact
-from models.fold import incident, matter, others, pages, readers, steps
+from models.fold import clocks, incident, matter, others, pages, readers, steps
 from models.state import Confirmation, House, Incident, Intake, Programme, StreamState
 
-RULES_VERSION = 1
+RULES_VERSION = 2
 """Raised whenever the fold or a due time changes; snapshots of another version are not used."""
 
 _PAGES: dict[str, Callable[[Any, Fact], None]] = pages.FOLDS
 _FOLDS: dict[type[StreamState], dict[str, Callable[[Any, Fact], None]]] = {
-    Incident: _PAGES | incident.FOLDS | steps.FOLDS | matter.FOLDS,
+    Incident: _PAGES | incident.FOLDS | steps.FOLDS | matter.FOLDS | clocks.FOLDS,
     Intake: _PAGES | others.INTAKE,
     House: _PAGES | others.HOUSE,
     Programme: _PAGES | others.PROGRAMME | readers.FOLDS,

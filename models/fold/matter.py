@@ -6,32 +6,110 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+import msgspec
+
 from models.fact import Fact
 from models.fold.pages import no_change
-from models.state import Evidence, Incident, RecoveryPoint, ScopeItem, ServiceState
+from models.state import (
+    DataLoss,
+    Evidence,
+    Forecast,
+    Impact,
+    Incident,
+    RecoveryPoint,
+    ScopeItem,
+    ServiceState,
+    Targets,
+)
 
 
 def _service(state: Incident, fact: Fact) -> ServiceState:
     return state.services.setdefault(fact.data["service"], ServiceState())
 
 
+def _take_targets(service: ServiceState, data: dict[str, Any]) -> None:
+    """What the register asked when the service was affected stays with the incident."""
+    if "targets" in data:
+        service.targets = msgspec.convert(data["targets"], Targets)
+
+
 def _impacted(state: Incident, fact: Fact) -> None:
+    """Affected for the first time, again, or since another time than was thought (`how`)."""
     service = _service(state, fact)
-    service.since = datetime.fromisoformat(fact.data["since"])
-    service.level = fact.data.get("level", "")
+    since = datetime.fromisoformat(fact.data["since"])
+    how = fact.data.get("how", "again")
+    _take_targets(service, fact.data)
+    _note(service, fact)
+    service.since = since
+    if how == "corrected":
+        service.down_since = since
+        _put_level(service, fact.data.get("level", service.level), service.level_at or since)
+        return
+    _fall(service, since)
+    _put_level(service, fact.data.get("level", ""), since)
+
+
+def _fall(service: ServiceState, since: datetime) -> None:
+    """A disruption begins, for the first time or again: downtime adds up, what was confirmed is void."""
+    if service.down_since is not None and service.level_at is not None and at_target(service):
+        service.spells.append([service.down_since, service.level_at])
+        service.down_since = since
+    elif service.down_since is None:
+        service.down_since = since
     service.restored_at = service.works_at = service.resumed_at = None
-    service.confirmed = {}
-    service.recorders = {}
+    service.forecast = None
+    service.confirmed, service.confirmed_at, service.recorders = {}, {}, {}
+
+
+def at_target(service: ServiceState) -> bool:
+    """Whether the level recorded last reaches the one that the register asks for (RLO)."""
+    targets = service.targets
+    if targets is None or service.level not in targets.levels:
+        return False
+    return targets.levels.index(service.level) >= targets.levels.index(targets.rlo)
+
+
+def _put_level(service: ServiceState, level: str, at: datetime) -> None:
+    """The level that is reached now; a further rise above the target does not move when it was reached."""
+    if level.startswith("t:"):
+        service.note = level  # records of the first version kept words here
+        return
+    reached = at_target(service)
+    service.level = level
+    service.was_below = service.was_below or not at_target(service)
+    if not (reached and at_target(service)):
+        service.level_at = at
+
+
+def _note(service: ServiceState, fact: Fact) -> None:
+    service.note = fact.data.get("note", service.note)
+
+
+def _level(state: Incident, fact: Fact) -> None:
+    """Partial restoration is a level; falling below the target begins the disruption anew."""
+    service = _service(state, fact)
+    at = datetime.fromisoformat(fact.data["instant"])
+    _note(service, fact)
+    if fact.data.get("fell"):
+        _fall(service, at)
+    _put_level(service, fact.data["level"], at)
 
 
 def _service_stopped(state: Incident, fact: Fact) -> None:
-    _service(state, fact).stopped_at = fact.at
+    service = _service(state, fact)
+    service.stopped_at = fact.at
+    if fact.data.get("fell"):
+        _take_targets(service, fact.data)
+        _fall(service, fact.at)
+        _put_level(service, fact.data["level"], fact.at)
 
 
 def _restored(state: Incident, fact: Fact) -> None:
     service = _service(state, fact)
     service.restored_at = datetime.fromisoformat(fact.data["instant"])
-    service.level = fact.data.get("level", service.level)
+    _note(service, fact)
+    if "level" in fact.data:
+        _put_level(service, fact.data["level"], service.restored_at)
 
 
 def _works(state: Incident, fact: Fact) -> None:
@@ -41,11 +119,42 @@ def _works(state: Incident, fact: Fact) -> None:
 def _service_confirmed(state: Incident, fact: Fact) -> None:
     service = _service(state, fact)
     service.confirmed[fact.data["side"]] = fact.for_ or fact.actor
+    service.confirmed_at[fact.data["side"]] = fact.at
     service.recorders[fact.data["side"]] = fact.actor
 
 
 def _resumed(state: Incident, fact: Fact) -> None:
     _service(state, fact).resumed_at = fact.at
+
+
+def _forecast(state: Incident, fact: Fact) -> None:
+    _service(state, fact).forecast = Forecast(
+        at=datetime.fromisoformat(fact.data["eta"]), by=fact.for_ or fact.actor, said_at=fact.at
+    )
+
+
+def _loss(state: Incident, fact: Fact) -> None:
+    data = fact.data
+    compromised = data.get("compromised")
+    _service(state, fact).loss = DataLoss(
+        status=data["status"],
+        point=data.get("point"),
+        loss=int(data["loss"]) if "loss" in data else None,
+        why=data.get("why", ""),
+        compromised=datetime.fromisoformat(compromised) if compromised else None,
+    )
+
+
+def _impact(state: Incident, fact: Fact) -> None:
+    data = fact.data
+    state.impacts[data["kind"]] = Impact(
+        kind=data["kind"],
+        value=data["value"],
+        confidence=data["confidence"],
+        source=data["source"],
+        at=fact.at,
+        by=fact.for_ or fact.actor,
+    )
 
 
 def _evidence(state: Incident, fact: Fact) -> None:
@@ -86,6 +195,9 @@ def _recovery_point(state: Incident, fact: Fact) -> None:
         at=datetime.fromisoformat(data["instant"]),
         tamper=data.get("tamper", "unknown"),
         malware=data.get("malware", "unknown"),
+        kind=data.get("kind", "backup"),
+        tested=data.get("tested", ""),
+        source=data.get("source", "person"),
     )
 
 
@@ -100,6 +212,10 @@ FOLDS: dict[str, Callable[[Any, Fact], None]] = {
     "service.checked": _works,
     "service.confirmed": _service_confirmed,
     "service.resumed": _resumed,
+    "service.level": _level,
+    "service.forecast": _forecast,
+    "service.loss": _loss,
+    "impact.recorded": _impact,
     "evidence.added": _evidence,
     "scope.added": _scope_added,
     "scope.fixed": _scope_fixed,

@@ -12,6 +12,7 @@ from models.plan import PlannedStep
 from models.playbook import FACTORS
 from models.reason import Reason
 from models.rules.common import Decided, find_step, must_not_have_ended, text
+from models.rules.told import judged
 from models.state import Incident
 from models.world import World
 
@@ -49,7 +50,9 @@ def decide_step(state: Incident, command: Decide, world: World) -> Decided:
     sets = {f"{planned.scope}.{name}": command.choice for name in planned.step.sets}
     if sets:
         data["sets"] = sets
-    return [Draft(kind="decision.made", data=data, texts=texts, at=command.at)]
+    chosen = next(option for option in planned.step.options if option.id == command.choice)
+    made = Draft(kind="decision.made", data=data, texts=texts, at=command.at)
+    return [made, *judged(state, chosen, reason, world)]
 
 
 def _entitled(state: Incident, planned: PlannedStep, person: str, world: World) -> dict[str, str]:

@@ -40,6 +40,7 @@ from models.rules.common import (
     text,
 )
 from models.rules.playbooks import playbook_added
+from models.rules.services import impact_data
 from models.state import Incident
 from models.world import World
 
@@ -83,12 +84,9 @@ def declare(state: Incident, command: Declare, world: World) -> Decided:
             )
     for service in command.services:
         since = command.occurred or command.detected or world.now
-        drafts.append(
-            Draft(
-                kind="service.impacted",
-                data={"service": find_service(world, service), "since": iso(since), "by": command.source},
-            )
-        )
+        known = world.directory.service(find_service(world, service))
+        assert known is not None  # noqa: S101 - `find_service` has looked
+        drafts.append(Draft(kind="service.impacted", data=impact_data(known, since, command.source)))
     severity = _severity(command, world, command.severity or world.policy.severity.default)
     return [*drafts, severity]
 

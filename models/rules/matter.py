@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 from typing import Any
 
 from models.clock import iso
@@ -11,7 +12,6 @@ from models.commands import (
     AddImprovement,
     OpenImprovement,
     ScopeFact,
-    ServiceFact,
     SetRecoveryPoint,
 )
 from models.errors import Refused
@@ -32,54 +32,6 @@ from models.state import Incident
 from models.world import World
 
 SCOPE_KINDS = ("entry-route", "account", "host", "indicator", "data", "service")
-_CSIRT_SIDE = frozenset({"csirt-duty", "csirt-lead", "commander", "ciso"})
-
-
-def service_fact(state: Incident, command: ServiceFact, world: World) -> Decided:
-    """What is known of a service; each instant is given, none is inferred."""
-    service = find_service(world, command.service)
-    owner = world.directory.service(service)
-    owner_role = owner.owner if owner else ""
-    roles = require(command, "service", state, world, owner_role)
-    must_not_have_ended(state)
-    data: dict[str, Any] = {"service": service}
-    instant = past(command.instant or world.now, "instant", world)
-    if command.what == "impacted":
-        data |= {"since": iso(instant), "by": "person"}
-        return [Draft(kind="service.impacted", data=data, texts=_level(command))]
-    if command.what == "restored":
-        known = state.services.get(service)
-        if known is None or known.since is None:
-            raise Refused(Reason.NO_SUCH_SERVICE, {"service": service, "known": sorted(state.services)})
-        if instant < known.since:
-            raise Refused(Reason.BEFORE_START, {"field": "instant", "instant": instant.isoformat()})
-        data |= {"instant": iso(instant)}
-        return [Draft(kind="service.restored", data=data, texts=_level(command))]
-    if command.what in {"works", "fails"}:
-        return [Draft(kind="service.checked", data=data | {"works": command.what == "works"})]
-    side = command.what.removeprefix("confirmed-by-")
-    _must_be_a_side(state, command, side, roles, owner_role)
-    return [Draft(kind="service.confirmed", data=data | {"side": side})]
-
-
-def _level(command: ServiceFact) -> dict[str, str]:
-    return {"level": text(command.level, "level", MAX_TITLE)} if command.level.strip() else {}
-
-
-def _must_be_a_side(
-    state: Incident, command: ServiceFact, side: str, roles: frozenset[str], owner: str
-) -> None:
-    """Each side confirms for itself; two confirmations by one person are none (FSA-2.5.2.6-B5)."""
-    needs = {owner} if side == "owner" else set(_CSIRT_SIDE)
-    if not roles & needs:
-        raise Refused(
-            Reason.ROLE_MISSING, {"who": command.who, "needs": sorted(needs), "command": command.what}
-        )
-    known = state.services.get(command.service)
-    others = {who for name, who in known.confirmed.items() if name != side} if known else set()
-    others |= {who for name, who in known.recorders.items() if name != side} if known else set()
-    if {command.who, command.actor.person} & others:
-        raise Refused(Reason.SAME_PERSON, {"who": command.who, "service": command.service})
 
 
 def _digest(value: str) -> str:
@@ -137,8 +89,21 @@ def set_recovery_point(state: Incident, command: SetRecoveryPoint, world: World)
         "instant": iso(past(command.instant, "instant", world)),
         "tamper": command.tamper,
         "malware": command.malware,
+        "kind": command.kind,
+        "tested": _day(command.tested),
     }
     return [Draft(kind="recovery_point.set", data=data)]
+
+
+def _day(value: str) -> str:
+    """A date as given, or nothing. Raises Refused."""
+    if not value:
+        return ""
+    try:
+        return date.fromisoformat(value).isoformat()
+    except ValueError as wrong:
+        expected = f"tested: expected a date such as 2026-10-01, got {value[:40]!r}"
+        raise Refused(Reason.FIELD_WRONG, {"fields": [expected]}) from wrong
 
 
 def add_improvement(state: Incident, command: AddImprovement, world: World) -> Decided:

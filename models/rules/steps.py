@@ -33,6 +33,8 @@ from models.rules.common import (
     must_not_have_ended,
     text,
 )
+from models.rules.services import is_down, targets_of
+from models.rules.told import told
 from models.state import SETTLED, Incident, StepState
 from models.values import parse_duration
 from models.world import ADDED, World
@@ -114,7 +116,7 @@ def done(state: Incident, command: Done, world: World) -> Decided:
     if command.note.strip():
         texts["note"] = text(command.note, "note")
     drafts = [Draft(kind="step.done", data=data, texts=texts, at=command.at)]
-    return [*drafts, *consequences(state, planned, world)]
+    return [*drafts, *consequences(state, planned, world), *told(state, planned, plain, world)]
 
 
 def _tokens(planned: PlannedStep) -> frozenset[str]:
@@ -224,7 +226,7 @@ def consequences(state: Incident, planned: PlannedStep, world: World) -> list[Dr
     """What a finished step says about services: stopped, restored, resumed."""
     step = planned.step
     stamp = iso(world.now)
-    drafts = [Draft(kind="service.stopped", data={"service": one}) for one in services_of(state, step.stops)]
+    drafts = [_stopped(state, one, world) for one in services_of(state, step.stops)]
     drafts += [
         Draft(kind="service.restored", data={"service": one, "instant": stamp})
         for one in services_of(state, step.restores)
@@ -233,6 +235,17 @@ def consequences(state: Incident, planned: PlannedStep, world: World) -> list[Dr
         Draft(kind="service.resumed", data={"service": one}) for one in services_of(state, step.resumes)
     ]
     return drafts
+
+
+def _stopped(state: Incident, name: str, world: World) -> Draft:
+    """A service that we stop is down from then on: its clocks run like after any other outage."""
+    data: dict[str, Any] = {"service": name}
+    service, known = world.directory.service(name), state.services.get(name)
+    if service is not None and not is_down(known):
+        data |= {"fell": True, "level": service.levels[0].id}
+        if known is None or known.targets is None:
+            data["targets"] = targets_of(service)
+    return Draft(kind="service.stopped", data=data)
 
 
 def add_step(state: Incident, command: AddStep, world: World) -> Decided:

@@ -12,6 +12,7 @@ from playbooks.check import (
     gates,
     graph,
     installation,
+    obligations,
     people,
     readers,
     refers,
@@ -41,6 +42,7 @@ CHECKS: tuple[Callable[[View], Iterator[Defect]], ...] = tuple(
         experts,
         readers,
         review,
+        obligations,
     )
 )
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from models.commands import Acknowledge, Decide
+from models.policy import Limits
 from models.reason import Reason
 from playbooks.institution import Institution
 from tests.conftest import THREE_AT_NIGHT
@@ -158,6 +159,7 @@ def test_the_one_it_was_delegated_to_may_answer(script: Script) -> None:
 def test_a_rise_of_the_severity_calls_people_again(script: Script) -> None:
     script.ack(DUTY)
     script.severity(LEAD, "serious", "spreading")
+    script.set_aside("notice.reports")
     script.expect_page(DUTY, "page.severity")
     script.forward("5m")
     script.expect_pages(LEAD, DEPUTY, template="page.severity", after="5m")
@@ -189,7 +191,8 @@ def test_after_forty_five_minutes_of_outage_each_person_is_paged_once_and_told_w
 
 def test_a_decision_with_nobody_climbs_and_is_never_taken_by_itself(bank: Institution) -> None:
     choosing = playbook("unknown", decision("cut-off", authority="pr"), decision("later", after=["cut-off"]))
-    with Script(bank, THREE_AT_NIGHT, playbooks={"unknown": choosing}) as script:
+    quiet = bank.policy.model_copy(update={"limits": Limits()})
+    with Script(bank, THREE_AT_NIGHT, playbooks={"unknown": choosing}, policy=quiet) as script:
         script.declare(DUTY, "通信の急増")
         script.expect_page(DUTY, "page.declared")
         script.expect_page(PR, "page.decision")

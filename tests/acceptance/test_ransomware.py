@@ -22,8 +22,40 @@ FACTORS = {
 }
 
 
+CLOCKS = [
+    # Analysis finds that the attacker came in before the only backup: the recovery point cannot be kept.
+    ("0h28", "clock-breached", "rpo:core-banking"),
+    # Nobody has told Zengin-Net; the contract of the example gives half an hour from recognition.
+    ("0h43", "clock-warning", "report:ZENGIN-NOTICE/first"),
+    ("0h50", "clock-warning", "report:ZENGIN-NOTICE/first"),
+    ("0h55", "clock-warning", "report:ZENGIN-NOTICE/first"),
+    ("0h58", "clock-breached", "report:ZENGIN-NOTICE/first"),
+    ("2h00", "clock-breached", "situation"),
+    # Core banking has four hours from the outage; it comes back after nine.
+    ("2h06", "clock-warning", "rto:core-banking"),
+    ("3h06", "clock-warning", "rto:core-banking"),
+    ("3h42", "clock-warning", "rto:core-banking"),
+    ("4h06", "clock-breached", "rto:core-banking"),
+    # A listed bank discloses on the day; the target of eight hours is its own.
+    ("4h28", "clock-warning", "report:JP-TSE/disclosure"),
+    ("6h28", "clock-warning", "report:JP-TSE/disclosure"),
+    ("7h40", "clock-warning", "report:JP-TSE/disclosure"),
+    ("8h28", "clock-breached", "report:JP-TSE/disclosure"),
+    # Long ones are paged on the morning of their last day. Nobody said that the purpose was improper, so the
+    # earlier limit of 30 days counts; nobody sent the rest.
+    ("54h00", "clock-warning", "report:JP-PPC/data-subjects"),
+    ("72h28", "clock-breached", "report:JP-PPC/data-subjects"),
+    ("702h00", "clock-warning", "report:JP-PPC/final"),
+    ("717h00", "clock-breached", "report:JP-PPC/final"),
+    ("726h00", "clock-warning", "report:JP-FSA-SYS/status"),
+    ("741h00", "clock-breached", "report:JP-FSA-SYS/status"),
+]
+"""What people were called out for by clocks: how long after the declaration, why, which."""
+
+
 def test_ransomware_from_the_first_page_to_closing(bank: Institution) -> None:
     with Script(bank, THREE_AT_NIGHT) as script:
+        script.clock_pages_are_taken = True
         triage(script)
         preservation(script)
         containment(script)
@@ -39,7 +71,9 @@ def ended(script: Script, *names: str) -> None:
     """Exactly these phases of the response have ended."""
     found = {name for name, phase in script.incident.phases.items() if phase.status == "ended"}
     assert found & set(PHASES) == set(names), found
-    script.set_aside("notice.step_ready")
+    for notice in ("notice.step_ready", "notice.reports", "notice.severity", "notice.acknowledged"):
+        script.set_aside(notice)
+    script.clock_story()
     script.expect_nothing()
 
 
@@ -181,6 +215,7 @@ def recovery(script: Script) -> None:
         CIO, "decide-resume", "resume", **{name: FACTORS[name] for name in FACTORS if name != "duration"}
     )
     script.done(CORE, "resume")
+    script.service(CORE, "core-banking", "restored")
     assert script.incident.services["core-banking"].resumed_at == script.clock.now()
     script.done(LEGAL, "report-restored")
     script.forward("13d")
@@ -214,3 +249,4 @@ def at_the_end(script: Script) -> None:
     assert state.overrides == {}
     script.forward("39d")
     script.expect_notice(OPS, "notice.improvement_due")
+    assert script.clock_story() == CLOCKS

@@ -81,7 +81,7 @@ def test_whole_incident(cli: Cli) -> None:
     cli.done("scope", "add", INC, "host", "cb-batch01")
     cli.done("scope", "fix", INC, "sc-001", "Rebuilt")
     cli.done("instant", INC, "cause-addressed", "2026-11-24T12:00:00+09:00", "--source", "Patch notes")
-    cli.done("service", "restored", INC, "atm", "--level", "80 %")
+    cli.done("service", "restored", INC, "atm", "--note", "80 % of the machines")
     cli.done("service", "works", INC, "atm")
     cli.done("service", "confirm", INC, "atm", "--side", "csirt")
     cli.done("service", "confirm", INC, "atm", "--side", "owner", who="hayashi")
@@ -202,14 +202,20 @@ def test_clocks_stand_in_the_order_in_which_they_break(cli: Cli) -> None:
     declared(cli)
     cli.done("service", "impact", INC, "zengin-link")
     found = cli.run("clocks", INC, "--json").json
-    assert [one["kind"] for one in found] == ["page", "step", "rto", "rto"]
-    assert found[-1]["at"] is None
+    started = [one["at"] for one in found if one["at"] is not None]
+    assert started == sorted(started)
+    assert [one["kind"] for one in found][:2] == ["page", "step"]
+    waiting = {one["id"]: one for one in found if one["at"] is None}
+    assert waiting["rto:zengin-link"]["needs"] == ["determined"]
+    assert waiting["rto:zengin-link"]["status"] == "waiting"
+    assert found[: len(started)] == [one for one in found if one["at"] is not None]
     text = cli.run("clocks").out
-    assert "not started" in text
-    assert "needs the time of the decision to recover" in text
+    assert "not started: needs the time of determined" in text
     assert "hikeshi done INC-2026-0001 short/look" in text
+    assert f"hikeshi instant {INC} determined TIME --source" in text
     cli.done("instant", INC, "determined", "2026-11-24T12:00:00+09:00", "--source", "minutes")
-    assert all(one["at"] for one in cli.run("clocks", INC, "--json").json)
+    now = {one["id"]: one for one in cli.run("clocks", INC, "--json").json}
+    assert now["rto:zengin-link"]["at"] == "2026-11-24T05:00:00+00:00"
 
 
 def test_log_is_one_line_a_fact(cli: Cli) -> None:

@@ -39,6 +39,17 @@ def test_the_demo_plays_an_incident_from_the_alert_to_its_lessons(tmp_path: Path
         "acknowledged on the linked page",
         "GATE OVERRIDDEN",
         "closed. Assessment",
+        "50 % of RTO of Core banking is over",
+        "WILL NOT BE MET: RTO of Core banking",
+        "BROKEN: RTO of Core banking",
+        "met: First report, at once on recognition",
+        "data loss of Core banking, 8 min from cb-replica-1125, lies within its RPO",
+        "RPO BROKEN: data loss of Core banking 2 d 23 h (usable point: core-banking-1120)",
+        "REACHED TOO LATE: RTO of Core banking",
+        "page about RTO of Core banking (a target will not be met)",
+        "page about RPO of Core banking (a target is broken)",
+        "Final report, 60 days",
+        "JP-POLICE",
     ):
         assert said in played.stdout
     out = tmp_path / "demo-out"

@@ -27,7 +27,8 @@ from models.installation import Rule, Source
 from models.premises import Outcome
 from models.record import OUTBOX, Tx
 from models.state import Intake
-from notifiers.briefing import Envelope, Matter, brief
+from notifiers.briefing import Envelope, brief
+from notifiers.briefing_names import Matter
 from notifiers.message import Message
 from notifiers.slack.render import render
 from playbooks.institution import Institution

@@ -69,9 +69,10 @@ async def test_the_board_shows_decisions_awaited_and_what_is_late(web: Web, cloc
     planned = web.house.desk.world(incident).step(incident, made.subject.removeprefix("step:"))
     assert planned is not None
     text = unescape((await web.ask("GET", "/?lang=en")).text)
-    assert f"{planned.step.title.en} (CISO)" in text and "limit of the step:" in text
+    assert f"{planned.step.title.en} (CISO)" in text
+    assert "(30 min over) First word, 30 minutes after recognition, to Zengin-Net" in text
     clock.advance(timedelta(minutes=6))
-    assert "(1 min over)" in (await web.ask("GET", "/?lang=en")).text
+    assert "(36 min over)" in (await web.ask("GET", "/?lang=en")).text
 
 
 async def test_the_board_is_bounded(web: Web) -> None:

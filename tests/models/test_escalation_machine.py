@@ -70,7 +70,7 @@ def test_nothing_that_happens_makes_a_page_end_silently(monkeypatch: pytest.Monk
         return said
 
     put(monkeypatch, noted)
-    play(60)
+    play(90)
     assert found >= ESCALATION
 
 

@@ -13,6 +13,7 @@ from models.fact import Fact
 from models.fold import empty, fold, kinds_of
 from models.reason import Reason
 from models.state import House, Incident, Intake, Programme, StreamState
+from tests.models.clockhouse import course
 from tests.models.small import (
     AMY,
     BEN,
@@ -205,8 +206,17 @@ def produced() -> dict[str, set[str]]:
     with made.desk.record.read() as tx:
         for name, stream in streams.items():
             kinds[name] = {fact.kind for fact in tx.facts(stream)}
-    kinds["incident"] |= ends(made)
+    kinds["incident"] |= ends(made) | clocks()
     return kinds
+
+
+def clocks() -> set[str]:
+    """A recovery with everything that clocks and reports say; its facts fold to what is kept."""
+    made = course()
+    with made.desk.record.read() as tx:
+        facts = tx.facts(made.stream)
+    assert fold(empty(made.stream), facts) == made.incident
+    return {fact.kind for fact in facts}
 
 
 @pytest.mark.parametrize(

@@ -385,18 +385,19 @@ def service(what: Any, **fields: Any) -> ServiceFact:
 def test_each_instant_of_a_service_is_given_and_none_inferred() -> None:
     made = scene()
     assert made.says(service("restored")).reason is Reason.NO_SUCH_SERVICE
-    made.do(service("impacted", instant=NIGHT - timedelta(hours=1), level="half"))
+    made.do(service("impacted", instant=NIGHT - timedelta(hours=1), level="partial"))
     early = service("restored", instant=NIGHT - timedelta(hours=2))
     assert made.says(early).reason is Reason.BEFORE_START
     assert made.says(service("restored", instant=NIGHT + timedelta(hours=1))).reason is Reason.IN_FUTURE
     made.do(service("works"))
     made.do(service("confirmed-by-owner", person=EVE))
-    made.do(service("restored", level="all"))
+    made.do(service("restored", note="all tills"))
     known = made.incident.services["payments"]
     assert (known.restored_at, known.works_at, known.confirmed) == (NIGHT, NIGHT, {"owner": EVE})
-    assert made.desk.texts(made.stream)[known.level] == "all"
+    assert (known.level, made.desk.texts(made.stream)[known.note]) == ("target", "all tills")
     made.do(service("fails"))
     assert made.incident.services["payments"].works_at is None
+    made.clock.advance(timedelta(minutes=1))
     made.do(service("impacted"))
     assert made.incident.services["payments"].confirmed == {}
 

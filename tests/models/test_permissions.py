@@ -10,8 +10,10 @@ import pytest
 from models import commands as c
 from models.commands import Actor, Command
 from models.errors import Refused
+from models.impact import ForecastService, RecordImpact
 from models.permission import TABLE, require
 from models.reason import Reason
+from models.reports import DraftReport, JudgeObligation, ReportSituation, SubmitReport, VendorFact
 from tests.models.small import (
     AMY,
     BEN,
@@ -62,6 +64,13 @@ COMMANDS: list[tuple[str, type[Command], dict[str, Any], set[str]]] = [
     ("instant", c.SetInstant, {"name": "occurred", "instant": NIGHT, "source": "x"}, CSIRT),
     ("role", c.AssignRole, {"role": "scribe", "person": DAN}, LEAD),
     ("service", c.ServiceFact, {"service": "payments", "what": "impacted"}, {*CSIRT, EVE}),
+    ("impact", RecordImpact, {"kind": "people", "value": "1", "source": "x"}, {*CSIRT, FAY}),
+    ("forecast", ForecastService, {"service": "payments", "eta": SOON}, {*CSIRT, EVE}),
+    ("report-judge", JudgeObligation, {"obligation": "X", "applicable": True, "reason": "x"}, {*LEAD, DAN}),
+    ("report-draft", DraftReport, {"obligation": "X", "stage": "x", "document": "x"}, CSIRT),
+    ("report-submit", SubmitReport, {"obligation": "X", "stage": "x"}, CSIRT),
+    ("situation", ReportSituation, {"text": "x"}, CSIRT),
+    ("vendor", VendorFact, {"party": "x", "what": "notice"}, CSIRT),
     ("evidence", c.AddEvidence, {"source": "x", "description": "x"}, CSIRT),
     ("scope", c.ScopeFact, {"what": "add", "kind": "host", "name": "x"}, CSIRT),
     (

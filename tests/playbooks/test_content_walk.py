@@ -189,7 +189,6 @@ def test_the_gates_hold_where_the_guideline_wants_them(walk: Walking) -> None:
         "not-preserved:ransom-note": "ransomware/method",
         "not-preserved:network-device-logs": "ransomware/exfiltration",
         "not-preserved:service-status": "ransomware/business-impact",
-        "no-instant:compromised": "ransomware/restore/rebuild-and-restore",
         "no-checked-backup:core-banking": "ransomware/restore/rebuild-and-restore",
         "not-working:core-banking": "ransomware/restore/reconnect",
         "no-instant:cause-addressed": "ransomware/restore/resume",
