@@ -36,7 +36,8 @@ BASH = shutil.which("bash") or "/bin/bash"
 DOCS = ROOT / "docs"
 WRITE = os.environ.get("HIKESHI_WRITE_DOCS") == "1"
 OWN = (
-    "architecture", "commands", "configuration", "escalation", "guideline", "notifications", "operations",
+    "architecture", "clocks", "commands", "configuration", "escalation", "guideline", "notifications",
+    "operations",
     "playbooks", "quickstart", "record", "security",
 )  # fmt: skip
 PAGES = [ROOT / "README.md", ROOT / "README.ja.md", *(DOCS / f"{name}.md" for name in OWN)]
