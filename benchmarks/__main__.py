@@ -16,6 +16,7 @@ from benchmarks.ack import ack
 from benchmarks.alert import alert
 from benchmarks.alert_busy import alert_busy
 from benchmarks.cli import cli
+from benchmarks.clocks import clocks
 from benchmarks.commands import commands
 from benchmarks.figure import Figure, conditions
 from benchmarks.fold import fold
@@ -29,6 +30,7 @@ from models.errors import HikeshiError
 RESULT = BUILD / "bench.json"
 BENCHMARKS: dict[str, Benchmark] = {
     "commands": commands,
+    "clocks": clocks,
     "fold": fold,
     "ack": ack,
     "alert": alert,

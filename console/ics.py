@@ -1,6 +1,7 @@
 """Clocks as a calendar file (RFC 5545), for whoever keeps their deadlines in a calendar.
 
-An entry holds the clock's own title, the incident's id and what stops it: nothing that somebody wrote.
+An entry holds the clock's own title, the incident's id and what stops it: nothing that somebody wrote during
+the incident. A step that was added by hand is named by its key.
 """
 
 from __future__ import annotations
@@ -9,8 +10,10 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
 from console.views.clocks import OVER, Clock
+from models.world import ADDED
 
 MAX_OCTETS = 75
+STEP = "step:"
 _ESCAPED = str.maketrans({"\\": "\\\\", ";": "\\;", ",": "\\,", "\n": "\\n"})
 
 
@@ -28,7 +31,8 @@ def _entry(one: Clock, at: datetime, now: datetime) -> Iterator[str]:
     yield f"UID:{one.stream}-{_escape(one.id)}@hikeshi"
     yield f"DTSTAMP:{_stamp(now)}"
     yield f"DTSTART:{_stamp(at)}"
-    yield f"SUMMARY:{_escape(f'{one.stream} {one.what}')}"
+    what = one.id.removeprefix(STEP) if one.id.startswith(f"{STEP}{ADDED}/") else one.what
+    yield f"SUMMARY:{_escape(f'{one.stream} {what}')}"
     yield f"DESCRIPTION:{_escape(one.stops)}"
     yield "END:VEVENT"
 

@@ -149,8 +149,8 @@ def _year(name: str, year: int) -> Mapping[date, str]:
     known = {day: str(title) for day, title in found.items() if day.year == year}
     if not known or not found.start_year <= year <= found.end_year:
         raise BadConfiguration(
-            f"calendar {name}: the package {package_version()} knows nothing of {year}; upgrade it, "
-            "or give the days in `calendar` of organisation.yaml"
+            f"calendar {name}: the package {package_version()} knows nothing of {year}, and no day of it is "
+            "taken for open; upgrade it, or check the year that was entered"
         )
     return known
 

@@ -199,14 +199,17 @@ def _switched_on(term: Term, anchors: Mapping[str, datetime]) -> bool:
 
 def _count(term: Term, number: int, anchor: datetime, place: _Place) -> _Counted:
     trace = _Trace()
-    due = _add(term, term.limit, anchor, place, trace)
-    due = _roll(term, due, place, trace)
+    due = _roll(term, _add(term, term.limit, anchor, place, trace), place, trace)
+    due = max(
+        due, anchor
+    )  # an hour of the first day that has already passed: owed now, and not before it began
+    warn_at = (_add(term, limit, anchor, place, _Trace()) for limit in term.warn)
     return _Counted(
         term=term,
         number=number,
         anchor=anchor,
         due_at=due,
-        warn_at=tuple(_add(term, limit, anchor, place, _Trace()) for limit in term.warn),
+        warn_at=tuple(sorted(at for at in warn_at if anchor < at < due)),
         skipped=tuple(trace.skipped[:MAX_SKIPPED]),
         rolled_from=trace.rolled_from,
     )

@@ -6,6 +6,7 @@ through, so an expression cannot loop, reach an attribute, or cost more than its
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
@@ -53,23 +54,6 @@ class Unknown:
 UNKNOWN = Unknown()
 
 
-class _Guess:
-    """Stands for something unknown: whatever is asked of it, the answer is the one guess."""
-
-    def __init__(self, guess: bool) -> None:
-        self._guess = guess
-
-    def __bool__(self) -> bool:
-        return self._guess
-
-    def _answer(self, other: object) -> bool:
-        return self._guess
-
-    __lt__ = __le__ = __gt__ = __ge__ = __contains__ = _answer
-    __eq__ = __ne__ = _answer
-    __hash__ = None  # type: ignore[assignment]
-
-
 @lru_cache(maxsize=2048)
 def calls_in(source: str, known: frozenset[str] = frozenset(FUNCTIONS)) -> tuple[tuple[str, str | None], ...]:
     """The functions that `source` calls, each with its first argument if that is a constant.
@@ -81,7 +65,7 @@ def calls_in(source: str, known: frozenset[str] = frozenset(FUNCTIONS)) -> tuple
         tree = _environment.parse("{{ (" + source + ") }}")
     except TemplateSyntaxError as wrong:
         raise BadExpression(f"{source!r}: {wrong.message}") from wrong
-    if len(tree.body) != 1:
+    if len(tree.body) != 1 or len(getattr(tree.body[0], "nodes", ())) != 1:
         raise BadExpression(f"{source!r}: write one condition, no template")
     found = []
     for count, node in enumerate(_walk(tree)):
@@ -123,22 +107,106 @@ def evaluate(source: str, names: Mapping[str, Callable[..., Any]], *, unknown_is
 def weigh(source: str, names: Mapping[str, Callable[..., Any]]) -> bool | None:
     """Whether the condition holds where something may be unknown: yes, no, or None for "that depends".
 
-    It is tried twice, once with every unknown against it and once with every unknown for it. Raises
-    BadExpression if it cannot be evaluated.
+    A function of `names` may return UNKNOWN. Yes and no are certain: whatever the unknown turns out to be,
+    the answer stays. Raises BadExpression if it cannot be evaluated.
     """
-    against, in_favour = (_weigh(source, names, guess) for guess in (False, True))
-    return against if against == in_favour else None
-
-
-def _weigh(source: str, names: Mapping[str, Callable[..., Any]], guess: bool) -> bool:
-    def asked(function: Callable[..., Any]) -> Callable[..., Any]:
-        def answer(*args: Any) -> Any:
-            value = function(*args)
-            return _Guess(guess) if value is UNKNOWN else value
-
-        return answer
-
     try:
-        return bool(_compile(source, frozenset(names))(**{name: asked(one) for name, one in names.items()}))
-    except (UndefinedError, TypeError, ValueError, KeyError) as wrong:
+        found = _value(_parsed(source, frozenset(names)), names)
+    except (TypeError, ValueError, KeyError) as wrong:
         raise BadExpression(f"{source!r}: {wrong}") from wrong
+    return None if found is UNKNOWN else bool(found)
+
+
+@lru_cache(maxsize=2048)
+def _parsed(source: str, known: frozenset[str]) -> nodes.Expr:
+    calls_in(source, known)
+    output = _environment.parse("{{ (" + source + ") }}").body[0]
+    assert isinstance(output, nodes.Output)  # noqa: S101 - `calls_in` has looked
+    return output.nodes[0]
+
+
+# Kleene's logic, part by part. Trying the whole twice, with every unknown against and then for it, is not
+# enough: under a `not` the two trials swap, and `A and not B` would be a certain no while both are unknown.
+
+
+def _value(node: nodes.Node, names: Mapping[str, Callable[..., Any]]) -> Any:
+    return _RULES[type(node)](node, names)
+
+
+def _either(node: Any, names: Mapping[str, Callable[..., Any]]) -> Any:
+    """`and` and `or`: one side can settle it while the other is unknown."""
+    settles = isinstance(node, nodes.Or)
+    left = _value(node.left, names)
+    if left is not UNKNOWN and bool(left) is settles:
+        return left
+    right = _value(node.right, names)
+    if left is UNKNOWN and (right is UNKNOWN or bool(right) is not settles):
+        return UNKNOWN
+    return right
+
+
+def _not(node: Any, names: Mapping[str, Callable[..., Any]]) -> Any:
+    found = _value(node.node, names)
+    return UNKNOWN if found is UNKNOWN else not found
+
+
+def _called(node: Any, names: Mapping[str, Callable[..., Any]]) -> Any:
+    arguments = [_value(one, names) for one in node.args]
+    return UNKNOWN if UNKNOWN in arguments else names[node.node.name](*arguments)
+
+
+def _compared(node: Any, names: Mapping[str, Callable[..., Any]]) -> Any:
+    """A chain such as `1 < x < 3`: one comparison that fails settles it."""
+    left, answer = _value(node.expr, names), True
+    for operand in node.ops:
+        right = _value(operand.expr, names)
+        found = _COMPARE[operand.op](left, right)
+        if found is False:
+            return False
+        answer, left = UNKNOWN if found is UNKNOWN else answer, right
+    return answer
+
+
+def _among(item: Any, many: Any) -> Any:
+    """Whether the item is one of many, some of which may be unknown."""
+    if item is UNKNOWN or many is UNKNOWN:
+        return UNKNOWN
+    if isinstance(many, (list, tuple)) and UNKNOWN in many:
+        return True if item in many else UNKNOWN
+    return item in many
+
+
+def _not_among(item: Any, many: Any) -> Any:
+    found = _among(item, many)
+    return UNKNOWN if found is UNKNOWN else not found
+
+
+def _known_only(compare: Callable[[Any, Any], bool]) -> Callable[[Any, Any], Any]:
+    def compared(left: Any, right: Any) -> Any:
+        return UNKNOWN if UNKNOWN in (left, right) else bool(compare(left, right))
+
+    return compared
+
+
+_COMPARE: Mapping[str, Callable[[Any, Any], Any]] = {
+    **{
+        name: _known_only(compare)
+        for name, compare in {
+            "eq": operator.eq, "ne": operator.ne, "lt": operator.lt, "lteq": operator.le,
+            "gt": operator.gt, "gteq": operator.ge,
+        }.items()
+    },
+    "in": _among,
+    "notin": _not_among,
+}  # fmt: skip
+_RULES: Mapping[type[nodes.Node], Callable[[Any, Mapping[str, Callable[..., Any]]], Any]] = {
+    nodes.And: _either,
+    nodes.Or: _either,
+    nodes.Not: _not,
+    nodes.Call: _called,
+    nodes.Compare: _compared,
+    nodes.Const: lambda node, names: node.value,
+    nodes.Name: lambda node, names: names[node.name],
+    nodes.List: lambda node, names: [_value(one, names) for one in node.items],
+    nodes.Tuple: lambda node, names: tuple(_value(one, names) for one in node.items),
+}

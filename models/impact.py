@@ -7,7 +7,7 @@ shown as such: nothing is inferred from it.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -83,8 +83,13 @@ def _number(kind: str, plain: str) -> str:
 def known_impact(impacts: Mapping[str, Impact], kind: str) -> Any:
     """What a condition sees: a number, a word, a tuple of words, or UNKNOWN."""
     found = impacts.get(kind)
-    if found is None or found.value == NOT_KNOWN:
+    return UNKNOWN if found is None else read_back(kind, found.value)
+
+
+def read_back(kind: str, value: str | Sequence[str]) -> Any:
+    """A stored value as a condition sees it."""
+    if value == NOT_KNOWN:
         return UNKNOWN
-    if isinstance(found.value, list):
-        return tuple(found.value)
-    return int(found.value) if kind in NUMBERS else found.value
+    if not isinstance(value, str):
+        return tuple(value)
+    return int(value) if kind in NUMBERS else value

@@ -108,7 +108,7 @@ class Deadline(Frozen):
             named = ", ".join(kinds) or "nothing"
             raise ValueError(f"expected one of earliest, latest, on, at_once, none: true; got {named}")
         if (self.internal is not None) != (kinds[0] in {"on", "at_once"}):
-            raise ValueError("`internal`, a target of your own such as 60m, goes with `on` and `at_once`")
+            raise ValueError("expected `internal: 60m`, a target of your own, with `on` and `at_once` only")
         return self
 
     @property
@@ -152,7 +152,10 @@ class Obligation(Frozen):
     @model_validator(mode="after")
     def _days_are_in_order(self) -> Obligation:
         if self.effective_to is not None and self.effective_to < self.effective_from:
-            raise ValueError(f"effective_to: {self.effective_to} lies before {self.effective_from}")
+            raise ValueError(
+                f"effective_to: {self.effective_to} lies before {self.effective_from}; "
+                "expected the last day, not before effective_from"
+            )
         return self
 
     def stage(self, name: str) -> Stage | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date, datetime, time
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -49,8 +50,10 @@ def _spans(session: Session, since_day: str | None, *, drills: bool) -> tuple[li
     from models.metrics import spans  # noqa: PLC0415
     from models.record import STREAM, micros  # noqa: PLC0415
 
-    since = session.instant(f"{since_day}T00:00:00+00:00" if since_day else None, "--since")
-    wanted = STREAM.select().with_only_columns(STREAM.c.id).order_by(STREAM.c.id.desc())
+    since = _midnight(session, since_day)
+    # By time and not by number: as a text INC-2026-10000 comes before INC-2026-9999.
+    latest = (STREAM.c.opened_at.desc(), STREAM.c.id.desc())
+    wanted = STREAM.select().with_only_columns(STREAM.c.id).order_by(*latest)
     wanted = wanted.where(STREAM.c.kind == "incident", STREAM.c.drill.is_(drills))
     if since is not None:
         wanted = wanted.where(STREAM.c.opened_at >= micros(since))
@@ -59,3 +62,14 @@ def _spans(session: Session, since_day: str | None, *, drills: bool) -> tuple[li
     zone = session.house.institution.organisation.zone
     found = [span for one in ids[:MAX_INCIDENTS] for span in spans(session.desk.incident(one), zone)]
     return found, len(ids) > MAX_INCIDENTS
+
+
+def _midnight(session: Session, day: str | None) -> datetime | None:
+    """The beginning of a day where the institution is, as its months are; exit 2 with advice."""
+    if day is None:
+        return None
+    try:
+        begins = datetime.combine(date.fromisoformat(day), time(), session.zone)
+    except ValueError:
+        session.wrong(session.texts("words.usage.choice", option="--since", value=day, known="2026-11-23"))
+    return session.instant(begins.isoformat(), "--since")

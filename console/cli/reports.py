@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from console.cli.arguments import Incident, Instant, Reason, Text
 from console.cli.given import reads, writes
 from console.cli.session import Session
+
+if TYPE_CHECKING:
+    from models.obligation import Obligation as Owed
+    from models.state import Incident as State
 
 Opt = typer.Option
 Obligation = Annotated[str, typer.Argument(metavar="ID")]
@@ -45,22 +49,34 @@ def report_list(session: Session, incident: Incident) -> None:
 
 def report_show(session: Session, incident: Incident, obligation: Obligation) -> None:
     """How each deadline of a report came about: rule, anchor, counting, calendar, days passed over."""
-    from console.cli import output, report  # noqa: PLC0415
+    from console.cli import output  # noqa: PLC0415
     from console.views import reports as view  # noqa: PLC0415
-    from models.clocks.owed import find_obligation, obligations  # noqa: PLC0415
-    from models.reason import Reason  # noqa: PLC0415
 
     state = session.incident(incident)
     naming = session.naming(state)
-    one = find_obligation(state, naming.world, obligation.upper())
-    if one is None:
-        known = [each.id for each in obligations(state, naming.world)]
-        detail = {"obligation": obligation, "known": known}
-        report.refused(session, state.stream, Reason.NO_SUCH_OBLIGATION, detail)
+    one = _find(session, state, obligation)
     if session.given.json:
         output.json(view.as_json(one, state, naming))
     else:
         output.show([view.section([one], state, naming), view.basis(one, state, naming)])
+
+
+def _find(session: Session, state: State, name: str, stage: str | None = None) -> Owed:
+    """The obligation in force of this name, which has this stage; refused with what there is instead."""
+    from console.cli import report  # noqa: PLC0415
+    from models.clocks.owed import find_obligation, obligations  # noqa: PLC0415
+    from models.reason import Reason  # noqa: PLC0415
+
+    world = session.desk.world(state)
+    one = find_obligation(state, world, name.upper())
+    if one is None:
+        known = [each.id for each in obligations(state, world)]
+        report.refused(session, state.stream, Reason.NO_SUCH_OBLIGATION, {"obligation": name, "known": known})
+    if stage is not None and one.stage(stage) is None:
+        stages = [each.id for each in one.stages]
+        detail = {"item": f"{one.id}/{stage}", "known": stages}
+        report.refused(session, state.stream, Reason.NO_SUCH_ITEM, detail)
+    return one
 
 
 def report_judge(
@@ -98,10 +114,9 @@ def report_draft(
 
     state = session.incident(incident)
     session.known_actor()
-    text, digest = keep_draft(session.house, state, obligation.upper(), stage, session.given.lang)
-    outcome = session.ask(
-        state.stream, DraftReport, obligation=obligation.upper(), stage=stage, document=digest
-    )
+    one = _find(session, state, obligation, stage)
+    text, digest = keep_draft(session.house, state, one.id, stage, session.given.lang)
+    outcome = session.ask(state.stream, DraftReport, obligation=one.id, stage=stage, document=digest)
     if out is not None:
         session.save(out, text)
     if session.given.json:

@@ -13,6 +13,7 @@ from console.views.pages import next_of
 from console.views.sheet import Line, Section, Style
 from models.clocks.planned import Planned
 from models.clocks.rules import plan
+from models.fold.matter import at_target
 from models.page import page_next_due
 from models.plan import PlannedStep
 from models.state import ClockState, Incident, Page
@@ -280,11 +281,15 @@ def _style(one: Clock, now: datetime) -> Style:
 
 
 def order_of_recovery(naming: Naming) -> Section | None:
-    """The affected services in the order in which they come back, each with what it waits for."""
+    """The services that are down in the order in which they come back, each with what it waits for."""
     state = naming.state
     if not isinstance(state, Incident):
         return None
-    down = {name: one for name, one in state.services.items() if one.targets is not None and one.down_since}
+    down = {
+        name: one
+        for name, one in state.services.items()
+        if one.targets is not None and one.down_since and not at_target(one)
+    }
     if not down:
         return None
     lines = []

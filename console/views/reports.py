@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 from console.views.naming import Naming
@@ -52,7 +53,8 @@ def _obligation(one: Obligation, state: Incident, naming: Naming) -> Iterator[Li
     if owed or known is not None:
         yield Line(text=mark, indent=1, style="dim")
         for stage in one.stages:
-            yield from _stage(one, stage, known or _none(one), state, naming)
+            if owed or (known is not None and stage.id in known.reports):
+                yield from _stage(one, stage, known or _none(one), state, naming)
 
 
 def _none(one: Obligation) -> ObligationState:
@@ -90,9 +92,12 @@ def open_facts(one: Obligation, state: Incident, naming: Naming) -> list[str]:
 def _stage(
     one: Obligation, stage: Stage, known: ObligationState, state: Incident, naming: Naming
 ) -> Iterator[Line]:
-    clock = stage_clock(state, naming.world, one, stage, known)
     report = known.reports.get(stage.id) or ReportState()
-    text, style = _due(stage, clock, report, state, naming)
+    if is_owed(known) or report.submitted:
+        clock = stage_clock(state, naming.world, one, stage, known)
+        text, style = _due(stage, clock, report, state, naming)
+    else:
+        text, style = naming.texts("clocks.report.not_owed"), "dim"
     said = naming.texts("clocks.report.stage", id=stage.id, title=stage.title.lang(naming.lang), due=text)
     yield Line(text=said, indent=2, style=style)
     if report.drafted_at is not None and not report.submitted:
@@ -167,7 +172,7 @@ def _basis(clock: str, found: dict[str, Any], due: str, naming: Naming) -> Itera
             clock=naming.clock(clock),
             due=due,
             anchor=_need(str(found.get("anchor", "")), naming),
-            limit=found.get("limit", ""),
+            limit=_limit(str(found.get("limit", "")), naming),
             counting=found.get("counting", ""),
             edition=found.get("edition", ""),
         )
@@ -180,6 +185,12 @@ def _basis(clock: str, found: dict[str, Any], due: str, naming: Naming) -> Itera
         yield Line(text=named, indent=1, style="dim")
     if found.get("rolled_from"):
         yield Line(text=texts("clocks.report.rolled", at=found["rolled_from"]), indent=1, style="dim")
+
+
+def _limit(limit: str, naming: Naming) -> str:
+    """`5d` as it stands; a target of the institution's own, kept in seconds, as people say it."""
+    seconds = limit.removesuffix("s")
+    return naming.times.span(timedelta(seconds=int(seconds))) if seconds.isdigit() else limit
 
 
 def as_json(one: Obligation, state: Incident, naming: Naming) -> dict[str, Any]:
@@ -197,7 +208,7 @@ def as_json(one: Obligation, state: Incident, naming: Naming) -> dict[str, Any]:
                 "internal": clock.internal if clock is not None else False,
                 "status": kept.status if kept is not None else None,
                 "basis": kept.basis if kept is not None else None,
-                "report": known.reports.get(stage.id) if known is not None else None,
+                "report": _report(known.reports.get(stage.id), naming) if known is not None else None,
             }
         )
     return {
@@ -206,8 +217,23 @@ def as_json(one: Obligation, state: Incident, naming: Naming) -> dict[str, Any]:
         "recipient": one.recipient.lang(naming.lang),
         "confidence": one.confidence,
         "proposed": applies(state, naming.world, one),
+        "owed": is_owed(known),
         "judged": known.judged if known is not None else None,
         "judged_by": known.judged_by if known is not None else None,
         "reason": naming.text(known.reason) if known is not None and known.reason else None,
         "stages": stages,
+    }
+
+
+def _report(report: ReportState | None, naming: Naming) -> dict[str, Any] | None:
+    """What was drafted and sent, with the receipts as they were written."""
+    if report is None:
+        return None
+    return {
+        "drafted": report.drafted,
+        "drafted_at": report.drafted_at,
+        "submitted": [
+            {"at": one.at, "by": one.by, "receipt": naming.text(one.receipt), "update": one.update}
+            for one in report.submitted
+        ],
     }

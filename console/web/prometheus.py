@@ -34,7 +34,8 @@ def _written(family: Family) -> Iterator[str]:
     yield f"# HELP {family.name} {family.help}\n# TYPE {family.name} gauge\n"
     for labels, value in family.samples:
         inner = ",".join(f'{name}="{text.translate(_ESCAPED)}"' for name, text in labels.items())
-        yield f"{family.name}{{{inner}}} {value:g}\n" if inner else f"{family.name} {value:g}\n"
+        # Fifteen digits: by `g` alone a count beyond a million would lose its last ones.
+        yield f"{family.name}{{{inner}}} {value:.15g}\n" if inner else f"{family.name} {value:.15g}\n"
 
 
 def _families(house: House, status: Mapping[str, Any]) -> Iterator[Family]:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from models.clocks.planned import Planned
-from models.deadline import deadline
-from models.expression import weigh
-from models.impact import known_impact
-from models.obligation import Obligation, Stage, in_force
+from models.deadline import Due, deadline
+from models.expression import UNKNOWN, weigh
+from models.impact import read_back
+from models.obligation import Obligation, Profile, Stage, in_force
 from models.state import Incident, ObligationState
 from models.world import World
 
@@ -29,45 +31,83 @@ def find_obligation(state: Incident, world: World, name: str) -> Obligation | No
     return next((one for one in obligations(state, world) if one.id == name), None)
 
 
-def names(state: Incident, world: World) -> Mapping[str, Callable[..., Any]]:
-    """What a condition of an obligation or of a severity may ask."""
-    severity = world.policy.severity
-    return {
-        "profile": world.policy.profile.value,
-        "impact": lambda kind: known_impact(state.impacts, kind),
-        "playbook": lambda name: name in state.playbooks,
-        "severity_at_least": lambda name: state.severity_rank >= severity.rank(name),
-        "affected": lambda name: _affected(state, name),
-        "important": lambda: any(
-            (known := world.directory.service(name)) is not None and known.important
-            for name in state.services
-            if _affected(state, name)
+@dataclass(frozen=True, kw_only=True)
+class Known:
+    """All that a condition may ask of an incident; two that are equal answer alike, so answers are kept."""
+
+    policy: str
+    profile: Profile = field(compare=False)
+    ranks: tuple[str, ...] = field(compare=False)
+    severity_rank: int
+    impacts: tuple[tuple[str, str | tuple[str, ...]], ...]
+    playbooks: frozenset[str]
+    affected: frozenset[str]
+    important: bool
+    instants: frozenset[str]
+
+    def at_least(self, severity: str) -> bool:
+        """Whether the severity is at least this one."""
+        return severity in self.ranks and self.severity_rank >= self.ranks.index(severity)
+
+    def impact(self, kind: str) -> Any:
+        """What is known of a kind of harm; UNKNOWN if nothing is."""
+        return next((read_back(kind, value) for name, value in self.impacts if name == kind), UNKNOWN)
+
+
+def what_is_known(state: Incident, world: World) -> Known:
+    """What is known of the incident now."""
+    affected = frozenset(name for name, one in state.services.items() if one.since or one.down_since)
+    services = (world.directory.service(name) for name in affected)
+    policy = world.policy
+    return Known(
+        policy=world.policy_digest,
+        profile=policy.profile,
+        ranks=tuple(one.id for one in policy.severity.severities),
+        severity_rank=state.severity_rank,
+        impacts=tuple(
+            (name, tuple(one.value) if isinstance(one.value, list) else one.value)
+            for name, one in state.impacts.items()
         ),
-        "known": lambda name: name in state.instants,
-    }
+        playbooks=frozenset(state.playbooks),
+        affected=affected,
+        important=any(service is not None and service.important for service in services),
+        instants=frozenset(state.instants),
+    )
 
 
-def _affected(state: Incident, name: str) -> bool:
-    service = state.services.get(name)
-    return service is not None and (service.since is not None or service.down_since is not None)
+@lru_cache(maxsize=4_096)
+def holds(condition: str, about: Known) -> bool | None:
+    """Whether a condition holds; None while it hangs on something unknown."""
+    return weigh(
+        condition,
+        {
+            "profile": about.profile.value,
+            "impact": about.impact,
+            "playbook": about.playbooks.__contains__,
+            "severity_at_least": about.at_least,
+            "affected": about.affected.__contains__,
+            "important": lambda: about.important,
+            "known": about.instants.__contains__,
+        },
+    )
 
 
 def applies(state: Incident, world: World, one: Obligation) -> bool | None:
     """What the rule says; None while it hangs on something unknown."""
-    return weigh(one.applies_if, names(state, world))
+    return holds(one.applies_if, what_is_known(state, world))
 
 
-def is_owed(known: ObligationState | None) -> bool:
+def is_owed(owed: ObligationState | None) -> bool:
     """Whether its clocks run: judged applicable, or proposed and not judged yet, for time does not wait."""
-    if known is None:
+    if owed is None:
         return False
-    return known.judged == "applicable" or (known.judged is None and known.proposed)
+    return owed.judged == "applicable" or (owed.judged is None and owed.proposed)
 
 
-def anchors(state: Incident, known: ObligationState) -> dict[str, datetime]:
+def anchors(state: Incident, owed: ObligationState) -> dict[str, datetime]:
     """The instants that a deadline may start from; of a submitted stage, the latest submission or update."""
     found = dict(state.instants)
-    for stage, report in known.reports.items():
+    for stage, report in owed.reports.items():
         if report.submitted:
             found[f"submitted:{stage}"] = max(one.at for one in report.submitted)
     return found
@@ -75,32 +115,43 @@ def anchors(state: Incident, known: ObligationState) -> dict[str, datetime]:
 
 def report_clocks(state: Incident, world: World) -> Iterator[Planned]:
     """A clock for each stage that is owed; voluntary ones have none."""
+    if not state.obligations:
+        return
+    about = what_is_known(state, world)
     for one in obligations(state, world):
-        known = state.obligations.get(one.id)
-        if known is None or not is_owed(known):
+        owed = state.obligations.get(one.id)
+        if owed is None or not is_owed(owed):
             continue
         for stage in one.stages:
-            if (clock := stage_clock(state, world, one, stage, known)) is not None:
+            if (clock := stage_clock(state, world, one, stage, owed, about)) is not None:
                 yield clock
 
 
-def stage_applies(state: Incident, world: World, stage: Stage) -> bool:
+def stage_applies(state: Incident, world: World, stage: Stage, about: Known | None = None) -> bool:
     """Whether this stage is owed: where that is unknown, only if the rule says to take it so."""
     if stage.applies_if is None:
         return True
-    found = weigh(stage.applies_if, names(state, world))
+    found = holds(stage.applies_if, about or what_is_known(state, world))
     return stage.if_unknown if found is None else found
 
 
 def stage_clock(
-    state: Incident, world: World, one: Obligation, stage: Stage, known: ObligationState
+    state: Incident,
+    world: World,
+    one: Obligation,
+    stage: Stage,
+    owed: ObligationState,
+    about: Known | None = None,
 ) -> Planned | None:
-    """The clock of one stage; None if the stage is not owed here, or nothing bounds it."""
-    report = known.reports.get(stage.id)
+    """The clock of one stage; None if the stage is not owed here, or nothing bounds it.
+
+    `about` is what is known now, where the caller has put it together for many stages.
+    """
+    report = owed.reports.get(stage.id)
     first = report.submitted[0].at if report is not None and report.submitted else None
-    if first is None and not stage_applies(state, world, stage):
+    if first is None and not stage_applies(state, world, stage, about):
         return None
-    due = deadline(one, stage, anchors(state, known), world.policy.profile, world.calendar)
+    due, basis = _due(world, one, stage, anchors(state, owed))
     if due.status == "none":
         return None
     return Planned(
@@ -113,5 +164,25 @@ def stage_clock(
         needs=due.needs if due.due_at is None else (),
         internal=due.internal,
         warn_at=due.warn_at,
-        basis=due.basis.data(),
+        basis=basis,
     )
+
+
+_DUES: dict[tuple[Any, ...], tuple[Due, Mapping[str, Any]]] = {}
+MAX_DUES = 20_000
+"""Deadlines that are kept: the same anchors under the same rule and calendar always give the same one."""
+
+
+def _due(
+    world: World, one: Obligation, stage: Stage, named: Mapping[str, datetime]
+) -> tuple[Due, Mapping[str, Any]]:
+    """The deadline of a stage, and how it came about as data; both are kept and must not be changed."""
+    calendar = world.organisation.calendar
+    key = (world.policy_digest, one.id, one.edition, stage.id, calendar, tuple(named.items()))
+    found = _DUES.get(key)
+    if found is None:
+        if len(_DUES) >= MAX_DUES:
+            _DUES.clear()
+        due = deadline(one, stage, named, world.policy.profile, world.calendar)
+        found = _DUES[key] = (due, due.basis.data())
+    return found

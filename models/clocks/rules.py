@@ -9,11 +9,10 @@ from typing import Any
 from models.clock import iso
 from models.clocks.loss import data_loss
 from models.clocks.others import other_clocks
-from models.clocks.owed import applies, names, obligations, report_clocks
+from models.clocks.owed import holds, obligations, report_clocks, what_is_known
 from models.clocks.planned import Planned
 from models.clocks.services import service_clocks
 from models.clocks.stages import stages_of
-from models.expression import weigh
 from models.fact import Draft
 from models.reason import Reason
 from models.routing import ask, choose_route, level_recipients
@@ -208,16 +207,17 @@ def matter_facts(state: Incident, world: World) -> list[Draft]:
 def _proposals(state: Incident, world: World) -> Iterator[Draft]:
     """Which reports apply is proposed; only a change of the answer is a fact."""
     fresh = []
+    about = what_is_known(state, world)
     for one in obligations(state, world):
-        known = state.obligations.get(one.id)
-        before = known is not None and known.proposed
-        now = applies(state, world, one) is True
+        owed = state.obligations.get(one.id)
+        before = owed is not None and owed.proposed
+        now = holds(one.applies_if, about) is True
         if now == before:
             continue
         edition = one.edition.isoformat()
         data = {"obligation": one.id, "edition": edition, "applies": now, "confidence": one.confidence}
         yield Draft(kind="obligation.proposed", data=data)
-        if now and (known is None or known.judged is None):
+        if now and (owed is None or owed.judged is None):
             fresh.append(one)
     for owner in dict.fromkeys(one.owner for one in fresh):
         people = level_recipients(world, state, (owner,), (), "incident")
@@ -272,8 +272,8 @@ def _severity(state: Incident, world: World) -> Iterator[Draft]:
     policy = world.policy.severity
     if state.status != "open" or not policy.proposals:
         return
-    asked = names(state, world)
-    fitting = [one for one in policy.proposals if weigh(one.when, asked) is True]
+    about = what_is_known(state, world)
+    fitting = [one for one in policy.proposals if holds(one.when, about) is True]
     worst = max(fitting, key=lambda one: policy.rank(one.severity), default=None)
     if worst is None or policy.rank(worst.severity) <= max(state.severity_rank, state.proposed_rank):
         return

@@ -60,11 +60,12 @@ def service_clocks(state: Incident) -> Iterator[Planned]:
     for name, service in state.services.items():
         if service.targets is None or service.down_since is None or not service.was_below:
             continue
-        yield _recovery(state, name, service, service.targets)
-        yield _bearable(state, name, service, service.targets)
+        seen = outlook(state, name)
+        yield _recovery(state, name, service, service.targets, seen)
+        yield _bearable(name, service, service.targets, seen)
 
 
-def _recovery(state: Incident, name: str, service: ServiceState, targets: Targets) -> Planned:
+def _recovery(state: Incident, name: str, service: ServiceState, targets: Targets, seen: Outlook) -> Planned:
     """From the outage, or from the decision to recover, which is never inferred (design, 12)."""
     started: datetime | None = service.down_since
     if targets.rto_from == "decision" and not service.spells:
@@ -77,12 +78,12 @@ def _recovery(state: Incident, name: str, service: ServiceState, targets: Target
         due_at=None if started is None else started + timedelta(seconds=targets.rto) - spent(service),
         stopped_at=settled_at(service),
         needs=() if started is not None else ("determined",),
-        outlook=outlook(state, name),
+        outlook=seen,
         basis={"limit": str(targets.rto), "from": targets.rto_from, "rlo": targets.rlo},
     )
 
 
-def _bearable(state: Incident, name: str, service: ServiceState, targets: Targets) -> Planned:
+def _bearable(name: str, service: ServiceState, targets: Targets, seen: Outlook) -> Planned:
     assert service.down_since is not None  # noqa: S101 - `service_clocks` has looked
     return Planned(
         id=f"mtpd:{name}",
@@ -91,6 +92,6 @@ def _bearable(state: Incident, name: str, service: ServiceState, targets: Target
         started_at=service.down_since,
         due_at=service.down_since + timedelta(seconds=targets.mtpd) - spent(service),
         stopped_at=settled_at(service),
-        outlook=outlook(state, name),
+        outlook=seen,
         basis={"limit": str(targets.mtpd), "from": "outage", "rlo": targets.rlo},
     )

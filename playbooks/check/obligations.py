@@ -4,22 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from itertools import combinations
+from typing import get_args
+from zoneinfo import available_timezones
+
+from jinja2 import Environment, nodes
 
 from models.errors import BadExpression, BadInput
-from models.expression import calls_in
-from models.impact import KINDS, SETS, WORDS
-from models.obligation import FUNCTIONS, SUBMITTED, Obligation, Profile, Stage, Term, overlapping
+from models.expression import UNKNOWN, calls_in, weigh
+from models.impact import KINDS, NUMBERS, SETS, WORDS
+from models.obligation import FUNCTIONS, SUBMITTED, Deadline, Obligation, Profile, Stage, Term, overlapping
 from models.playbook import SUBMITTED as SENT
 from models.rules.incident import INSTANTS
+from models.rules.matter import SCOPE_KINDS
 from playbooks.check.conditions import Asked, asked
-from playbooks.check.view import View
+from playbooks.check.view import View, twice, unknown
 from playbooks.defect import Defect, Defects, one_of, quoted
 from playbooks.document import Document, KeyPath
-from playbooks.obligations import ObligationsFile, forms_of, merged
+from playbooks.obligations import ObligationsFile, forms_of, merged, shipped
 from playbooks.reporting import FORM_CALLS, FORM_NAMES, try_form
 
 FILE = "obligations.yaml"
 ANCHORS = frozenset({*INSTANTS, "declared"})
+REVIEWED = frozenset({"cause", "entry_route"})
+"""What a resolved incident says of itself, and forms ask by `review(…)`."""
+FIELDS = {
+    "incident": ("id", "title", "declared_at", "severity"),
+    "organisation": ("name",),
+    "loop": ("first", "index", "last", "length"),
+}
+"""What the names of a form have parts of; all others are texts and lists of texts."""
+_ENVIRONMENT = Environment(autoescape=True)  # only parses: nothing is rendered by it
 
 
 def defects(view: View) -> Iterator[Defect]:
@@ -27,6 +41,8 @@ def defects(view: View) -> Iterator[Defect]:
     known = _known(view)
     if view.contents.owed is not None:
         yield from _file(view, view.document(FILE), view.contents.owed)
+    yield from _shipped(view)
+    yield from _severities(view)
     yield from _proposals(view)
     yield from _playbooks(view, known)
 
@@ -43,12 +59,47 @@ def _known(view: View) -> Mapping[str, frozenset[str]]:
     return {name: frozenset(many) for name, many in stages.items()}
 
 
+def _shipped(view: View) -> Iterator[Defect]:
+    """What a shipped rule asks for and this institution does not have: the rule would be silent for ever."""
+    owed, severity = view.contents.owed, view.contents.severity
+    own = {(one.id, one.edition) for one in owed.obligations} if owed else set()
+    ranks = {one.id for one in severity.severities} if severity else set()
+    for one in merged(owed).obligations:
+        if (one.id, one.edition) in own or not _reaches(one, owed.profile if owed else Profile()):
+            continue
+        for call in asked(one.applies_if) if ranks else ():
+            if call.function == "severity_at_least" and call.arguments[0] not in ranks:
+                yield view.document("severity.yaml").defect(
+                    ("severities",),
+                    f"{one.id} asks for the severity {quoted(call.arguments[0])}, which there is not: "
+                    "by severity it will never be proposed",
+                    f"this severity, or edition {one.edition} of the rule in obligations.yaml with one of "
+                    f"{', '.join(sorted(ranks))}",
+                    severity="warning",
+                )
+        if view.organisation is not None and one.owner not in {*view.roles, *view.people}:
+            yield view.document("organisation.yaml").defect(
+                ("roles",),
+                f"{one.id} is to be reported by {quoted(one.owner)}, which is no role: nobody will be told",
+                f"this role, or edition {one.edition} of the rule in obligations.yaml with another owner",
+                severity="warning",
+            )
+
+
+def _reaches(one: Obligation, profile: Profile) -> bool:
+    """Whether the rule may ever apply to an institution of this profile, whatever happens to it."""
+    unknown = dict.fromkeys(FUNCTIONS, lambda *arguments: UNKNOWN)
+    return weigh(one.applies_if, unknown | {"profile": profile.value}) is not False
+
+
 def _file(view: View, document: Document, owed: ObligationsFile) -> Iterator[Defect]:
     forms = forms_of(owed)
     for number, one in enumerate(owed.obligations):
         path: KeyPath = ("obligations", number)
         yield from view.wrong_actor(document, (*path, "owner"), one.owner)
+        yield from _zone(document, (*path, "zone"), one.zone)
         yield from _condition(view, document, (*path, "applies_if"), one.applies_if)
+        yield from twice(document, (*path, "stages"))
         if one.form is not None and one.form not in forms:
             yield document.defect((*path, "form"), f"{quoted(one.form)} is no form", one_of(forms, one.form))
         if one.party is not None and view.organisation is not None and one.party not in view.parties:
@@ -61,8 +112,17 @@ def _file(view: View, document: Document, owed: ObligationsFile) -> Iterator[Def
         for place, stage in enumerate(one.stages):
             yield from _stage(view, document, (*path, "stages", place), one, stage, forms)
         yield from _circle(document, path, one)
+    yield from unknown(
+        document, ("without",), owed.without, {one.id for one in shipped()}, "shipped obligation"
+    )
     yield from _overlaps(document, owed)
+    yield from twice(document, ("forms",))
     yield from _forms(document, owed)
+
+
+def _zone(document: Document, path: KeyPath, name: str) -> Iterator[Defect]:
+    if name not in available_timezones():
+        yield document.defect(path, f"{quoted(name)} is no zone", one_of(available_timezones(), name))
 
 
 def _stage(
@@ -104,26 +164,22 @@ def _anchor(document: Document, path: KeyPath, name: str, one: Obligation) -> It
 
 def _circle(document: Document, path: KeyPath, one: Obligation) -> Iterator[Defect]:
     """Stages that wait for each other's submission never start."""
-    waits = {
-        stage.id: {
-            term.from_.removeprefix(SUBMITTED)
-            for term in stage.deadline.terms
-            if term.from_.startswith(SUBMITTED)
-        }
-        for stage in one.stages
-    }
-    for stage in one.stages:
-        seen: set[str] = set()
-        todo = list(waits[stage.id])
-        while todo:
-            name = todo.pop()
-            if name == stage.id:
-                wrong = f"stage {stage.id} waits for its own submission, by way of {', '.join(sorted(seen))}"
-                yield document.defect((*path, "stages"), wrong, "a first stage that counts from an instant")
-                return
-            if name not in seen:
-                seen.add(name)
-                todo.extend(waits.get(name, ()))
+    stages = {stage.id for stage in one.stages}
+    starts: set[str] = set()
+    while more := {stage.id for stage in one.stages if _starts(stage.deadline, stages - starts)} - starts:
+        starts |= more
+    if waits := sorted(stages - starts):
+        wrong = f"no clock of {', '.join(waits)} starts: the submission waited for is their own or another's"
+        yield document.defect((*path, "stages"), wrong, "a first stage that counts from an instant")
+
+
+def _starts(wanted: Deadline, still: set[str]) -> bool:
+    """Whether something starts this deadline while the stages in `still` are not submitted."""
+    waits = {f"{SUBMITTED}{stage}" for stage in still}
+    if not wanted.terms:
+        return not waits & {wanted.on, wanted.at_once}
+    free = [not waits & {term.from_, *term.requires} for term in wanted.terms]
+    return any(free) if wanted.earliest else all(free)
 
 
 def _overlaps(document: Document, owed: ObligationsFile) -> Iterator[Defect]:
@@ -147,15 +203,56 @@ def _overlaps(document: Document, owed: ObligationsFile) -> Iterator[Defect]:
 
 
 def _forms(document: Document, owed: ObligationsFile) -> Iterator[Defect]:
+    asked_for = _asked_for(owed)
     for number, form in enumerate(owed.forms):
+        yield from twice(document, ("forms", number, "items"))
         for place, item in enumerate(form.items):
             for lang in ("ja", "en"):
-                try:
-                    try_form(item.text.lang(lang))
-                except BadInput as wrong:
-                    known = f"names {', '.join(FORM_NAMES)} and {', '.join(sorted(FORM_CALLS))}(…)"
-                    yield document.defect(("forms", number, "items", place, "text"), str(wrong), known)
+                found = _text(item.text.lang(lang), asked_for)
+                if found is not None:
+                    yield document.defect(("forms", number, "items", place, "text"), *found)
                     break
+
+
+def _asked_for(owed: ObligationsFile) -> Mapping[str, frozenset[str]]:
+    """What each call of a form may be given."""
+    stages = {stage.id for one in merged(owed).obligations for stage in one.stages}
+    return {
+        "instant": ANCHORS,
+        "impact": frozenset(KINDS),
+        "scope": frozenset(SCOPE_KINDS),
+        "review": REVIEWED,
+        "submitted": frozenset(stages),
+    }
+
+
+def _text(source: str, asked_for: Mapping[str, frozenset[str]]) -> tuple[str, str] | None:
+    """What is wrong with the text of a form, and what is expected in its place."""
+    try:
+        try_form(source)
+    except BadInput as wrong:
+        return str(wrong), f"names {', '.join(FORM_NAMES)} and {', '.join(sorted(FORM_CALLS))}(…)"
+    return next(_nothing(source, asked_for), None)
+
+
+def _nothing(source: str, asked_for: Mapping[str, frozenset[str]]) -> Iterator[tuple[str, str]]:
+    """What the text asks for though there is no such thing: `gap` would mark it as unknown for ever."""
+    tree = _ENVIRONMENT.parse(source)
+    names = list(tree.find_all(nodes.Name))
+    known = {*FORM_NAMES, *FORM_CALLS, "loop", *(one.name for one in names if one.ctx == "store")}
+    for one in names:
+        if one.name not in known:
+            yield f"asks for {quoted(one.name)}, which there is not", one_of(known, one.name)
+    for node in tree.find_all(nodes.Getattr):
+        owner = node.node.name if isinstance(node.node, nodes.Name) else "this"
+        fields = FIELDS.get(owner, ())
+        if node.attr not in fields:
+            yield f"asks for {quoted(node.attr)}, which {owner} does not have", one_of(fields, node.attr)
+    for call in tree.find_all(nodes.Call):
+        function = call.node.name if isinstance(call.node, nodes.Name) else ""
+        given = call.args[0].value if call.args and isinstance(call.args[0], nodes.Const) else None
+        if given not in asked_for[function]:
+            yield f"{function}({quoted(given)}) is never known", one_of(asked_for[function], str(given))
 
 
 # -- conditions ---------------------------------------------------------------------------------------------
@@ -167,8 +264,23 @@ def _asks(document: Document, path: KeyPath, source: str, known: frozenset[str])
     except BadExpression as wrong:
         yield document.defect(path, str(wrong), f"a condition over {', '.join(sorted(known))}")
         return
+    yield from (document.defect(path, *one) for one in _not_asked(source))
     for call in asked(source):
         yield from _profile(document, path, call)
+
+
+def _not_asked(source: str) -> Iterator[tuple[str, str]]:
+    """A function that is named and not called always holds; one called otherwise than it can be fails."""
+    tree = _ENVIRONMENT.parse("{{ (" + source + ") }}")
+    called = {id(call.node) for call in tree.find_all(nodes.Call)}
+    for name in tree.find_all(nodes.Name):
+        if id(name) not in called:
+            yield f"{quoted(name.name)} is named, and not asked", f"{name.name}(…)"
+    for call in asked(source):
+        takes = 0 if call.function == "important" else 1
+        if len(call.arguments) != takes or None in call.arguments:
+            said = "one name in quotes" if takes else "nothing"
+            yield f"{call.function}(…) is asked otherwise than it can be", f"{said} between the brackets"
 
 
 def _condition(view: View, document: Document, path: KeyPath, source: str) -> Iterator[Defect]:
@@ -176,29 +288,70 @@ def _condition(view: View, document: Document, path: KeyPath, source: str) -> It
     yield from found
     if found:
         return
+    yield from (document.defect(path, *one) for one in _compared(source))
     for call in asked(source):
-        yield from _impact(document, path, call)
+        if call.function == "impact" and call.arguments[0] not in KINDS:
+            name = call.arguments[0] or ""
+            yield document.defect(path, f"impact({quoted(name)}) is not known", one_of(KINDS, name))
         yield from _named(view, document, path, call)
 
 
 def _profile(document: Document, path: KeyPath, call: Asked) -> Iterator[Defect]:
-    name = call.arguments[0] if call.arguments else None
+    if call.function != "profile" or not call.arguments:
+        return
+    name = call.arguments[0] or ""
     fields = {field.replace("_", "-") for field in Profile.model_fields}
-    if call.function == "profile" and (name or "").replace("_", "-") not in fields:
-        yield document.defect(path, f"profile({quoted(name)}) is not known", one_of(fields, name or ""))
+    if name.replace("_", "-") not in fields:
+        yield document.defect(path, f"profile({quoted(name)}) is not known", one_of(fields, name))
+    sectors = get_args(Profile.model_fields["sector"].annotation)
+    for word in call.equals if name == "sector" else ():
+        if word not in sectors:
+            yield document.defect(path, f"profile(sector) is never {quoted(word)}", one_of(sectors, word))
 
 
-def _impact(document: Document, path: KeyPath, call: Asked) -> Iterator[Defect]:
-    if call.function != "impact":
+# -- what impact is compared with ---------------------------------------------------------------------------
+
+
+def _compared(source: str) -> Iterator[tuple[str, str]]:
+    """Comparisons with impact that can never hold, on whichever side it stands."""
+    for compare in _ENVIRONMENT.parse("{{ (" + source + ") }}").find_all(nodes.Compare):
+        left = compare.expr
+        for operand in compare.ops:
+            within = operand.op in ("in", "notin")
+            yield from _never(_impact(left), operand.expr, listed=False)
+            yield from _never(_impact(operand.expr), left, listed=within)
+            left = operand.expr
+
+
+def _impact(node: nodes.Expr) -> str | None:
+    """The kind of harm that is asked for here."""
+    if not (
+        isinstance(node, nodes.Call) and isinstance(node.node, nodes.Name) and node.node.name == "impact"
+    ):
+        return None
+    return str(node.args[0].value) if isinstance(node.args[0], nodes.Const) else None
+
+
+def _never(kind: str | None, other: nodes.Expr, *, listed: bool) -> Iterator[tuple[str, str]]:
+    """`listed`: `other` is looked for among what is known of this kind."""
+    if kind is not None and kind in SETS and not listed:
+        yield f"impact({kind}) holds several words", f'"{SETS[kind][0]}" in impact("{kind}")'
         return
-    kind = call.arguments[0] if call.arguments else None
-    if kind not in KINDS:
-        yield document.defect(path, f"impact({quoted(kind)}) is not known", one_of(KINDS, kind or ""))
-        return
-    words = {**WORDS, **SETS}.get(kind, ())
-    for word in call.equals if words else ():
-        if word not in words:
-            yield document.defect(path, f"impact({kind}) is never {quoted(word)}", one_of(words, word))
+    words = {**WORDS, **SETS}.get(kind or "", ())
+    for value in _constants(other):
+        if kind in NUMBERS and not isinstance(value, (int, float)):
+            yield f"impact({kind}) is a number and never {quoted(value)}", "a number without quotes"
+        elif words and value not in words:
+            yield f"impact({kind}) is never {quoted(value)}", one_of(words, str(value))
+
+
+def _constants(node: nodes.Expr) -> Iterator[object]:
+    for item in node.items if isinstance(node, (nodes.List, nodes.Tuple)) else [node]:
+        if isinstance(item, nodes.Const):
+            yield item.value
+
+
+# -- what a condition names ---------------------------------------------------------------------------------
 
 
 def _named(view: View, document: Document, path: KeyPath, call: Asked) -> Iterator[Defect]:
@@ -213,6 +366,36 @@ def _named(view: View, document: Document, path: KeyPath, call: Asked) -> Iterat
     what, known = lists.get(call.function, ("", frozenset()))
     if known and name not in known:
         yield document.defect(path, f"{quoted(name)} is no {what}", one_of(known, name or ""))
+
+
+def _severities(view: View) -> Iterator[Defect]:
+    """A shipped rule that asks for a severity that is none here never holds: that is said, once for each."""
+    severity = view.contents.severity
+    if severity is None:
+        return
+    lacking: dict[str, set[str]] = {}
+    for one in _shipped_here(view.contents.owed):
+        for call in asked(one.applies_if):
+            name = call.arguments[0] if call.function == "severity_at_least" else None
+            if name is not None and name not in {each.id for each in severity.severities}:
+                lacking.setdefault(name, set()).add(one.id)
+    for name, ids in sorted(lacking.items()):
+        yield view.document("severity.yaml").defect(
+            ("severities",),
+            f"{', '.join(sorted(ids))} asks for at least {quoted(name)}, which is no severity here",
+            "obligations of your own in their place, with a severity of yours",
+            severity="warning",
+        )
+
+
+def _shipped_here(owed: ObligationsFile | None) -> Iterator[Obligation]:
+    """Shipped obligations that no own one takes the place of, and that are not left out."""
+    try:
+        found = merged(owed)
+    except Defects:
+        return
+    origins = found.origins
+    yield from (one for one in found.obligations if origins[one.id, one.edition.isoformat()] == "shipped")
 
 
 def _proposals(view: View) -> Iterator[Defect]:

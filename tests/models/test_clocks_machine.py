@@ -46,7 +46,7 @@ def commands(hours: float, number: int, what: str) -> Command:
             id=f"p{number % 3}",
             service="payments",
             instant=instant,
-            tamper=("unknown", "clean", "tampered")[number % 3],  # type: ignore[arg-type]
+            tamper=("unknown", "clean", "tampered")[number % 3],
             malware="clean",
         ),
     }
