@@ -95,7 +95,7 @@ def _first_page(state: Incident) -> tuple[datetime | None, datetime | None]:
     first = next((page for page in state.pages.values() if page.event == "declared"), None)
     if first is None:
         return None, None
-    return first.asked_at, min(first.acks.values(), default=None)
+    return first.asked_at, first.heard_at
 
 
 def _met(state: Incident, name: str) -> bool | None:

@@ -57,6 +57,7 @@ class Page(msgspec.Struct, kw_only=True):
     calls: int = 0
     state: Literal["open", "acknowledged", "stopped"] = "open"
     acks: dict[str, datetime] = {}
+    heard_at: datetime | None = None
     acked_by: str | None = None
     acked_at: datetime | None = None
     worked_at: datetime | None = None

@@ -99,9 +99,10 @@ async def read_body(request: Request, limit: int, seconds: float) -> bytes:
 
 
 def is_local(request: Request) -> bool:
-    """Whether somebody on this machine asks, and not a proxy in another's name."""
+    """Whether somebody on this machine asks: by the peer, the Host it names, and no proxy between."""
     host = _host_of(f"//{request.headers.get('host', '')}")
-    return host in LOOPBACK and not any(name in request.headers for name in _FORWARDED)
+    peer = request.client.host.removeprefix("::ffff:") if request.client else ""
+    return peer in LOOPBACK and host in LOOPBACK and not any(name in request.headers for name in _FORWARDED)
 
 
 def same_origin(request: Request, hosts: frozenset[str]) -> bool:

@@ -178,7 +178,8 @@ def _due(
 ) -> tuple[Due, Mapping[str, Any]]:
     """The deadline of a stage, and how it came about as data; both are kept and must not be changed."""
     calendar = world.organisation.calendar
-    key = (world.policy_digest, one.id, one.edition, stage.id, calendar, tuple(named.items()))
+    zone = world.organisation.zone
+    key = (world.policy_digest, one.id, one.edition, stage.id, zone, calendar, tuple(named.items()))
     found = _DUES.get(key)
     if found is None:
         if len(_DUES) >= MAX_DUES:

@@ -110,6 +110,8 @@ def _lapsed(state: StreamState, fact: Fact) -> None:
 def _acknowledged(state: StreamState, fact: Fact) -> None:
     page = state.pages[fact.data["page"]]
     page.acks[fact.data["by"]] = fact.at
+    # An acknowledgement that lapses later was still one: what is measured counts from the first.
+    page.heard_at = page.heard_at or fact.at
     if fact.data["complete"]:
         page.state = "acknowledged"
         page.acked_by = fact.data["by"]

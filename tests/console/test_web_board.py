@@ -103,6 +103,18 @@ async def test_the_board_is_not_shown_through_a_proxy(web: Web, header: str) -> 
 
 
 @pytest.mark.parametrize(
+    ("peer", "local"), [("127.0.0.1", True), ("::ffff:127.0.0.1", True), ("203.0.113.9", False)]
+)
+@pytest.mark.parametrize("path", ["/", "/metrics"])
+async def test_a_name_of_this_machine_from_elsewhere_opens_nothing(
+    web: Web, peer: str, local: bool, path: str
+) -> None:
+    transport = httpx.ASGITransport(web.app, client=(peer, 50_000))
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8410") as client:
+        assert (await client.get(path)).status_code == (200 if local else 404)
+
+
+@pytest.mark.parametrize(
     ("host", "known"),
     [
         ("127.0.0.1:8410", True),

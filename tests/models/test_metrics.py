@@ -54,7 +54,6 @@ def test_each_span_runs_between_its_own_instants() -> None:
     assert found["restore"] == [(1.5 * HOUR, True)]
 
 
-@pytest.mark.xfail(strict=True, reason="a page that lapses drops its acknowledgements: models/fold/pages.py")
 def test_the_first_acknowledgement_counts_though_the_page_lapsed_later() -> None:
     made = clock_scene()
     run_until(made, 0.25)
