@@ -243,6 +243,8 @@ def _left(one: Clock, naming: Naming) -> str:
 def _state(one: Clock, naming: Naming) -> str:
     texts = naming.texts
     if one.status == "waiting":
+        if "contract" in one.needs:
+            return texts.word("clocks.need", "contract")
         needs = texts("words.comma").join(_need(need, naming) for need in one.needs)
         return texts("clocks.needs", needs=needs)
     if one.status in {"met", "missed"}:
@@ -254,11 +256,7 @@ def _state(one: Clock, naming: Naming) -> str:
 def _need(name: str, naming: Naming) -> str:
     if name.startswith("submitted:"):
         return naming.texts("clocks.submission", stage=name.partition(":")[2])
-    return (
-        naming.texts.word("clocks.need", name)
-        if name == "contract"
-        else naming.texts.word("words.instant", name)
-    )
+    return naming.texts.word("words.instant", name)
 
 
 def _forecast(one: Clock, naming: Naming) -> str:

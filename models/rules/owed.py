@@ -104,7 +104,11 @@ def vendor(state: Incident, command: VendorFact, world: World) -> Decided:
     data: dict[str, Any] = {"party": party.id, "what": command.what, "instant": iso(instant)}
     asked = state.vendors.get(f"{party.id}/{command.what}")
     if command.answered:
-        if asked is None or asked.answered_at is not None:
+        if asked is None:
+            raise Refused(
+                Reason.NO_SUCH_ITEM, {"item": f"{party.id}/{command.what}", "known": sorted(state.vendors)}
+            )
+        if asked.answered_at is not None:
             raise Refused(Reason.ALREADY, {"what": f"{party.id}/{command.what}"})
         if instant < asked.asked_at:
             raise Refused(Reason.BEFORE_START, {"field": "instant", "instant": instant.isoformat()})

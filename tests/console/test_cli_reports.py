@@ -333,7 +333,7 @@ def test_what_a_contract_promises_is_asked_for_and_its_clock_runs_until_the_answ
 def test_what_no_contract_promises_has_no_time_and_says_so(leaked: Cli) -> None:
     leaked.done("vendor", "asked", INC, "atm-vendor", "logs")
     assert leaked.run("vendor", "list", INC).out.strip().endswith("logs  2026-11-24 12:04 +09:00")
-    assert "not started: needs the time of a time agreed by contract" in leaked.run("clocks", INC).out
+    assert "no limit: the contract names none" in leaked.run("clocks", INC).out
 
 
 def test_an_answer_from_before_the_question_is_refused(leaked: Cli) -> None:

@@ -129,7 +129,7 @@ def test_what_no_contract_promises_has_no_clock() -> None:
     ("fields", "reason"),
     [
         ({"party": "nobody"}, Reason.NO_SUCH_ITEM),
-        ({"answered": True}, Reason.ALREADY),
+        ({"answered": True}, Reason.NO_SUCH_ITEM),
         ({"instant": after(3)}, Reason.IN_FUTURE),
     ],
 )
@@ -137,6 +137,15 @@ def test_what_cannot_be_of_a_vendor_is_refused(fields: dict[str, object], reason
     made = vendor_scene()
     shape = {"party": "core-vendor", "what": "notice"} | fields
     assert made.says(VendorFact(actor=by(BEN), **shape)).reason is reason  # type: ignore[arg-type]
+
+
+def test_a_second_answer_changes_nothing() -> None:
+    made = vendor_scene()
+    made.do(VendorFact(actor=by(BEN), party="core-vendor", what="notice"))
+    run_until(made, 1)
+    answer = VendorFact(actor=by(BEN), party="core-vendor", what="notice", answered=True)
+    made.do(answer)
+    assert made.says(answer).reason is Reason.ALREADY
 
 
 def test_an_answer_before_the_question_is_refused() -> None:
