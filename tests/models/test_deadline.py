@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -12,12 +14,13 @@ import rfc8785
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from ruamel.yaml import YAML
 
 from models.calendars import OwnCalendar, calendar
 from models.deadline import Due, deadline
 from models.errors import BadConfiguration
 from models.obligation import Obligation, Profile, in_force, overlapping
-from playbooks.obligations import shipped
+from playbooks.obligations import ObligationsFile, shipped
 
 HERE = ZoneInfo("Asia/Tokyo")
 SHAPE = {
@@ -460,3 +463,19 @@ def test_the_profile_answers_by_name_and_knows_no_other() -> None:
     with pytest.raises(KeyError, match="crca_designated"):
         Profile().value("colour")
     assert made({"none": True}).stage("last") is None
+
+
+# -- the page's own example ---------------------------------------------------------------------------------
+
+
+def test_the_rule_in_the_readme_gives_the_deadlines_that_it_words() -> None:
+    page = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    found = re.search(
+        r"<!-- check: playbooks\.obligations\.ObligationsFile -->\n```yaml\n(.*?)```", page, re.S
+    )
+    assert found is not None
+    (one,) = ObligationsFile.model_validate(YAML(typ="safe").load(found[1])).obligations
+    assert due(one, recognised=at("2026-12-29T16:10")).due_at == at("2026-12-29T18:10")
+    assert due(one, "plan").needs == ("submitted:first",)
+    # Over the new year: 31 December to 3 January are no business days of a bank.
+    assert due(one, "plan", submitted__first=at("2026-12-30T09:00")).due_at == at("2027-01-04T17:00")
