@@ -11,6 +11,8 @@ from typing import Any
 from flows.drafts import plain
 from flows.engine import publish_table
 from flows.place import Place
+from models.clocks.planned import Planned
+from models.clocks.rules import plan
 from models.plan import PlannedStep
 from models.policy import PHASES
 from models.state import Incident, PhaseState, StepState
@@ -25,6 +27,11 @@ _PHASE_HEADS = {
     "ja": ("フェーズ", "状態", "開始", "終了"),
     "en": ("phase", "status", "opened", "ended"),
 }
+_CLOCK_HEADS = {
+    "ja": ("時計", "状態", "担当", "期限", "見込み"),
+    "en": ("clock", "status", "owner", "due", "forecast"),
+}
+_AS_OF = {"ja": "{at} 時点の時計", "en": "clocks as of {at}"}
 _LIMITS = {"ja": "手順と期限", "en": "steps and limits"}
 
 
@@ -78,3 +85,40 @@ async def publish_steps(place: Place, state: Incident, world: World, phase: str)
     if not rows:
         return False
     return await publish_table(f"{state.stream.lower()}-{phase}", rows, f"{phase}: {_LIMITS[place.lang]}")
+
+
+def clock_rows(place: Place, state: Incident, world: World) -> list[dict[str, Any]]:
+    """One row a clock that runs, is over or waits for an instant; what is due first stands first."""
+    heads = _CLOCK_HEADS[place.lang]
+    known = plan(state, world)
+    planned = sorted(known, key=lambda one: (one.due_at is None, one.due_at or world.now, one.id))
+    return [
+        dict(zip(heads, _clock_cells(place, state, world, one), strict=True)) for one in planned[:MAX_ROWS]
+    ]
+
+
+def _clock_cells(place: Place, state: Incident, world: World, planned: Planned) -> tuple[str, ...]:
+    known = state.clocks.get(planned.id)
+    role = world.directory.role(planned.owner)
+    if known is None or planned.due_at is None:
+        status = f"waiting: {', '.join(planned.needs)}" if planned.needs else "waiting"
+    elif known.status != "running":
+        status = known.status
+    else:
+        status = "breached" if known.breached else "forecast to break" if known.breaks else known.status
+    return (
+        planned.id,
+        status,
+        role.title.lang(place.lang) if role else "",
+        place.local(planned.due_at) if planned.due_at else "",
+        place.local(known.forecast) if known and known.forecast else "",
+    )
+
+
+async def publish_clocks(place: Place, state: Incident, world: World) -> bool:
+    """Show the clocks as they stood at this run. Whether it was published."""
+    rows = clock_rows(place, state, world)
+    if not rows:
+        return False
+    as_of = _AS_OF[place.lang].format(at=place.local(world.now))
+    return await publish_table(f"{state.stream.lower()}-clocks", rows, as_of)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from flows.analysis import analysis
-from flows.artifacts import publish_phases
+from flows.artifacts import publish_clocks, publish_phases
 from flows.communication import communication
 from flows.containment import containment
 from flows.engine import Ended, Runnable, completed, flow, with_tags
@@ -73,6 +73,7 @@ async def respond(incident: str, node: str, epoch: int) -> Ended:
         with place.house.record.begin() as tx:
             mark_served(tx, incident, state.wanted)
     await publish_phases(place, state)
+    await publish_clocks(place, state, world)
     return completed(*_ended(state, world, place.lang))
 
 

@@ -252,6 +252,10 @@ async def test_tables_hold_no_text_that_somebody_wrote(
     everything = json.dumps(shown, ensure_ascii=False)
     assert "試験" not in everything.replace("試験用", "")
     assert "srv-01" not in everything
+    clocks = dict(shown)[f"{incident.lower()}-clocks"]
+    assert [row["時計"] for row in clocks] == ["phase:triage", "phase:containment"]
+    assert [row["状態"] for row in clocks] == ["met", "running"]
+    assert all(row["期限"] and row["担当"] for row in clocks)
     rows = dict(shown)[f"{incident.lower()}-communication"]
     assert rows[0]["手順"] == "machine/tell"
     assert rows[0]["担当"] == "CSIRT責任者"

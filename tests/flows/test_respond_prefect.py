@@ -169,6 +169,7 @@ async def test_the_steps_of_a_phase_are_shown_as_a_table(scene: Scene, server: P
         await conductor.close()
     answer = httpx.post(f"{server.url}/artifacts/filter", json={}, trust_env=False, timeout=10)
     data = {one["key"]: one["data"] for one in answer.raise_for_status().json()}
+    assert '"phase:triage"' in data[f"{incident.lower()}-clocks"]
     assert '"machine/copy"' in data[f"{incident.lower()}-preservation"]
     assert '試験"' not in str(data)
 
