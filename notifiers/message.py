@@ -34,7 +34,7 @@ class Message(Struct, frozen=True, kw_only=True):
 
 
 class Sent(Struct, frozen=True, kw_only=True):
-    """The channel took it. `receipt` is its proof: a Slack ts, an SMTP reply, an offset in a file.
+    """The channel took it. `receipt` is its proof: a Slack `CONVERSATION/TS`, an SMTP reply, an offset in a file.
 
     `rendering_failed` is empty, or says why the message went out in its plain, minimal form.
     """

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -101,8 +102,9 @@ class SlackNotifier:
             parse="none",
             link_names=False,
         )
-        self._remember(address, str(answer.get("channel") or ""))
-        return Sent(receipt=str(answer.get("ts") or ""), rendering_failed=body.rendering_failed)
+        conversation = str(answer.get("channel") or address)
+        self._remember(address, conversation)
+        return Sent(receipt=_receipt(conversation, answer), rendering_failed=body.rendering_failed)
 
     def _connected(self) -> AsyncWebClient:
         """One kept connection pool, made in the loop that uses it."""
@@ -148,7 +150,7 @@ class SlackNotifier:
             )
             for post in answer.get("messages") or []:
                 if _is_ours(post, ours) and _key(post) == key:
-                    return Sent(receipt=str(post.get("ts") or ""))
+                    return Sent(receipt=_receipt(conversation, post))
             cursor = (answer.get("response_metadata") or {}).get("next_cursor") or ""
             if not cursor:
                 break
@@ -172,6 +174,11 @@ class SlackNotifier:
 
     def _scrubbed(self, text: str) -> str:
         return text.replace(self._token, "(token)")[:300]
+
+
+def _receipt(conversation: str, post: Mapping[str, Any]) -> str:
+    """`CONVERSATION/TS`: with both a post can be edited, answered in its thread and found again."""
+    return f"{conversation}/{post.get('ts') or ''}"
 
 
 def _error_name(error: SlackApiError) -> str:

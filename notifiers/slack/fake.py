@@ -53,6 +53,11 @@ class Post(Struct, frozen=True, kw_only=True):
         return str((self.metadata.get("event_payload") or {}).get("key") or "")
 
     @property
+    def receipt(self) -> str:
+        """What a notifier's proof of this post is."""
+        return f"{self.channel}/{self.ts}"
+
+    @property
     def shown(self) -> str:
         """What a person sees: the blocks' texts, or else the text."""
         return "\n\n".join(_texts(self.blocks)) or self.text

@@ -35,7 +35,8 @@ async def test_a_message_arrives_once_with_its_key(
     before = monotonic()
     sent = await notifier.deliver(message())
     (post,) = slack.posts
-    assert sent == Sent(receipt=post.ts)
+    assert sent == Sent(receipt=post.receipt)
+    assert post.receipt == "D0YAMADA/1700000000.000001"
     assert (post.address, post.channel, post.key) == ("U0YAMADA", "D0YAMADA", message().key)
     assert before <= post.at <= monotonic()
     assert "何が起きたか" in post.shown
@@ -62,7 +63,7 @@ async def test_accepted_and_then_broken_is_unclear_posts_once_and_is_found(
     failed = await notifier.deliver(asked)
     assert isinstance(failed, Failed) and failed.retry == "unclear"
     assert len(slack.posts) == 1
-    assert await notifier.arrived(asked) == Sent(receipt=slack.posts[0].ts)
+    assert await notifier.arrived(asked) == Sent(receipt=slack.posts[0].receipt)
     await notifier.close()
 
 
@@ -91,7 +92,7 @@ async def test_a_key_posted_by_somebody_else_does_not_count(
     slack.forge("C0DUTY", asked.key)
     assert await notifier.arrived(asked) is None
     await notifier.deliver(asked)
-    assert await notifier.arrived(asked) == Sent(receipt=slack.posts[1].ts)
+    assert await notifier.arrived(asked) == Sent(receipt=slack.posts[1].receipt)
 
 
 async def test_other_apps_metadata_is_left_alone(notifier: SlackNotifier) -> None:
@@ -193,7 +194,7 @@ async def test_a_layout_that_slack_refuses_goes_out_as_text(
 ) -> None:
     slack.plan(Fault.refuse(name))
     sent = await notifier.deliver(message())
-    assert sent == Sent(receipt=slack.posts[0].ts, rendering_failed=name)
+    assert sent == Sent(receipt=slack.posts[0].receipt, rendering_failed=name)
     assert slack.posts[0].blocks == ()
     assert "https://node.example/p/" in slack.posts[0].text
     slack.plan(Fault.refuse(name), times=2)
