@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import uvicorn
 from sqlalchemy import select
@@ -37,6 +37,9 @@ from models.supervised import attempt, attempt_async, forever, wait
 from notifiers import build
 from notifiers.message import Notifier
 from notifiers.outbox import Outbox, Pace
+
+if TYPE_CHECKING:
+    from console.slack.wing import Wing
 
 T = TypeVar("T")
 log = logging.getLogger("hikeshi.node")
@@ -80,6 +83,7 @@ class Node:
             pace=pace,
         )
         self.reach = Reach(house.desk)
+        self.wing: Wing | None = None
         self.stop = asyncio.Event()
         self.ready = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -134,6 +138,7 @@ class Node:
         self._loop = asyncio.get_running_loop()
         self.house.record.hand_over()
         self._key = signing_key(self.house)
+        self._open_wing()
         server = self._server()
         await self.run_in_writer(self._start)
         self.house.desk.after_commit.append(self._stored)
@@ -148,6 +153,7 @@ class Node:
             asyncio.create_task(forever("heartbeat", self.stop, self._heartbeat)),
             asyncio.create_task(self._mailbox()),
             asyncio.create_task(self._announce()),
+            asyncio.create_task(self._slack()),
         ]
         stopped = asyncio.create_task(self.stop.wait())
         try:
@@ -197,6 +203,9 @@ class Node:
             return
         if outcome.queued:
             self._loop.call_soon_threadsafe(self.outbox.wake)
+        if self.wing is not None:
+            streams = [outcome.stream, *(fact.stream for fact in outcome.facts)]
+            self._loop.call_soon_threadsafe(self.wing.stored, streams)
         # A due time is never closer than seconds: the page leaves first.
         self._loop.call_soon_threadsafe(self._loop.call_later, 0.05, self.watch.wake)
 
@@ -206,6 +215,8 @@ class Node:
         from console.web.app import create_app  # noqa: PLC0415 - fastapi is needed by this process alone
 
         app = create_app(self.house, self.outbox.wake, self.run_in_writer, self.status)
+        if self.wing is not None and self.wing.http is not None:
+            app.router.add_route(self.wing.path, self.wing.http.post, methods=["POST"])
         host = self.house.institution.settings.host
         config = uvicorn.Config(
             app,
@@ -283,6 +294,8 @@ class Node:
             now = await self.run_in_writer(self.house.record.data_version)
             if now != before:
                 before = now
+                if self.wing is not None:
+                    self.wing.look()
                 self.outbox.wake()
                 self.watch.wake()
 
@@ -311,6 +324,26 @@ class Node:
                 await Mailbox(self.house, password, self.run_in_writer, self.outbox.wake).run(self.stop)
         await self.stop.wait()
 
+    def _open_wing(self) -> None:
+        """What lives in Slack, if it is set up. Without a secret that it names, pages go on."""
+        settings = self.house.institution.settings.slack
+        if settings is None or "slack" not in self.notifiers:
+            return
+        from console.slack.wing import Wing  # noqa: PLC0415 - only where Slack is set up
+
+        secrets = secrets_of(self.house.institution.directory)
+        try:
+            self.wing = Wing(
+                self.house, settings, secrets, self.run_in_writer, wake=self.outbox.wake, link=self.link
+            )
+        except BadConfiguration as missing:
+            self._impaired["slack"] = str(missing)
+
+    async def _slack(self) -> None:
+        if self.wing is not None:
+            await self.wing.run(self.stop)
+        await self.stop.wait()
+
     async def _announce(self) -> None:
         """Ask those who have to read a new version of a playbook, once; then there is nothing more to do."""
         await Announcer(self.house, self.run_in_writer).run(self.stop)
@@ -332,6 +365,7 @@ class Node:
         figures = self.outbox.figures()
         state = desk.state(HOUSE)
         impaired = self._impaired | self.reach.problems() | self._stalled()
+        impaired |= self.wing.problems() if self.wing is not None else {}
         quarantined: list[str] = []
         if isinstance(state, HouseState):
             impaired |= state.impaired

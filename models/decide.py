@@ -7,7 +7,7 @@ from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from models import commands
+from models import commands, rooms
 from models.clocks.rules import clock_instants, clocks_due
 from models.errors import Refused
 from models.fact import Draft
@@ -54,6 +54,7 @@ _INCIDENT: dict[type[commands.Command], Rule] = {
     commands.AttachAlert: incident.attach_alert,
     commands.Impair: incident.impair,
     commands.DraftReview: incident.draft_review,
+    rooms.OpenRoom: rooms.open_room,
     commands.UsePlaybook: playbooks.use_playbook,
     commands.AddStep: steps.add_step,
     commands.SettleStep: steps.settle,

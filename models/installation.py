@@ -164,10 +164,33 @@ class Targets(Frozen):
     targets: dict[Id, Target] = Field(default_factory=dict)
 
 
+class RoomSettings(Frozen):
+    """The incident's own channel, if incidents get one."""
+
+    from_severity: Id = Field(alias="from", description="severity from which an incident gets its channel")
+    name: str = Field(
+        default="{incident}",
+        pattern=r"^([a-z0-9_-]|\{(incident|year|number|playbook|severity)\})+$",
+        max_length=60,
+        description="from {incident}, {year}, {number}, {playbook}, {severity}; never the title",
+    )
+    private_for: tuple[Id, ...] = Field(default=(), description="playbooks whose channel is private")
+    members: tuple[Id, ...] = Field(
+        default=("csirt-lead", "csirt-duty"), max_length=20, description="roles that are invited at once"
+    )
+
+
 class SlackSettings(Frozen):
-    """Slack, if it is used. `token` names the bot token."""
+    """Slack, if it is used. `token` names the bot token.
+
+    Presses come by Socket Mode (`app_token`) or signed HTTP (`signing_secret`); with neither there are
+    no buttons.
+    """
 
     token: SecretRef
+    app_token: SecretRef | None = Field(default=None, description="for Socket Mode, scope connections:write")
+    signing_secret: SecretRef | None = Field(default=None, description="for requests to /slack/events")
+    room: RoomSettings | None = None
     base_url: str = "https://slack.com/api/"
     timeout: Duration = Field(default="10s", validate_default=True)
 

@@ -12,6 +12,7 @@ from typing import Any, Literal
 import msgspec
 
 from models.policy import ClockKind
+from models.rooms import Room
 
 StepStatus = Literal[
     "waiting", "held", "ready", "started", "done", "failed", "unknown", "skipped", "not-applicable"
@@ -374,6 +375,7 @@ class Incident(StreamState, kw_only=True):
     clocks: dict[str, ClockState] = {}
     obligations: dict[str, ObligationState] = {}
     vendors: dict[str, VendorAsk] = {}
+    rooms: dict[str, Room] = {}
     situation_at: datetime | None = None
     situations: int = 0
     proposed_rank: int = -1

@@ -140,6 +140,22 @@ class NodeRow(SQLModel, table=True):
     detail: str = ""
 
 
+class MirrorRow(SQLModel, table=True):
+    """Something outside that shows the record: a copy of a message, a board, a topic. Can be made anew.
+
+    `place` is where it lies there, `shown` a digest of what it showed last, `mark` how far it was told.
+    """
+
+    __tablename__ = "mirror"
+    id: str = Field(primary_key=True)
+    stream: str = Field(index=True)
+    place: str = ""
+    shown: str = ""
+    mark: str = ""
+    error: str = ""
+    at: int = Field(sa_type=BigInteger)
+
+
 class CounterRow(SQLModel, table=True):
     """Numbers that are given out once."""
 

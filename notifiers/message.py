@@ -12,6 +12,14 @@ from msgspec import Struct
 Retry = Literal["later", "never", "unclear"]
 
 
+class Act(Struct, frozen=True, kw_only=True):
+    """Something that can be done from a message itself: a button. `value` says on what (`notifiers.acts`)."""
+
+    name: str
+    value: str
+    primary: bool = False
+
+
 class Message(Struct, frozen=True, kw_only=True):
     """One message for one address.
 
@@ -19,6 +27,8 @@ class Message(Struct, frozen=True, kw_only=True):
     `address` is a Slack user or channel id, a mail address, or the person's id for console and file.
     `kind` is `page` (needs an acknowledgement) or `notice` (does not); `template` is a name such as
     `page.declared`. Strings in `context` are text from outside. `attempt` above 1 is marked as a repeat.
+    `acts` are its buttons, for channels that have any; `standing` says what has become of the matter since,
+    and is text from outside too.
     """
 
     key: str
@@ -31,10 +41,12 @@ class Message(Struct, frozen=True, kw_only=True):
     context: dict[str, Any]
     attempt: int
     drill: bool
+    acts: tuple[Act, ...] = ()
+    standing: str = ""
 
 
 class Sent(Struct, frozen=True, kw_only=True):
-    """The channel took it. `receipt` is its proof: a Slack `CONVERSATION/TS`, an SMTP reply, an offset in a file.
+    """The channel took it. `receipt` is its proof: `CONVERSATION/TS` of Slack, an SMTP reply, an offset.
 
     `rendering_failed` is empty, or says why the message went out in its plain, minimal form.
     """

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from models import rooms
 from models.errors import RecordTooNew
 from models.fact import Fact
 from models.fold import clocks, incident, matter, others, pages, readers, steps
@@ -18,7 +19,7 @@ RULES_VERSION = 2
 
 _PAGES: dict[str, Callable[[Any, Fact], None]] = pages.FOLDS
 _FOLDS: dict[type[StreamState], dict[str, Callable[[Any, Fact], None]]] = {
-    Incident: _PAGES | incident.FOLDS | steps.FOLDS | matter.FOLDS | clocks.FOLDS,
+    Incident: _PAGES | incident.FOLDS | steps.FOLDS | matter.FOLDS | clocks.FOLDS | rooms.FOLDS,
     Intake: _PAGES | others.INTAKE,
     House: _PAGES | others.HOUSE,
     Programme: _PAGES | others.PROGRAMME | readers.FOLDS,

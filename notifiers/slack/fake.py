@@ -21,9 +21,10 @@ from types import TracebackType
 from typing import Any, Literal, Self
 
 from aiohttp import web
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from models.clock import monotonic
+from notifiers.slack.fake_rooms import FakeRooms
 
 MAX_BLOCKS, MAX_SECTION, MAX_TOTAL, MAX_TEXT = 50, 3_000, 13_200, 40_000
 MAX_POSTS = 100_000
@@ -44,6 +45,8 @@ class Post(Struct, frozen=True, kw_only=True):
     text: str
     blocks: tuple[dict[str, Any], ...]
     metadata: dict[str, Any]
+    thread: str = ""
+    """The ts of the message that it answers, or empty."""
     at: float
     """Seconds of `models.clock.monotonic` on arrival."""
 
@@ -131,6 +134,9 @@ class FakeSlack:
         self._posts: list[Post] = []
         self._foreign: set[str] = set()
         self.requests: list[str] = []
+        self.rooms = FakeRooms(self.user_id)
+        self.edits: list[Post] = []
+        """Messages as they were edited, in order."""
 
     async def __aenter__(self) -> Self:
         app = web.Application(client_max_size=1_048_576)
@@ -191,6 +197,9 @@ class FakeSlack:
             "chat.postMessage": self._post_message,
             "conversations.open": self._open,
             "conversations.history": self._history,
+            "conversations.replies": self._history,
+            "chat.update": self._update,
+            **self.rooms.handlers,
         }
         if method not in answers:
             return _json({"ok": False, "error": "unknown_method"})
@@ -253,10 +262,26 @@ class FakeSlack:
             text=str(given.get("text") or ""),
             blocks=tuple(given.get("blocks") or ()),
             metadata=given.get("metadata") or {},
+            thread=str(given.get("thread_ts") or ""),
             at=monotonic(),
         )
         self._posts.append(post)
         return post
+
+    def _update(self, given: Answer) -> Answer:
+        """Edits one of our own posts in place."""
+        error = _layout_error(given)
+        if error:
+            return {"ok": False, "error": error}
+        for number, post in enumerate(self._posts):
+            if post.ts == given.get("ts") and post.channel == given.get("channel"):
+                edited = structs.replace(
+                    post, text=str(given.get("text") or ""), blocks=tuple(given.get("blocks") or ())
+                )
+                self._posts[number] = edited
+                self.edits.append(edited)
+                return {"ok": True, "ts": post.ts, "channel": post.channel}
+        return {"ok": False, "error": "message_not_found"}
 
     def _open(self, given: Answer) -> Answer:
         users = str(given.get("users") or "")
@@ -268,7 +293,12 @@ class FakeSlack:
         channel = str(given.get("channel") or "")
         if channel[:1] in {"U", "W"}:
             return {"ok": False, "error": "channel_not_found"}
-        newest_first = [post for post in reversed(self._posts) if post.channel == channel]
+        thread = given.get("ts")
+        newest_first = [
+            post
+            for post in reversed(self._posts)
+            if post.channel == channel and (thread is None or thread in {post.ts, post.thread})
+        ]
         start = int(given.get("cursor") or 0)
         end = start + min(int(given.get("limit") or 100), MAX_PAGE)
         shown = [self._as_read(post) for post in newest_first[start:end]]

@@ -11,13 +11,14 @@ from slack_sdk.models.blocks import MarkdownTextObject, SectionBlock
 
 from notifiers import rendering
 from notifiers.message import Message
-from notifiers.slack import escape
+from notifiers.slack import buttons, escape
 
 MAX_BLOCKS = 50
 MAX_SECTION = 3_000
 MAX_TOTAL = 13_200
 """Slack refuses more characters of blocks than about this; slack_sdk does not check it."""
 MAX_FALLBACK = 1_000
+MAX_STANDING = 600
 EVENT_TYPE = "hikeshi_message"
 
 MEDIUM = rendering.Medium(escape=escape.escape, label=lambda text: escape.bold(f"{text}:"), url=escape.link)
@@ -44,9 +45,19 @@ def render(message: Message) -> SlackMessage:
         rendering_failed=rendered.failed,
     )
     try:
-        return msgspec.structs.replace(body, blocks=tuple(_section(text) for text in _fitted(rendered)))
+        sections = [_section(text) for text in _fitted(_with_standing(rendered, message))]
+        tail = buttons.actions_block(message.acts, rendering.language(message.lang))
+        return msgspec.structs.replace(body, blocks=(*sections, *([tail] if tail else [])))
     except SlackObjectFormationError as error:
         return without_blocks(body, f"{type(error).__name__}: {error}")
+
+
+def _with_standing(rendered: rendering.Rendered, message: Message) -> rendering.Rendered:
+    """What has become of the matter stands directly under the head: an old message must not look open."""
+    if not message.standing:
+        return rendered
+    said = escape.bold(escape.escape(rendering.cut(rendering.clean(message.standing), MAX_STANDING)))
+    return msgspec.structs.replace(rendered, paragraphs=(said, *rendered.paragraphs))
 
 
 def without_blocks(body: SlackMessage, why: str) -> SlackMessage:
@@ -63,7 +74,7 @@ def _fitted(rendered: rendering.Rendered) -> list[str]:
     last = escape.cut(last, MAX_SECTION)
     room = MAX_TOTAL - len(head) - len(last)
     fitted: list[str] = []
-    for paragraph in middle[: MAX_BLOCKS - 2]:
+    for paragraph in middle[: MAX_BLOCKS - 3]:
         shown = escape.cut(paragraph, min(MAX_SECTION, room))
         if room < MIN_PARAGRAPH:
             break

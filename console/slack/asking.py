@@ -1,0 +1,117 @@
+"""`/hikeshi status | clocks | who | help`: answered privately, from the record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import select
+
+from console.opening import House
+from console.slack import board
+from console.slack.blocks import said, tell, words
+from console.slack.desk import Answer
+from console.slack.slash import Asked
+from console.views.naming import Naming
+from models.commands import Acknowledge, Actor, Command, Declare
+from models.record import STREAM
+from models.state import Incident
+from notifiers.slack import escape
+
+if TYPE_CHECKING:
+    from models.organisation import Role
+
+MAX_INCIDENTS = 12
+MAX_ROLES = 40
+Name = Callable[[str], Naming]
+
+
+def command(asked: Asked, actor: Actor, room: str) -> tuple[str | None, Command]:
+    """What `declare TEXT` and `ack [INCIDENT]` do; the stream None opens an incident."""
+    if asked.word == "declare":
+        return None, Declare(actor=actor, text=asked.rest, source="slack")
+    return asked.stream or room or "house", Acknowledge(actor=actor)
+
+
+def answer(asked: Asked, stream: str, house: House, name: Name) -> Answer:
+    """The answer, in the person's language."""
+    stream = _whole(stream, house)
+    state = house.desk.state(stream) if stream else None
+    if stream and (not isinstance(state, Incident) or state.at is None):
+        naming = name("house")
+        return Answer(lines=(naming.texts("slack.no-such-incident", incident=stream),), refused=True)
+    make: dict[str, Callable[[], list[dict[str, Any]]]] = {
+        "status": lambda: board.blocks(name(stream)) if stream else _all(house, name),
+        "clocks": lambda: board.clock_blocks(name(stream)) if stream else _all(house, name),
+        "who": lambda: list(_who(asked.rest, name("house"))),
+    }
+    blocks = make.get(asked.word, lambda: list(_help(name("house"))))()
+    return Answer(blocks=tuple(blocks), lines=(name("house").texts("slack.answered"),))
+
+
+def _whole(stream: str, house: House) -> str:
+    """`3` is the incident whose number ends so, if only one does."""
+    if not stream.isdecimal():
+        return stream
+    with house.record.read() as tx:
+        ends = tx.connection.execute(
+            select(STREAM.c.id).where(
+                STREAM.c.kind == "incident", STREAM.c.id.endswith(f"-{int(stream):04d}")
+            )
+        ).scalars()
+        found = list(ends)
+    return found[0] if len(found) == 1 else f"INC-?-{int(stream):04d}"
+
+
+def _all(house: House, name: Name) -> list[dict[str, Any]]:
+    """The open incidents, a line each; the gravest are not hidden by the newest."""
+    with house.record.read() as tx:
+        names = list(
+            tx.connection.execute(
+                select(STREAM.c.id)
+                .where(STREAM.c.kind == "incident", STREAM.c.status.in_(["open", "resolved"]))
+                .order_by(STREAM.c.opened_at.desc())
+                .limit(200)
+            ).scalars()
+        )
+    t = name("house").texts
+    if not names:
+        return [said(t("slack.nothing-open"))]
+    found = [(name(one), one) for one in names[:MAX_INCIDENTS]]
+    blocks = [said(board.one_line(naming)) for naming, _ in found]
+    if len(names) > MAX_INCIDENTS:
+        blocks.append(said(t("slack.more-incidents", n=len(names) - MAX_INCIDENTS)))
+    return blocks
+
+
+def _who(wanted: str, naming: Naming) -> Iterator[dict[str, Any]]:
+    """Who holds which role now, deputies named; a role that nobody holds is said so."""
+    roles = [role for role in naming.world.organisation.roles if _fits(role, wanted)]
+    if not roles:
+        yield said(words(naming.texts("slack.no-role", role=wanted)))
+    lines = []
+    for role in roles[:MAX_ROLES]:
+        people = naming.world.holders(None, role.id)
+        names = [
+            f"{one.person.name.lang(naming.lang)}"
+            + (f"（{naming.who(one.deputy_for)} {naming.texts('slack.deputy')}）" if one.deputy_for else "")
+            for one in people
+        ]
+        shown = naming.texts("words.comma").join(names) or f"⚠ {naming.texts('words.nobody_now')}"
+        lines.append(tell(f"{role.title.lang(naming.lang)} ({role.id})", shown))
+    for start in range(0, len(lines), 15):
+        yield said(*lines[start : start + 15])
+
+
+def _fits(role: Role, wanted: str) -> bool:
+    return not wanted or wanted.lower() in {role.id, role.title.ja.lower(), role.title.en.lower()}
+
+
+def _help(naming: Naming) -> Iterator[dict[str, Any]]:
+    t = naming.texts
+    lines = [
+        f"{escape.bold(words(t(f'slack.help.{word}.type')))}  {words(t(f'slack.help.{word}.does'))}"
+        for word in ("declare", "ack", "status", "clocks", "who", "note", "severity", "more")
+    ]
+    yield said(escape.bold(words(t("slack.help.title"))), *lines)
+    yield said(words(t("slack.help.else")))

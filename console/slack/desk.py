@@ -1,0 +1,286 @@
+"""What a press, a dialog or a typed command comes to: read from the record, put to the rules, answered.
+
+Everything here that touches the record runs in the thread that writes; `run` hands it over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
+
+import orjson
+from sqlalchemy import select
+
+from console.opening import House
+from console.slack import answering, choosing, ending, telling, working
+from console.slack.blocks import given
+from console.slack.files import Fetched
+from console.slack.forms import Case, Form, NotUnderstood, text, view
+from console.slack.slash import Asked
+from console.texts import texts
+from console.views.naming import Naming
+from console.views.refusals import advice, what
+from console.web.running import Run
+from models.commands import Acknowledge, Actor, AddEvidence, Command, Confirm, RecordRefusal, StartStep
+from models.desk import HOUSE, SOMEBODY
+from models.premises import Outcome
+from models.reason import Reason
+from models.record import STREAM
+from models.state import Incident
+from notifiers.acts import Target, read_target
+
+VIA = "slack"
+MAX_INCIDENTS = 30
+FORMS: dict[str, Form] = {
+    form.name: form
+    for form in (*answering.FORMS, *choosing.FORMS, *working.FORMS, *telling.FORMS, *ending.FORMS)
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pressed:
+    """Who pressed, and where; Slack's ids."""
+
+    user: str
+    channel: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What the person is told: lines, a dialog, errors by field, or that it did not work."""
+
+    lines: tuple[str, ...] = ()
+    refused: bool = False
+    errors: Mapping[str, str] = field(default_factory=dict)
+    view: dict[str, Any] | None = None
+    blocks: tuple[dict[str, Any], ...] = ()
+    stream: str = ""
+    channel: str = ""
+    problem: str = ""
+
+
+class FrontDesk:
+    """Serves people who come by Slack. `wake` tells the outbox that there is something to deliver."""
+
+    def __init__(self, house: House, run: Run, wake: Callable[[], None]) -> None:
+        self.house = house
+        self._run = run
+        self._wake = wake
+        self._direct: dict[str, Callable[[Actor, Target], Command]] = {
+            "ack": lambda actor, target: Acknowledge(actor=actor, page=target.page),
+            "start": lambda actor, target: StartStep(actor=actor, step=target.step),
+            "confirm": _confirm,
+        }
+
+    @property
+    def direct(self) -> frozenset[str]:
+        """Acts that ask nothing more."""
+        return frozenset(self._direct)
+
+    async def lang(self, user: str) -> str:
+        """The language of a person, or the institution's."""
+        person = self.house.desk.directory.by_slack(user)
+        return person.lang if person else self.house.desk.premises.organisation.lang
+
+    async def act(self, name: str, target: Target, pressed: Pressed) -> Answer:
+        """Do what a button says."""
+        make = self._direct[name]
+        return await self._run(lambda: self._act(make, target, pressed))
+
+    async def open(self, name: str, target: Target, pressed: Pressed, extra: Mapping[str, str]) -> Answer:
+        """The dialog of an act, as the record stands."""
+        form = FORMS.get(name)
+        if form is None:
+            return Answer(problem="button")
+        return await self._run(lambda: self._open(form, target, pressed, extra))
+
+    async def submit(
+        self, name: str, filled: Mapping[str, Any], user: str, kept: Fetched | None = None
+    ) -> Answer:
+        """What was filled in becomes a command. `kept` is the file that it is about."""
+        form = FORMS.get(name)
+        if form is None:
+            return Answer(problem="button")
+        return await self._run(lambda: self._submit(form, filled, Pressed(user=user), kept))
+
+    async def files(self, filled: Mapping[str, Any], user: str) -> list[str] | Answer:
+        """The files that a dialog is about; nothing is fetched for somebody who may not record it."""
+        return await self._run(lambda: self._files(filled, user))
+
+    async def typed(self, asked: Asked, pressed: Pressed) -> Answer:
+        """What `/hikeshi …` asks for."""
+        return await self._run(lambda: self._typed(asked, pressed))
+
+    # -- in the writer's thread -----------------------------------------------------------------------------
+
+    def actor(self, user: str) -> Actor:
+        """The person of the directory behind a Slack id; nobody, if there is none."""
+        person = self.house.desk.directory.by_slack(user)
+        return Actor(person=person.id if person else None, name=f"slack:{user[:40]}", via=VIA)
+
+    def _act(self, make: Callable[[Actor, Target], Command], target: Target, pressed: Pressed) -> Answer:
+        actor = self.actor(pressed.user)
+        return self._put(target.stream, make(actor, target), actor)
+
+    def _put(self, stream: str | None, command: Command, actor: Actor) -> Answer:
+        outcome = self.house.desk.handle(stream, command)
+        if outcome.queued:
+            self._wake()
+        return self._answer(outcome, actor)
+
+    def _answer(self, outcome: Outcome, actor: Actor) -> Answer:
+        """What was recorded and what follows; or why not, and what to do."""
+        from console.slack.outcomes import told  # noqa: PLC0415 - it needs the views, and nothing else does
+
+        naming = self._naming(outcome.stream or HOUSE, actor)
+        if outcome.refused is not None:
+            return self._refusal(naming, outcome.refused, outcome.detail, outcome.stream)
+        return Answer(lines=told(outcome, naming), stream=outcome.stream)
+
+    def _refusal(
+        self, naming: Naming, reason: Reason, detail: Mapping[str, object], stream: str = ""
+    ) -> Answer:
+        said, do = what(naming, reason, detail), advice(naming, reason, detail)
+        wrong = detail.get("fields") if reason in {Reason.FIELD_WRONG, Reason.FIELDS_MISSING} else None
+        errors = {}
+        for one in wrong if isinstance(wrong, (list, tuple)) else ():
+            name, _, why = str(one).partition(":")
+            errors[name] = why.strip() or naming.texts("slack.field.needed")
+        return Answer(lines=(said, do), refused=True, stream=stream, errors=errors)
+
+    def _naming(self, stream: str, actor: Actor) -> Naming:
+        desk = self.house.desk
+        state = desk.state(stream)
+        person = desk.directory.person(actor.person) if actor.person else None
+        lang = person.lang if person else desk.premises.organisation.lang
+        return Naming(
+            texts=texts(lang), world=desk.world(state), state=state, beside=desk.texts(state.stream)
+        )
+
+    def case(self, target: Target, actor: Actor, extra: Mapping[str, str]) -> Case:
+        """Everything that a form needs."""
+        return Case(
+            target=target, naming=self._naming(target.stream or HOUSE, actor), actor=actor, extra=extra
+        )
+
+    def _stranger(self, actor: Actor, command: str) -> Answer | None:
+        """Somebody whom the directory does not know is told so, and it is recorded."""
+        if actor.person is not None:
+            return None
+        desk = self.house.desk
+        refusal = RecordRefusal(
+            actor=Actor.machine(VIA),
+            refused=SOMEBODY,
+            command=command,
+            reason=Reason.UNKNOWN_PERSON.value,
+            detail=actor.name,
+        )
+        desk.handle(HOUSE, refusal)
+        return self._refusal(self._naming(HOUSE, actor), Reason.UNKNOWN_PERSON, {"who": actor.name})
+
+    def _open(self, form: Form, target: Target, pressed: Pressed, extra: Mapping[str, str]) -> Answer:
+        actor = self.actor(pressed.user)
+        if (no := self._stranger(actor, form.name)) is not None:
+            return no
+        extra = dict(extra)
+        if form.name in {"timeline", "evidence"}:
+            extra["incidents"] = self._incidents()
+            target = Target(stream=self._room_of(pressed.channel) or target.stream)
+        case = self.case(target, actor, extra)
+        if target.stream and case.state.at is None:
+            return self._refusal(case.naming, Reason.NO_SUCH_INCIDENT, {"incident": target.stream})
+        return Answer(view=view(form, case, _metadata(target, pressed.channel, extra)))
+
+    def _incidents(self) -> str:
+        """Open incidents, the newest first, one a line: `id=title`."""
+        with self.house.record.read() as tx:
+            names = list(
+                tx.connection.execute(
+                    select(STREAM.c.id)
+                    .where(STREAM.c.kind == "incident", STREAM.c.status.in_(["open", "resolved"]))
+                    .order_by(STREAM.c.opened_at.desc())
+                    .limit(MAX_INCIDENTS)
+                ).scalars()
+            )
+        desk = self.house.desk
+        found = []
+        for name in names:
+            state = desk.state(name)
+            title = (desk.texts(name).get(state.title) or "") if isinstance(state, Incident) else ""
+            found.append(f"{name}={' '.join(title.split())[:60]}")
+        return "\n".join(found)
+
+    def _room_of(self, channel: str) -> str:
+        """The incident whose own channel this is."""
+        from console.slack.rooms import incident_of  # noqa: PLC0415 - rooms need the forms' words in turn
+
+        return incident_of(self.house.record, channel) if channel else ""
+
+    def _files(self, filled: Mapping[str, Any], user: str) -> list[str] | Answer:
+        actor = self.actor(user)
+        if (no := self._stranger(actor, "evidence")) is not None:
+            return no
+        _, _, extra = _read_metadata(str(filled.get("private_metadata") or ""))
+        return extra.get("files", "").split() or Answer(problem="no-file")
+
+    def _submit(
+        self, form: Form, filled: Mapping[str, Any], pressed: Pressed, kept: Fetched | None = None
+    ) -> Answer:
+        target, channel, extra = _read_metadata(str(filled.get("private_metadata") or ""))
+        actor = self.actor(pressed.user)
+        if (no := self._stranger(actor, form.name)) is not None:
+            return no
+        values = given(filled)
+        if form.name == "more":
+            act = FORMS.get(text(values, "act"))
+            if act is None:
+                return Answer(problem="button")
+            case = self.case(target, actor, extra)
+            return Answer(view=view(act, case, _metadata(target, channel, extra)))
+        if (chosen := text(values, telling.INCIDENT)) and chosen != "-":
+            target = Target(stream=chosen)
+        case = self.case(target, actor, extra)
+        try:
+            command = form.read(case, values)
+        except NotUnderstood as wrong:
+            return Answer(errors=wrong.errors, refused=True)
+        if kept is not None and isinstance(command, AddEvidence):
+            command = replace(command, digest=kept.digest, size=kept.size, name=kept.name, stored=kept.stored)
+        answer = self._put(None if form.opens else target.stream, command, actor)
+        return answer if answer.refused else replace(answer, channel=channel)
+
+    def _typed(self, asked: Asked, pressed: Pressed) -> Answer:
+        from console.slack import asking  # noqa: PLC0415 - it builds on the board
+
+        actor = self.actor(pressed.user)
+        if (no := self._stranger(actor, asked.word)) is not None:
+            return no
+        if asked.word in {"declare", "ack"}:
+            stream, command = asking.command(asked, actor, self._room_of(pressed.channel))
+            return self._put(stream, command, actor)
+        stream = asked.stream or self._room_of(pressed.channel)
+        return asking.answer(asked, stream, self.house, partial(self._naming, actor=actor))
+
+
+def _confirm(actor: Actor, target: Target) -> Command:
+    number = target.subject.removeprefix("confirm:")
+    return Confirm(actor=actor, fact=int(number) if number.isdecimal() else 0)
+
+
+def _metadata(target: Target, channel: str, extra: Mapping[str, str]) -> str:
+    """What a dialog brings back; the texts it shows are not part of it (Slack keeps 3,000 characters)."""
+    kept = {name: value for name, value in extra.items() if name not in {"incidents", "text", "names"}}
+    return orjson.dumps({"on": target.value if target.stream else "", "in": channel, "x": kept}).decode()
+
+
+def _read_metadata(text_: str) -> tuple[Target, str, dict[str, str]]:
+    """The way back; anything that is not ours is about nothing."""
+    try:
+        found = orjson.loads(text_)
+        target = read_target(found["on"]) if found["on"] else Target(stream="")
+        extra = {str(name): str(value) for name, value in found["x"].items()}
+        return target, str(found["in"]), extra
+    except (orjson.JSONDecodeError, KeyError, TypeError, ValueError, AttributeError):
+        return Target(stream=""), "", {}

@@ -1,0 +1,268 @@
+"""Where Slack comes in: presses, dialogs, the slash command and shortcuts become commands of that person.
+
+Slack wants an answer within three seconds and may bring the same press twice, late, or not at all. So every
+press is answered before anything is done; what is done has one effect however often it comes, because the
+rules say so; and each message carries a link and a command for the press that gets lost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+from functools import partial
+from typing import Any, Protocol
+
+from slack_bolt.async_app import AsyncApp
+
+from console.opening import House
+from console.slack import answers, slash
+from console.slack.desk import Answer, FrontDesk, Pressed
+from console.slack.files import NotFetched, fetch
+from models.supervised import attempt_async
+from notifiers.acts import Target, read_target
+from notifiers.slack.api import CallFailed, SlackApi
+from notifiers.slack.buttons import act_name
+
+SUBMIT_SECONDS = 2.0
+"""A dialog is answered by then: at three seconds Slack tells the person that it did not work."""
+REMEMBERED = 5_000
+AT_ONCE = 50
+COMMAND = "/hikeshi"
+EVIDENCE = "evidence"
+log = logging.getLogger("hikeshi.slack")
+Ack = Callable[..., Awaitable[Any]]
+Body = Mapping[str, Any]
+
+
+class Touched(Protocol):
+    """Whoever keeps messages true: told what somebody has just looked at or changed."""
+
+    def touch(self, stream: str) -> None:
+        """This stream's messages are to be looked at now."""
+        ...
+
+
+class Door:
+    """The listeners of one installation, the same for Socket Mode and HTTP."""
+
+    def __init__(
+        self,
+        house: House,
+        front: FrontDesk,
+        api: SlackApi,
+        touched: Touched,
+        *,
+        token: str,
+        signing_secret: str = "",
+    ) -> None:
+        self.house = house
+        self.front = front
+        self.api = api
+        self.touched = touched
+        self._seen: OrderedDict[str, None] = OrderedDict()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._slots = asyncio.Semaphore(AT_ONCE)
+        self._token = token
+        self.app = AsyncApp(
+            token=token,
+            signing_secret=signing_secret or "-",
+            client=api.client,
+            logger=logging.getLogger("hikeshi.slack.bolt"),
+        )
+        self.app.action(re.compile(r"^hikeshi:"))(self._on_press)
+        self.app.view(re.compile(r"^hikeshi:"))(self._on_submit)
+        self.app.command(COMMAND)(self._on_command)
+        self.app.shortcut(re.compile(r"^hikeshi_"))(self._on_shortcut)
+
+    async def close(self) -> None:
+        """Let what is under way end, for a moment."""
+        if self._tasks:
+            await asyncio.wait(list(self._tasks), timeout=2)
+
+    # -- what bolt calls: answered at once, done after ------------------------------------------------------
+
+    async def _on_press(self, ack: Ack, body: dict[str, Any], action: dict[str, Any]) -> None:
+        await ack()
+        key = f"{_user(body)} {action.get('action_ts')} {action.get('action_id')} {action.get('value')}"
+        if self._is_new(key):
+            self._later(body, partial(self._press, body, action))
+
+    async def _on_command(self, ack: Ack, body: dict[str, Any]) -> None:
+        await ack()
+        if self._is_new(f"{_user(body)} {body.get('trigger_id')}"):
+            self._later(body, partial(self._typed, body))
+
+    async def _on_shortcut(self, ack: Ack, body: dict[str, Any]) -> None:
+        await ack()
+        if self._is_new(f"{_user(body)} {body.get('trigger_id')}"):
+            self._later(body, partial(self._shortcut, body))
+
+    async def _on_submit(self, ack: Ack, body: dict[str, Any], view: dict[str, Any]) -> None:
+        """A dialog stays open with what is wrong in it, if that is known in time; else it is told after."""
+        task = asyncio.create_task(self._submit(body, view))
+        self._keep(task)
+        try:
+            answer = await asyncio.wait_for(asyncio.shield(task), SUBMIT_SECONDS)
+        except TimeoutError:
+            await ack()
+            self._later(body, partial(self._told_late, body, task))
+            return
+        except Exception as error:
+            log.exception("a dialog failed")
+            answer = Answer(problem=type(error).__name__)
+        await self._answer_dialog(ack, body, view, answer)
+
+    async def _answer_dialog(self, ack: Ack, body: Body, view: Body, answer: Answer) -> None:
+        if answer.view is not None:
+            await ack(response_action="update", view=answer.view)
+            return
+        errors = answers.dialog_errors(answer, view)
+        if errors:
+            await ack(response_action="errors", errors=errors)
+        else:
+            await ack()
+            self._later(body, partial(self._tell, body, answer))
+
+    async def _told_late(self, body: Body, task: asyncio.Task[Answer]) -> None:
+        await self._tell(body, await task)
+
+    def _is_new(self, key: str) -> bool:
+        """Whether this press has not come before; Slack may deliver one twice."""
+        if key in self._seen:
+            return False
+        self._seen[key] = None
+        if len(self._seen) > REMEMBERED:
+            self._seen.popitem(last=False)
+        return True
+
+    def _later(self, body: Body, work: Callable[[], Awaitable[Any]]) -> None:
+        self._keep(asyncio.create_task(self._supervised(body, work)))
+
+    def _keep(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _supervised(self, body: Body, work: Callable[[], Awaitable[Any]]) -> None:
+        async with self._slots:
+            tried = await attempt_async("slack", work)
+        if tried.error is not None:
+            failed = Answer(problem=type(tried.error).__name__)
+            await attempt_async("slack", partial(self._tell, body, failed))
+
+    # -- what is done ---------------------------------------------------------------------------------------
+
+    async def _press(self, body: Body, action: Mapping[str, Any]) -> None:
+        name = act_name(str(action.get("action_id") or ""))
+        try:
+            target = read_target(str(action.get("value") or ""))
+        except ValueError:
+            await self._tell(body, Answer(problem="button"))
+            return
+        pressed = Pressed(user=_user(body), channel=_channel(body))
+        if name in self.front.direct:
+            answer = await self.front.act(name, target, pressed)
+            await self._tell(body, answer)
+        else:
+            await self._open(body, name, target, pressed, {})
+        # Also when nothing was done: an old button has to say what has happened since.
+        self.touched.touch(target.stream)
+
+    async def _open(
+        self, body: Body, name: str, target: Target, pressed: Pressed, extra: Mapping[str, str]
+    ) -> None:
+        answer = await self.front.open(name, target, pressed, extra)
+        if answer.view is None:
+            await self._tell(body, answer)
+            return
+        try:
+            await self.api.call(
+                "views.open", soon=True, trigger_id=body.get("trigger_id", ""), view=answer.view
+            )
+        except CallFailed as failed:
+            log.warning("a dialog could not be opened: %s", failed)
+            await self._tell(body, Answer(problem="dialog"))
+
+    async def _submit(self, body: Body, view: Mapping[str, Any]) -> Answer:
+        name = act_name(str(view.get("callback_id") or ""))
+        if name == EVIDENCE:
+            answer = await self._evidence(view, _user(body))
+        else:
+            answer = await self.front.submit(name, view, _user(body))
+        if answer.stream:
+            self.touched.touch(answer.stream)
+        return answer
+
+    async def _evidence(self, view: Mapping[str, Any], user: str) -> Answer:
+        """Each file of the message, fetched and kept, then recorded; one that cannot be had is said so."""
+        names = await self.front.files(view, user)
+        if isinstance(names, Answer):
+            return names
+        told: list[str] = []
+        answer = Answer(problem="no-file")
+        for name in names:
+            try:
+                kept = await fetch(self.api, self._token, name, self.house.evidence)
+            except NotFetched as failed:
+                log.warning("a file could not be fetched from Slack: %s", failed)
+                return Answer(problem="file", lines=tuple(told))
+            answer = await self.front.submit(EVIDENCE, view, user, kept)
+            told += answer.lines
+            if answer.refused:
+                return answer
+        return replace(answer, lines=tuple(told))
+
+    async def _typed(self, body: Body) -> None:
+        pressed = Pressed(user=_user(body), channel=str(body.get("channel_id") or ""))
+        asked = slash.parse(str(body.get("text") or ""))
+        if asked.form:
+            await self._open(body, asked.form, Target(stream=asked.stream), pressed, {})
+            return
+        answer = await self.front.typed(asked, pressed)
+        await self._tell(body, answer)
+        if answer.stream:
+            self.touched.touch(answer.stream)
+
+    async def _shortcut(self, body: Body) -> None:
+        name = str(body.get("callback_id") or "").removeprefix("hikeshi_")
+        pressed = Pressed(user=_user(body), channel=_channel(body))
+        extra = answers.of_message(body)
+        await self._open(body, name, Target(stream=""), pressed, extra)
+
+    # -- telling --------------------------------------------------------------------------------------------
+
+    async def _tell(self, body: Body, answer: Answer) -> None:
+        """Privately, where it was pressed if Slack lets us, else by direct message."""
+        shown = answers.shown(answer, await self.front.lang(_user(body)))
+        channel = answer.channel or _channel(body) or str(body.get("channel_id") or "")
+        if url := str(body.get("response_url") or ""):
+            sent = await answers.respond(self.api, url, shown)
+            if sent:
+                return
+        if channel:
+            there = partial(self.api.call, "chat.postEphemeral", soon=True, channel=channel)
+            try:
+                await there(user=_user(body), **shown)
+            except CallFailed as failed:
+                log.info("told by direct message instead: %s", failed)
+            else:
+                return
+        try:
+            await self.api.call("chat.postMessage", soon=True, channel=_user(body), **shown)
+        except CallFailed as failed:
+            # Nothing is lost: what was done is on record, and the messages show it.
+            log.warning("the person could not be told: %s", failed)
+
+
+def _user(body: Body) -> str:
+    user = body.get("user")
+    found = user.get("id") if isinstance(user, dict) else body.get("user_id")
+    return str(found or "")
+
+
+def _channel(body: Body) -> str:
+    channel = body.get("channel")
+    return str(channel.get("id") or "") if isinstance(channel, dict) else ""

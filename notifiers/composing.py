@@ -1,0 +1,62 @@
+"""From a row of the outbox to the message as the record stands now: to send it, and to keep it true."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from models.desk import Desk
+from models.state import Incident, StreamState
+from models.world import World
+from notifiers.acts import page_acts, step_acts
+from notifiers.briefing import Envelope, brief
+from notifiers.briefing_names import Matter
+from notifiers.message import Act, Message
+from notifiers.standing import page_standing, step_standing
+
+Link = Callable[[str, int, str], str]
+STEP = "step:"
+
+
+def compose(desk: Desk, envelope: Envelope, address: str | None, link: Link) -> Message:
+    """The message. Runs where the record may be read."""
+    state = desk.state(envelope.stream)
+    world = desk.world(state)
+    person = desk.directory.person(envelope.person) if envelope.person else None
+    lang = person.lang if person else desk.premises.organisation.lang
+    page = envelope.page if envelope.page in state.pages else 0
+    where = link(envelope.stream, page, envelope.person) if envelope.person else ""
+    matter = Matter(state=state, texts=desk.texts(envelope.stream), world=world, link=where)
+    return Message(
+        key=envelope.key,
+        channel=envelope.channel,
+        address=address or (person.address(envelope.channel) if person else None) or "",
+        person=envelope.person,
+        lang=lang,
+        kind=envelope.kind,
+        template=envelope.template,
+        context=brief(envelope, matter, lang),
+        attempt=envelope.tries,
+        drill=desk.premises.drill or bool(getattr(state, "drill", False)),
+        acts=acts_of(envelope, state, world),
+        standing=standing_of(envelope, state, world, lang),
+    )
+
+
+def acts_of(envelope: Envelope, state: StreamState, world: World) -> tuple[Act, ...]:
+    """The buttons of a message, as the record stands."""
+    page = state.pages.get(envelope.page)
+    if page is not None:
+        return page_acts(state, page, world)
+    if isinstance(state, Incident) and envelope.subject.startswith(STEP):
+        return step_acts(state, envelope.subject.removeprefix(STEP), world)
+    return ()
+
+
+def standing_of(envelope: Envelope, state: StreamState, world: World, lang: str) -> str:
+    """What has become of the matter since."""
+    page = state.pages.get(envelope.page)
+    if page is not None:
+        return page_standing(state, page, world, lang)
+    if isinstance(state, Incident) and envelope.subject.startswith(STEP):
+        return step_standing(state, envelope.subject.removeprefix(STEP), world, lang)
+    return ""

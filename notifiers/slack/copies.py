@@ -1,0 +1,175 @@
+"""Every copy of a message says how its matter stands now, whoever answered it where.
+
+Copies are mirrors: the latest state wins, several changes become one edit, nothing of it is in the outbox.
+After a restart, or when Slack comes back, whatever differs from the record is edited.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+from sqlalchemy import select
+
+from models.desk import Desk
+from models.mirror import Mirror, face, keep, mirrors
+from models.record import OUTBOX, Tx, micros
+from models.supervised import attempt_async, wait
+from notifiers.claims import items
+from notifiers.composing import Link, compose
+from notifiers.message import Message
+from notifiers.slack import render
+from notifiers.slack.api import CallFailed, SlackApi
+
+CHANNEL = "slack"
+KEPT_TRUE_FOR = timedelta(days=14)
+MAX_COPIES = 200
+EVERY_SECONDS = 1.0
+AGAIN_SECONDS = 30.0
+log = logging.getLogger("hikeshi.slack")
+Run = Callable[[Callable[[], Any]], Awaitable[Any]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Edit:
+    """A copy that no longer says what is so."""
+
+    mirror: Mirror
+    conversation: str
+    ts: str
+    message: Message
+
+
+class Copies:
+    """Edits messages that were sent. `run` executes in the thread of the record."""
+
+    def __init__(self, desk: Desk, api: SlackApi, run: Run, link: Link) -> None:
+        self._desk = desk
+        self._api = api
+        self._run = run
+        self._link = link
+        self._dirty: dict[str, None] = {}
+        self._again: dict[str, float] = {}
+        self._woken = asyncio.Event()
+        self.error = ""
+
+    def touch(self, stream: str) -> None:
+        """Something has changed in this stream, or somebody looks at it."""
+        self._dirty[stream] = None
+        self._woken.set()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Keep copies true until `stop`."""
+        for stream in await self._run(self._lately):
+            self.touch(stream)
+        while not stop.is_set():
+            self._woken.clear()
+            streams, self._dirty = list(self._dirty), {}
+            for stream in streams:
+                tried = await attempt_async("slack copies", partial(self.refresh, stream))
+                if tried.error is not None or tried.value is False:
+                    self._later(stream)
+            if not self._dirty:
+                await wait(self._woken, EVERY_SECONDS)
+
+    def _later(self, stream: str) -> None:
+        loop = asyncio.get_running_loop()
+        loop.call_later(AGAIN_SECONDS, self.touch, stream)
+
+    async def refresh(self, stream: str) -> bool:
+        """Edit the copies of one stream that are not true; whether all of that worked."""
+        edits = await self._run(lambda: self._plan(stream))
+        whole = True
+        for edit in edits:
+            whole = await self._edit(edit) and whole
+        return whole
+
+    async def _edit(self, edit: Edit) -> bool:
+        body = render.render(edit.message)
+        try:
+            await self._api.call(
+                "chat.update",
+                channel=edit.conversation,
+                ts=edit.ts,
+                text=body.text,
+                blocks=list(body.blocks),
+                metadata=body.metadata,
+            )
+        except CallFailed as failed:
+            self.error = failed.failed.error
+            if failed.failed.retry != "never":
+                return False
+            # Somebody deleted it, or we may no longer edit it: it will never be true, and is let be.
+            log.info("a copy can no longer be edited: %s", failed)
+        else:
+            self.error = ""
+        await self._run(lambda: self._keep(edit.mirror, self.error))
+        return True
+
+    # -- in the thread of the record ------------------------------------------------------------------------
+
+    def _lately(self) -> list[str]:
+        """Streams of which messages were sent of late: what changed while nobody watched is found there."""
+        since = micros(self._desk.clock.now() - KEPT_TRUE_FOR)
+        with self._desk.record.read() as tx:
+            rows = tx.connection.execute(
+                select(OUTBOX.c.stream)
+                .where(OUTBOX.c.channel == CHANNEL, OUTBOX.c.state == "sent", OUTBOX.c.sent_at > since)
+                .distinct()
+                .limit(1_000)
+            )
+            return list(rows.scalars())
+
+    def _plan(self, stream: str) -> list[Edit]:
+        with self._desk.record.read() as tx:
+            known = mirrors(tx, stream)
+            rows = self._rows(tx, stream)
+        edits = [self._look(row, known) for row in rows]
+        return [edit for edit in edits if edit is not None]
+
+    def _rows(self, tx: Tx, stream: str) -> list[tuple[Any, str]]:
+        """The newest sent messages of a stream, each with its receipt."""
+        since = micros(self._desk.clock.now() - KEPT_TRUE_FOR)
+        sent = (
+            OUTBOX.c.stream == stream,
+            OUTBOX.c.channel == CHANNEL,
+            OUTBOX.c.state == "sent",
+            OUTBOX.c.sent_at > since,
+        )
+        newest = select(OUTBOX.c.id, OUTBOX.c.receipt).where(*sent)
+        receipts = {
+            row[0]: row[1] or ""
+            for row in tx.connection.execute(newest.order_by(OUTBOX.c.id.desc()).limit(MAX_COPIES))
+        }
+        found = items(tx, OUTBOX.c.id.in_(list(receipts)), MAX_COPIES)
+        return [(item, receipts[item.id]) for item in reversed(found)]
+
+    def _look(self, row: tuple[Any, str], known: dict[str, Mirror]) -> Edit | None:
+        """The edit that a copy needs, or None. One that says nothing else than when it left needs none."""
+        item, receipt = row
+        conversation, slash, ts = receipt.partition("/")
+        if not slash:
+            return None
+        message = compose(self._desk, item.envelope, item.address, self._link)
+        shows = face([message.standing, [act.name for act in message.acts]])
+        name = f"copy:{item.envelope.key}"
+        before = known.get(name)
+        if before.shown == shows if before is not None else self._is_fresh(message):
+            return None
+        mirror = Mirror(id=name, stream=item.envelope.stream, place=receipt, shown=shows)
+        return Edit(mirror=mirror, conversation=conversation, ts=ts, message=message)
+
+    def _is_fresh(self, message: Message) -> bool:
+        """Whether a message that was never edited still says what it said when it left."""
+        taken = message.kind == "page" and not any(act.name == "ack" for act in message.acts)
+        return not message.standing and not taken
+
+    def _keep(self, mirror: Mirror, error: str) -> None:
+        kept = Mirror(id=mirror.id, stream=mirror.stream, place=mirror.place, shown=mirror.shown, error=error)
+        with self._desk.record.begin() as tx:
+            keep(tx, kept, self._desk.clock.now())
