@@ -24,9 +24,9 @@ from models.desk import Desk
 from models.record import OUTBOX, Tx, micros
 from models.state import ENDED, Incident, StreamState
 from models.supervised import attempt_async
-from notifiers.briefing import Envelope, brief
-from notifiers.briefing_names import Matter
+from notifiers.briefing import Envelope
 from notifiers.claims import Claims, Item, put
+from notifiers.composing import compose
 from notifiers.hold import Hold
 from notifiers.message import Failed, Message, Notifier, Sent
 
@@ -301,28 +301,9 @@ class Outbox:
 
     def _message(self, item: Item) -> Message | None:
         """What is to be said now; None if the page has been answered meanwhile."""
-        envelope, desk = item.envelope, self.desk
-        state = desk.state(envelope.stream)
-        if not _still_asked(state, envelope):
+        if not _still_asked(self.desk.state(item.envelope.stream), item.envelope):
             return None
-        person = desk.directory.person(envelope.person) if envelope.person else None
-        lang = person.lang if person else desk.premises.organisation.lang
-        address = item.address or (person.address(envelope.channel) if person else None) or ""
-        page = envelope.page if envelope.page in state.pages else 0
-        link = self.link(envelope.stream, page, envelope.person) if envelope.person else ""
-        matter = Matter(state=state, texts=desk.texts(envelope.stream), world=desk.world(state), link=link)
-        return Message(
-            key=envelope.key,
-            channel=envelope.channel,
-            address=address,
-            person=envelope.person,
-            lang=lang,
-            kind=envelope.kind,
-            template=envelope.template,
-            context=brief(envelope, matter, lang),
-            attempt=envelope.tries,
-            drill=desk.premises.drill or bool(getattr(state, "drill", False)),
-        )
+        return compose(self.desk, item.envelope, item.address, self.link)
 
     def _mark_sent(self, item: Item, sent: Sent) -> None:
         now = self.desk.clock.now()

@@ -16,7 +16,6 @@ from notifiers.slack import escape
 MAX_TITLE, MAX_OPTION, MAX_OPTIONS, MAX_SECTION, MAX_HINT, MAX_LABEL = 24, 75, 100, 2_900, 300, 150
 MAX_INPUT = 3_000
 MAX_RADIO = 10
-FIELD = "value"
 Block = dict[str, Any]
 
 
@@ -63,7 +62,7 @@ def write(  # noqa: PLR0913 - one argument for each thing Slack lets a field say
     """A field to write in."""
     element: dict[str, Any] = {
         "type": "plain_text_input",
-        "action_id": FIELD,
+        "action_id": block,
         "multiline": long,
         "max_length": min(most, MAX_INPUT),
     }
@@ -85,7 +84,7 @@ def choose(  # noqa: PLR0913 - as above
     """One of several, as buttons if they are few and have to be read, else as a list."""
     options = [_option(one, radio=radio) for one in list(choices)[:MAX_OPTIONS]]
     kind = "radio_buttons" if radio and len(options) <= MAX_RADIO else "static_select"
-    element: dict[str, Any] = {"type": kind, "action_id": FIELD, "options": options}
+    element: dict[str, Any] = {"type": kind, "action_id": block, "options": options}
     initial = next((one for one in options if one["value"] == given), None)
     if initial is not None:
         element["initial_option"] = initial
@@ -95,7 +94,7 @@ def choose(  # noqa: PLR0913 - as above
 def choose_many(block: str, label: str, choices: Iterable[Choice], *, hint: str = "") -> Block:
     """Any number of several."""
     options = [_option(one) for one in list(choices)[:MAX_OPTIONS]]
-    element = {"type": "multi_static_select", "action_id": FIELD, "options": options}
+    element = {"type": "multi_static_select", "action_id": block, "options": options}
     return _input(block, label, element, optional=True, hint=hint)
 
 
@@ -120,7 +119,7 @@ def given(view: Mapping[str, Any]) -> dict[str, str | list[str]]:
     found: dict[str, str | list[str]] = {}
     values = (view.get("state") or {}).get("values") or {}
     for block, fields in values.items():
-        field = fields.get(FIELD) if isinstance(fields, dict) else None
+        field = next(iter(fields.values()), None) if isinstance(fields, dict) else None
         value = _given(field) if isinstance(field, dict) else ""
         if value:
             found[str(block)] = value

@@ -30,6 +30,7 @@ from models.reason import Reason
 from models.record import STREAM
 from models.state import Incident
 from notifiers.acts import Target, read_target
+from notifiers.standing import page_standing
 
 VIA = "slack"
 MAX_INCIDENTS = 30
@@ -122,7 +123,17 @@ class FrontDesk:
 
     def _act(self, make: Callable[[Actor, Target], Command], target: Target, pressed: Pressed) -> Answer:
         actor = self.actor(pressed.user)
-        return self._put(target.stream, make(actor, target), actor)
+        answer = self._put(target.stream, make(actor, target), actor)
+        return self._since(answer, target, actor) if answer.refused else answer
+
+    def _since(self, answer: Answer, target: Target, actor: Actor) -> Answer:
+        """What has happened since an old button was drawn: that is what its presser has to know."""
+        naming = self._naming(target.stream, actor)
+        page = naming.state.pages.get(target.page)
+        if page is None or actor.person is None:
+            return answer
+        standing = page_standing(naming.state, page, naming.world, naming.lang)
+        return replace(answer, lines=(standing, *answer.lines) if standing else answer.lines)
 
     def _put(self, stream: str | None, command: Command, actor: Actor) -> Answer:
         outcome = self.house.desk.handle(stream, command)

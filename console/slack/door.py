@@ -68,7 +68,7 @@ class Door:
         self._slots = asyncio.Semaphore(AT_ONCE)
         self._token = token
         self.app = AsyncApp(
-            token=token,
+            token=None,  # the client has it, and no default of the environment is to be taken
             signing_secret=signing_secret or "-",
             client=api.client,
             logger=logging.getLogger("hikeshi.slack.bolt"),
@@ -77,6 +77,7 @@ class Door:
         self.app.view(re.compile(r"^hikeshi:"))(self._on_submit)
         self.app.command(COMMAND)(self._on_command)
         self.app.shortcut(re.compile(r"^hikeshi_"))(self._on_shortcut)
+        self.app.event(re.compile(r"."))(self._on_event)
 
     async def close(self) -> None:
         """Let what is under way end, for a moment."""
@@ -100,6 +101,10 @@ class Door:
         await ack()
         if self._is_new(f"{_user(body)} {body.get('trigger_id')}"):
             self._later(body, partial(self._shortcut, body))
+
+    async def _on_event(self, ack: Ack) -> None:
+        """What else happens there is none of our business, and is not sent again."""
+        await ack()
 
     async def _on_submit(self, ack: Ack, body: dict[str, Any], view: dict[str, Any]) -> None:
         """A dialog stays open with what is wrong in it, if that is known in time; else it is told after."""

@@ -86,7 +86,7 @@ class Socket:
         if urlsplit(self._base_url).hostname in LOOPBACK:
             client.proxy = None
         self._handler = handler
-        await handler.connect_async()
+        await handler.connect_async()  # type: ignore[no-untyped-call]
         if self._lost_at is not None:
             self.reconnected += 1
         self._lost_at, self.error = None, ""
@@ -128,7 +128,7 @@ class Socket:
         if self._lost_at is None:
             self._lost_at = monotonic()
         if handler is not None:
-            await handler.client.close()
+            await handler.client.close()  # type: ignore[no-untyped-call]
 
 
 def _json(message: Any) -> dict[str, Any]:

@@ -8,8 +8,8 @@ from sqlalchemy import Connection, inspect, text
 
 from models.errors import RecordTooNew
 
-HEAD = "0002"
-KNOWN = ("0001", "0002")
+HEAD = "0003"
+KNOWN = ("0001", "0002", "0003")
 
 
 def version(connection: Connection) -> str | None:

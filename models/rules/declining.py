@@ -1,0 +1,59 @@
+"""Saying no to a page: the others of its level are waited for, and if there are none, the next is paged."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from models.answers import Decline
+from models.errors import Refused
+from models.fact import Draft
+from models.page import hurry
+from models.permission import require
+from models.reason import Reason
+from models.rules.common import Decided, text
+from models.rules.pages import asks, find_page
+from models.state import Page, StreamState
+from models.world import World
+
+
+def decline(state: StreamState, command: Decline, world: World) -> Decided:
+    """I cannot take it; from whoever has it: I cannot after all. Whether the next level is due then is a rule
+    of the page itself (models.page.nobody_left), except where one person alone was waited for.
+    """
+    require(command, "decline", state, world)
+    reason = text(command.reason, "reason")
+    page = find_page(state, command.page, command.who)
+    _must_be_asked(page, command.who)
+    has_it = page.state == "acknowledged"
+    stands_in = not has_it and page.delegated_to == command.who
+    data: dict[str, Any] = {"page": page.id, "by": command.who, "level": _level_of(page, command.who)}
+    data |= {"gave_back": True} if has_it else {}
+    data |= {"delegate": True} if stands_in else {}
+    drafts = [Draft(kind="page.declined", data=data, texts={"reason": reason})]
+    if has_it or stands_in:
+        drafts.append(Draft(kind="page.hurried", data=hurry(page, Reason.DECLINED)))
+    return drafts
+
+
+def _must_be_asked(page: Page, person: str) -> None:
+    """Raises Refused unless the page waits for this person's answer, or this person has it."""
+    if page.state == "stopped" or (page.state == "acknowledged" and person not in page.acks):
+        raise Refused(Reason.ALREADY, {"what": f"{page.state} ({page.acked_by or ''})", "page": page.id})
+    if person in page.acks:
+        return
+    asked, before = asks(page, person), page.declined.get(person)
+    if before is not None and (not asked or before.level >= _level_of(page, person)):
+        if page.delegated_to != person:
+            raise Refused(Reason.ALREADY, {"what": f"declined ({person})", "page": page.id})
+    elif not asked:
+        raise Refused(Reason.NOT_PAGED, {"who": person, "page": page.id})
+
+
+def _level_of(page: Page, person: str) -> int:
+    """The latest level that reached the person; that of the page for a delegate or who took it over."""
+    reached = [
+        len(page.within) if level == "last" else int(level)
+        for level, people in page.reached.items()
+        if any(one.person == person for one in people)
+    ]
+    return page.level if page.delegated_to == person or not reached else max(reached)
