@@ -19,19 +19,21 @@ help:
 
 setup: $(READY)
 
-$(READY): requirements/dev.txt pyproject.toml
+$(READY): requirements/dev.txt pyproject.toml tests/peers/package-lock.json
 	@$(PYTHON) -c 'import sys; sys.exit("Hikeshi needs Python 3.11 or newer, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
-	@echo "[1/4] making $(VENV) with $$($(PYTHON) --version)"
+	@echo "[1/5] making $(VENV) with $$($(PYTHON) --version)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@echo "[2/4] installing $$(grep -c '==' requirements/dev.txt) locked packages (a few minutes the first time)"
+	@echo "[2/5] installing $$(grep -c '==' requirements/dev.txt) locked packages (a few minutes the first time)"
 	@$(BIN)/python -m pip install --progress-bar off --no-deps --require-hashes -r requirements/dev.txt > $(VENV)/setup.log 2>&1 & \
 	  pid=$$!; while kill -0 $$pid 2>/dev/null; do sleep 5; \
 	  printf '      %s packages ready to install\r' "$$(grep -cE '^(Collecting|Requirement already)' $(VENV)/setup.log)"; done; \
 	  wait $$pid || { echo; tail -n 20 $(VENV)/setup.log; echo "the packages could not be installed; see $(VENV)/setup.log"; exit 1; }; echo
-	@echo "[3/4] installing the command hikeshi into $(VENV)"
+	@echo "[3/5] installing the command hikeshi into $(VENV)"
 	@$(BIN)/python -m pip install -q --no-deps --no-build-isolation -e . >> $(VENV)/setup.log 2>&1 \
 	  || { tail -n 20 $(VENV)/setup.log; exit 1; }
-	@echo "[4/4] laying down Prefect's database (saves ten seconds at each first start)"
+	@echo "[4/5] installing the Slacks that tests talk to (from npm; without it their tests are left out)"
+	@$(BIN)/python -m tests.peers.install
+	@echo "[5/5] laying down Prefect's database (saves ten seconds at each first start)"
 	@$(BIN)/python -m flows.prepare $(VENV)/prefect-template
 	@touch $(READY)
 	@echo "ready"
@@ -59,4 +61,4 @@ lock:
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header -q -c requirements/dev.txt requirements/run.in -o requirements/run.txt
 
 clean:
-	rm -rf $(VENV) build demo-out
+	rm -rf $(VENV) build demo-out tests/peers/node_modules

@@ -22,7 +22,7 @@ from typing import Any, Self
 
 from slack_sdk.web.async_client import AsyncWebClient
 
-from tests.peers.programs import DidNotStart, Program, node
+from tests.peers.programs import DidNotStart, Program, need, node
 
 Json = dict[str, Any]
 PEOPLE = ("sato", "tanaka", "suzuki", "yamamoto")
@@ -89,6 +89,7 @@ class Emulate:
         self._stack = contextlib.AsyncExitStack()
 
     async def __aenter__(self) -> Self:
+        need("emulate")
         before = time.perf_counter()
         async with self._stack as stack:
             await self._start()

@@ -27,7 +27,7 @@ import aiohttp
 from msgspec import Struct
 
 from tests.peers.forms import Answer, CannotDo, fill, press
-from tests.peers.programs import LOCAL_SLACK, Program
+from tests.peers.programs import LOCAL_SLACK, Program, need
 from tests.peers.relay import Relay
 
 Json = dict[str, Any]
@@ -84,6 +84,7 @@ class LocalSlack:
         self.program: Program
 
     async def __aenter__(self) -> Self:
+        need("local-slack")
         before = time.perf_counter()
         async with self._stack as stack:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="local-slack-")))

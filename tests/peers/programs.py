@@ -9,10 +9,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import importlib.util
+import ipaddress
 import os
 import re
 from collections import deque
 from pathlib import Path
+
+import pytest
 
 HERE = Path(__file__).parent
 MODULES = HERE / "node_modules"
@@ -20,6 +23,7 @@ LOCAL_SLACK = MODULES / "local-slack-linux-x64" / "bin" / "local-slack"
 EMULATE = MODULES / "emulate" / "dist" / "api.js"
 START_SECONDS, END_SECONDS = 30.0, 5.0
 KEPT_LINES = 40
+LISTENING = "0A"
 
 
 class DidNotStart(RuntimeError):
@@ -47,8 +51,30 @@ def missing(name: str) -> str:
 
 
 def required() -> bool:
-    """Whether a missing peer fails the tests instead of leaving some out (`HIKESHI_PEERS=required`)."""
+    """Whether a missing peer fails what needs it instead of leaving it out (`HIKESHI_PEERS=required`)."""
     return os.environ.get("HIKESHI_PEERS", "") == "required"
+
+
+def need(name: str) -> None:
+    """Skip the running test by the name of a peer that is not installed; where it is required, fail it."""
+    if reason := missing(name):
+        (pytest.fail if required() else pytest.skip)(reason)
+
+
+def listeners(port: int) -> list[str]:
+    """The IPv4 addresses on which somebody listens on `port`, `::` for any of IPv6; of Linux's tables."""
+    found = []
+    for table, shown in (("tcp", _ipv4), ("tcp6", lambda _: "::")):
+        for line in Path("/proc/net", table).read_text(encoding="ascii").splitlines()[1:]:
+            _, local, _, state, *_ = line.split()
+            address, number = local.split(":")
+            if state == LISTENING and int(number, 16) == port:
+                found.append(shown(address))
+    return found
+
+
+def _ipv4(address: str) -> str:
+    return str(ipaddress.IPv4Address(bytes.fromhex(address)[::-1]))
 
 
 class Program:
