@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import signal
 import sys
 from pathlib import Path
 
@@ -30,6 +32,38 @@ async def test_a_program_that_will_not_end_is_killed(monkeypatch: pytest.MonkeyP
     await program.end()
     await program.end()
     assert not Path(f"/proc/{program.pid}").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "peer"), [("local-slack", "localslack.LocalSlack"), ("emulate", "emulate.Emulate")]
+)
+async def test_a_peer_ends_when_the_tests_are_killed(name: str, peer: str) -> None:
+    programs.need(name)
+    module, kind = peer.split(".")
+    script = (
+        f"import asyncio, os, signal; from tests.peers.{module} import {kind} as Peer\n"
+        "async def main():\n"
+        "    async with Peer() as slack:\n"
+        "        print(slack.program.pid, flush=True)\n"
+        "        os.kill(os.getpid(), signal.SIGKILL)\n"
+        "asyncio.run(main())\n"
+    )
+    tests = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", script, cwd=programs.HERE.parents[1], stdout=asyncio.subprocess.PIPE
+    )
+    said, _ = await tests.communicate()
+    assert tests.returncode == -signal.SIGKILL
+    async with asyncio.timeout(10.0):
+        while _runs(int(said)):
+            await asyncio.sleep(0.05)
+
+
+def _runs(pid: int) -> bool:
+    """Whether the process is there and no zombie that nobody waits for."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(") ")[2][0] != "Z"
+    except FileNotFoundError:
+        return False
 
 
 @pytest.mark.parametrize(
