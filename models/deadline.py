@@ -17,6 +17,7 @@ from dateutil.relativedelta import relativedelta
 
 from models.calendars import Calendar
 from models.clock import utc
+from models.errors import BadExpression
 from models.expression import weigh
 from models.obligation import Limit, Obligation, Profile, Stage, Term
 
@@ -279,4 +280,8 @@ def _roll(term: Term, due: datetime, place: _Place, trace: _Trace) -> datetime:
 
 
 def _exempt(condition: str, profile: Profile) -> bool:
-    return weigh(condition, {"profile": profile.value}) is True
+    """Whether nothing rolls. A condition that cannot be evaluated exempts nobody: `check` has refused it."""
+    try:
+        return weigh(condition, {"profile": profile.value}) is True
+    except BadExpression:
+        return False

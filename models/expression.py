@@ -7,6 +7,7 @@ through, so an expression cannot loop, reach an attribute, or cost more than its
 from __future__ import annotations
 
 import operator
+import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
@@ -30,18 +31,22 @@ FUNCTIONS = {
 }
 STEP_FUNCTIONS = ("decided", "done", "skipped", "output")
 MAX_NODES = 60
+MAX_DEPTH = 20
+"""Brackets within brackets: far more than anybody reads, and far fewer than the parser's stack bears."""
 
 _ALLOWED = (
     nodes.Template, nodes.Output, nodes.Compare, nodes.Operand, nodes.And, nodes.Or, nodes.Not, nodes.Const,
     nodes.Name, nodes.Call, nodes.List, nodes.Tuple,
 )  # fmt: skip
 _environment = ImmutableSandboxedEnvironment(cache_size=0)
+_QUOTED = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\"""", re.DOTALL)
 
 
 @lru_cache(maxsize=2048)
 def _compile(source: str, known: frozenset[str] = frozenset(FUNCTIONS)) -> Callable[..., Any]:
     calls_in(source, known)  # refuses what does not parse, and all that a condition may not hold
-    return _environment.compile_expression(source, undefined_to_none=True)
+    # In brackets, as it was parsed: what was let through and what is run must be the same.
+    return _environment.compile_expression(f"({source})", undefined_to_none=True)
 
 
 class Unknown:
@@ -61,23 +66,45 @@ def calls_in(source: str, known: frozenset[str] = frozenset(FUNCTIONS)) -> tuple
     Raises BadExpression if it holds anything else than what conditions are made of; `known` are the functions
     that it may call.
     """
+    found = []
     try:
-        tree = _environment.parse("{{ (" + source + ") }}")
-    except TemplateSyntaxError as wrong:
-        raise BadExpression(f"{source!r}: {wrong.message}") from wrong
+        for count, node in enumerate(_walk(_one_condition(source))):
+            if count > MAX_NODES:
+                raise BadExpression(f"{source!r}: too long; split it into steps")
+            if not isinstance(node, _ALLOWED):
+                raise BadExpression(f"{source!r}: {type(node).__name__} is not allowed in a condition")
+            if isinstance(node, nodes.Call):
+                found.append(_call(source, node, known))
+            elif isinstance(node, nodes.Name) and node.name not in known:
+                names = ", ".join(sorted(known))
+                raise BadExpression(f"{source!r}: unknown name {node.name!r}; known: {names}")
+    except (TemplateSyntaxError, RecursionError, ValueError) as wrong:
+        raise BadExpression(f"{source[:300]!r}: {wrong}") from wrong
+    return tuple(found)
+
+
+def _one_condition(source: str) -> nodes.Template:
+    """The parsed source, which is one expression. Raises BadExpression if it is none, or two."""
+    if not source.strip():
+        raise BadExpression("nothing is asked: write one condition")
+    if _depth(source) > MAX_DEPTH:
+        raise BadExpression(f"{source[:300]!r}: more than {MAX_DEPTH} brackets within each other; split it")
+    tree = _environment.parse("{{ (" + source + ") }}")
     if len(tree.body) != 1 or len(getattr(tree.body[0], "nodes", ())) != 1:
         raise BadExpression(f"{source!r}: write one condition, no template")
-    found = []
-    for count, node in enumerate(_walk(tree)):
-        if count > MAX_NODES:
-            raise BadExpression(f"{source!r}: too long; split it into steps")
-        if not isinstance(node, _ALLOWED):
-            raise BadExpression(f"{source!r}: {type(node).__name__} is not allowed in a condition")
-        if isinstance(node, nodes.Call):
-            found.append(_call(source, node, known))
-        elif isinstance(node, nodes.Name) and node.name not in known:
-            raise BadExpression(f"{source!r}: unknown name {node.name!r}; known: {', '.join(sorted(known))}")
-    return tuple(found)
+    assert isinstance(tree.body[0], nodes.Output)  # noqa: S101 - nothing else has `nodes`
+    if isinstance(tree.body[0].nodes[0], nodes.Tuple):
+        raise BadExpression(f"{source!r}: write one condition, not several with commas between")
+    return tree
+
+
+def _depth(source: str) -> int:
+    """How deep brackets stand within each other; those in quotes are text."""
+    depth = deepest = 0
+    for char in _QUOTED.sub("", source):
+        depth += (char in "([") - (char in ")]")
+        deepest = max(deepest, depth)
+    return deepest
 
 
 def _walk(node: nodes.Node) -> list[nodes.Node]:
@@ -115,6 +142,29 @@ def weigh(source: str, names: Mapping[str, Callable[..., Any]]) -> bool | None:
     except (TypeError, ValueError, KeyError) as wrong:
         raise BadExpression(f"{source!r}: {wrong}") from wrong
     return None if found is UNKNOWN else bool(found)
+
+
+def try_all(source: str, names: Mapping[str, Callable[..., Any]]) -> None:
+    """Evaluate every call and every comparison for itself, so that none hides behind another that settles it.
+
+    `names` give a sample of what each function returns. Raises BadExpression if one cannot be evaluated.
+    """
+    for node in _walk(_parsed(source, frozenset(names))):
+        try:
+            if isinstance(node, nodes.Call):
+                _called(node, names)
+            elif isinstance(node, nodes.Compare):
+                _try_each(node, names)
+        except (TypeError, ValueError, KeyError) as wrong:
+            raise BadExpression(f"{source!r}: {wrong}") from wrong
+
+
+def _try_each(node: nodes.Compare, names: Mapping[str, Callable[..., Any]]) -> None:
+    left = _value(node.expr, names)
+    for operand in node.ops:
+        right = _value(operand.expr, names)
+        _COMPARE[operand.op](left, right)
+        left = right
 
 
 @lru_cache(maxsize=2048)

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from datetime import date
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, PlainSerializer, field_validator, model_validator
+from pydantic import BeforeValidator, Field, PlainSerializer, ValidationInfo, field_validator, model_validator
 
 from models.values import Duration, Frozen, Id, ObligationId, Text
 
@@ -23,6 +23,8 @@ FUNCTIONS = frozenset(
 SUBMITTED = "submitted:"
 _LIMIT = re.compile(r"^([1-9]\d{0,4})(m|h|d|bd|mo)$")
 _CLOCK = re.compile(r"^([01]\d|2[0-3]):[0-5]\d$")
+_MOST = {"m": 99_999, "h": 87_600, "d": 3_660, "bd": 2_600, "mo": 120}
+"""About ten years, minutes apart: what lies further ahead is a slip, and may lie beyond the last date."""
 CalendarName = Literal["bank", "government", "us-federal", "eu-target", "uk", "own"]
 
 
@@ -43,7 +45,10 @@ def _read_limit(value: Any) -> Any:
     if match is None:
         expected = "a number with its unit: 90m, 72h, 30d (calendar days), 4bd (business days) or 1mo"
         raise ValueError(f"expected {expected}, got {value!r}")
-    return Limit.model_construct(count=int(match[1]), unit=match[2])
+    count, unit = int(match[1]), match[2]
+    if count > _MOST[unit]:
+        raise ValueError(f"expected at most {_MOST[unit]}{unit}, about ten years, got {value!r}")
+    return Limit.model_construct(count=count, unit=unit)
 
 
 LimitText = Annotated[
@@ -83,9 +88,11 @@ class Term(Frozen):
 
     @field_validator("ends", "roll_at")
     @classmethod
-    def _is_a_time_of_day(cls, value: str | None) -> str | None:
-        if value is not None and value not in {"same-time", "day-end"} and not _CLOCK.match(value):
-            raise ValueError(f"expected same-time, day-end or HH:MM, got {value!r}")
+    def _is_a_time_of_day(cls, value: str | None, info: ValidationInfo) -> str | None:
+        """What rolls has no time of its own to keep: it ends at an hour, or with the day."""
+        named = ("day-end",) if info.field_name == "roll_at" else ("same-time", "day-end")
+        if value is not None and value not in named and not _CLOCK.match(value):
+            raise ValueError(f"expected {', '.join(named)} or HH:MM, got {value!r}")
         return value
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from models.clocks.planned import Planned
 from models.deadline import Due, deadline
+from models.errors import BadExpression
 from models.expression import UNKNOWN, weigh
 from models.impact import read_back
 from models.obligation import Obligation, Profile, Stage, in_force
@@ -77,19 +78,23 @@ def what_is_known(state: Incident, world: World) -> Known:
 
 @lru_cache(maxsize=4_096)
 def holds(condition: str, about: Known) -> bool | None:
-    """Whether a condition holds; None while it hangs on something unknown."""
-    return weigh(
-        condition,
-        {
-            "profile": about.profile.value,
-            "impact": about.impact,
-            "playbook": about.playbooks.__contains__,
-            "severity_at_least": about.at_least,
-            "affected": about.affected.__contains__,
-            "important": lambda: about.important,
-            "known": about.instants.__contains__,
-        },
-    )
+    """Whether a condition holds; None while it hangs on something unknown, or cannot be evaluated.
+
+    `check` refuses what cannot; a rule that was frozen all the same must not keep people from declaring.
+    """
+    names: Mapping[str, Callable[..., Any]] = {
+        "profile": about.profile.value,
+        "impact": about.impact,
+        "playbook": about.playbooks.__contains__,
+        "severity_at_least": about.at_least,
+        "affected": about.affected.__contains__,
+        "important": lambda: about.important,
+        "known": about.instants.__contains__,
+    }
+    try:
+        return weigh(condition, names)
+    except BadExpression:
+        return None
 
 
 def applies(state: Incident, world: World, one: Obligation) -> bool | None:

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import combinations
-from typing import get_args
+from typing import Any, get_args
 from zoneinfo import available_timezones
 
 from jinja2 import Environment, nodes
 
 from models.errors import BadExpression, BadInput
-from models.expression import UNKNOWN, calls_in, weigh
-from models.impact import KINDS, NUMBERS, SETS, WORDS
+from models.expression import UNKNOWN, calls_in, try_all, weigh
+from models.impact import KINDS, NUMBERS, SETS, TEXTS, WORDS
 from models.obligation import FUNCTIONS, SUBMITTED, Deadline, Obligation, Profile, Stage, Term, overlapping
 from models.playbook import SUBMITTED as SENT
 from models.rules.incident import INSTANTS
 from models.rules.matter import SCOPE_KINDS
-from playbooks.check.conditions import Asked, asked
+from playbooks.check.conditions import RULE_TAKES, Asked, asked, not_asked, otherwise
 from playbooks.check.view import View, twice, unknown
 from playbooks.defect import Defect, Defects, one_of, quoted
 from playbooks.document import Document, KeyPath
@@ -33,6 +33,17 @@ FIELDS = {
     "loop": ("first", "index", "last", "length"),
 }
 """What the names of a form have parts of; all others are texts and lists of texts."""
+HARM: Mapping[str, object] = (
+    dict.fromkeys(NUMBERS, 1)
+    | {kind: words[0] for kind, words in WORDS.items()}
+    | {kind: words for kind, words in SETS.items()}
+    | dict.fromkeys(TEXTS, "text")
+)
+SAMPLES: Mapping[str, Callable[..., Any]] = dict.fromkeys(FUNCTIONS, lambda *given: True) | {
+    "profile": Profile().value,
+    "impact": HARM.get,
+}
+"""One value of the right kind for everything that a rule may ask."""
 _ENVIRONMENT = Environment(autoescape=True)  # only parses: nothing is rendered by it
 
 
@@ -60,23 +71,12 @@ def _known(view: View) -> Mapping[str, frozenset[str]]:
 
 
 def _shipped(view: View) -> Iterator[Defect]:
-    """What a shipped rule asks for and this institution does not have: the rule would be silent for ever."""
-    owed, severity = view.contents.owed, view.contents.severity
+    """Who is to answer for a shipped rule and is nobody here. What severities are lacking: `_severities`."""
+    owed = view.contents.owed
     own = {(one.id, one.edition) for one in owed.obligations} if owed else set()
-    ranks = {one.id for one in severity.severities} if severity else set()
     for one in merged(owed).obligations:
         if (one.id, one.edition) in own or not _reaches(one, owed.profile if owed else Profile()):
             continue
-        for call in asked(one.applies_if) if ranks else ():
-            if call.function == "severity_at_least" and call.arguments[0] not in ranks:
-                yield view.document("severity.yaml").defect(
-                    ("severities",),
-                    f"{one.id} asks for the severity {quoted(call.arguments[0])}, which there is not: "
-                    "by severity it will never be proposed",
-                    f"this severity, or edition {one.edition} of the rule in obligations.yaml with one of "
-                    f"{', '.join(sorted(ranks))}",
-                    severity="warning",
-                )
         if view.organisation is not None and one.owner not in {*view.roles, *view.people}:
             yield view.document("organisation.yaml").defect(
                 ("roles",),
@@ -149,7 +149,9 @@ def _term(document: Document, path: KeyPath, term: Term, one: Obligation) -> Ite
         for field in ("instant", "of"):
             yield from _anchor(document, (*path, "within_of", field), getattr(term.within_of, field), one)
     if term.roll_unless is not None:
-        yield from _asks(document, (*path, "roll_unless"), term.roll_unless, frozenset({"profile"}))
+        where = (*path, "roll_unless")
+        found = list(_asks(document, where, term.roll_unless, frozenset({"profile"})))
+        yield from found or _cannot(document, where, term.roll_unless)
 
 
 def _anchor(document: Document, path: KeyPath, name: str, one: Obligation) -> Iterator[Defect]:
@@ -264,23 +266,19 @@ def _asks(document: Document, path: KeyPath, source: str, known: frozenset[str])
     except BadExpression as wrong:
         yield document.defect(path, str(wrong), f"a condition over {', '.join(sorted(known))}")
         return
-    yield from (document.defect(path, *one) for one in _not_asked(source))
+    yield from (document.defect(path, *one) for one in not_asked(source, RULE_TAKES))
     for call in asked(source):
+        if None in call.arguments:  # what is asked of a rule is a name, and none that is worked out
+            yield document.defect(path, *otherwise(call, RULE_TAKES[call.function]))
         yield from _profile(document, path, call)
 
 
-def _not_asked(source: str) -> Iterator[tuple[str, str]]:
-    """A function that is named and not called always holds; one called otherwise than it can be fails."""
-    tree = _ENVIRONMENT.parse("{{ (" + source + ") }}")
-    called = {id(call.node) for call in tree.find_all(nodes.Call)}
-    for name in tree.find_all(nodes.Name):
-        if id(name) not in called:
-            yield f"{quoted(name.name)} is named, and not asked", f"{name.name}(…)"
-    for call in asked(source):
-        takes = 0 if call.function == "important" else 1
-        if len(call.arguments) != takes or None in call.arguments:
-            said = "one name in quotes" if takes else "nothing"
-            yield f"{call.function}(…) is asked otherwise than it can be", f"{said} between the brackets"
+def _cannot(document: Document, path: KeyPath, source: str) -> Iterator[Defect]:
+    """A comparison of what cannot be compared, such as a text and a number: it would never be evaluated."""
+    try:
+        try_all(source, SAMPLES)
+    except BadExpression as wrong:
+        yield document.defect(path, str(wrong), "a comparison of things of one kind")
 
 
 def _condition(view: View, document: Document, path: KeyPath, source: str) -> Iterator[Defect]:
@@ -288,12 +286,13 @@ def _condition(view: View, document: Document, path: KeyPath, source: str) -> It
     yield from found
     if found:
         return
-    yield from (document.defect(path, *one) for one in _compared(source))
+    found = [document.defect(path, *one) for one in _compared(source)]
     for call in asked(source):
         if call.function == "impact" and call.arguments[0] not in KINDS:
             name = call.arguments[0] or ""
-            yield document.defect(path, f"impact({quoted(name)}) is not known", one_of(KINDS, name))
-        yield from _named(view, document, path, call)
+            found.append(document.defect(path, f"impact({quoted(name)}) is not known", one_of(KINDS, name)))
+        found += _named(view, document, path, call)
+    yield from found or _cannot(document, path, source)
 
 
 def _profile(document: Document, path: KeyPath, call: Asked) -> Iterator[Defect]:

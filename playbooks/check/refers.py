@@ -8,7 +8,7 @@ from models.errors import BadExpression
 from models.expression import FUNCTIONS, STEP_FUNCTIONS, calls_in
 from models.plan import PlannedStep
 from models.policy import PHASES
-from playbooks.check.conditions import Asked, asked
+from playbooks.check.conditions import PROBE_TAKES, STEP_TAKES, Asked, asked, not_asked
 from playbooks.check.graph import Order
 from playbooks.check.view import PlanView, View
 from playbooks.defect import Defect, one_of, quoted
@@ -51,6 +51,9 @@ class _Condition:
             calls_in(source)
         except BadExpression as wrong:
             yield self._defect(str(wrong), 'a condition like decided("step") == "option"')
+            return
+        if slips := list(not_asked(source, STEP_TAKES)):
+            yield from (self._defect(*one) for one in slips)
             return
         for call in asked(source):
             if call.function in STEP_FUNCTIONS:
@@ -153,3 +156,6 @@ def _done_if(plan: PlanView, planned: PlannedStep) -> Iterator[Defect]:
         return
     if functions != {"output"}:
         yield plan.defect(planned, path, "asks something else than what the probe found", 'output("field")')
+        return
+    for wrong_call, expected in not_asked(planned.step.probe.done_if, PROBE_TAKES):
+        yield plan.defect(planned, path, wrong_call, expected)

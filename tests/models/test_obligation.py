@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from models.errors import BadExpression
-from models.expression import UNKNOWN, calls_in, evaluate, weigh
+from models.expression import UNKNOWN, calls_in, evaluate, try_all, weigh
 from models.impact import SETS, WORDS
 from models.obligation import FUNCTIONS, Obligation, Profile, Term, in_force, overlapping
 from playbooks.obligations import shipped
@@ -153,6 +153,22 @@ def test_each_table_of_functions_has_its_own_conditions() -> None:
     assert repr(UNKNOWN) == "unknown"
 
 
+@pytest.mark.parametrize(
+    ("said", "condition"),
+    [
+        ("behind what settles it", 'known("a") or impact("people") > "many"'),
+        ("at the end of a chain", '5 < impact("people") < "many"'),
+        ("a call behind what settles it", 'known("a") or profile("colour")'),
+        ("a number in a number", 'known("a") or 5 in impact("people")'),
+    ],
+)
+def test_each_part_is_tried_for_itself(said: str, condition: str) -> None:
+    known = names({"people": 1}) | {"known": lambda name: True}
+    with pytest.raises(BadExpression):
+        try_all(condition, known)
+    try_all('known("a") or 1 < impact("people") < 9 or not profile("listed")', known)
+
+
 # -- when the shipped rules apply ---------------------------------------------------------------------------
 
 
@@ -220,6 +236,22 @@ def test_rules_of_2026_are_picked_by_the_day() -> None:
 def test_a_limit_needs_a_whole_number_above_nought_and_its_unit(limit: Any) -> None:
     with pytest.raises(ValidationError, match="a number with its unit"):
         Term.model_validate({"from": "recognised", "limit": limit})
+
+
+@pytest.mark.parametrize(
+    ("most", "beyond"),
+    [("87600h", "87601h"), ("3660d", "3661d"), ("2600bd", "2601bd"), ("120mo", "121mo")],
+)
+def test_a_limit_ends_within_ten_years(most: str, beyond: str) -> None:
+    assert str(Term.model_validate({"from": "recognised", "limit": most}).limit) == most
+    with pytest.raises(ValidationError, match=f"at most {most}"):
+        Term.model_validate({"from": "recognised", "limit": beyond})
+
+
+def test_what_rolls_ends_at_an_hour_or_with_the_day_and_at_no_same_time() -> None:
+    Term.model_validate({"from": "recognised", "limit": "1d", "ends": "same-time", "roll_at": "day-end"})
+    with pytest.raises(ValidationError, match="expected day-end or HH:MM, got 'same-time'"):
+        Term.model_validate({"from": "recognised", "limit": "1d", "roll_at": "same-time"})
 
 
 @pytest.mark.parametrize(("text", "unit"), [("90m", "m"), ("72h", "h"), ("30d", "d"), ("4bd", "bd")])

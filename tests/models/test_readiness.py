@@ -370,6 +370,15 @@ REFUSED = [
     ("Named arguments", 'done(ref="a")', "plain arguments"),
     ("A loop", "[x for x in y]", "x for x"),
     ("Nonsense", "==", "=="),
+    ("Nothing at all", "", "write one condition"),
+    ("Nothing but blanks", " \n", "write one condition"),
+    ("Nothing in brackets", "()", "not several"),
+    ("Two conditions", 'done("a"), done("b")', "not several"),
+    ("A condition and a comma", 'done("a"),', "not several"),
+    ("Brackets without end", "(" * 21 + "1" + ")" * 21, "more than 20 brackets"),
+    ("Brackets that the parser would not bear", "[" * 9_000 + "]" * 9_000, "more than 20 brackets"),
+    ("Denials that the parser would not bear", "not " * 9_000 + "round()", "recursion"),
+    ("More digits than a number may have", "1" * 5_000 + " == 1", "digits"),
     ("A condition that is too long", " or ".join(["round() == 1"] * MAX_NODES), "too long"),
 ]
 
@@ -380,6 +389,22 @@ def test_what_is_no_condition_is_refused(source: str, said: str) -> None:
         calls_in(source)
     with pytest.raises(BadExpression):
         evaluate(source, {})
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ('done("a") or (done("b"), done("c"))', True),  # a list of two is not empty
+        ('done("a")) or (done("b")', True),  # brackets that close each other's are those around it
+        ('"((((((((((((((((((((((" == "["', False),  # brackets in quotes are text
+        ("round() in (1, 2)", True),
+        ("(" * 19 + "round() == 1" + ")" * 19, True),
+    ],
+)
+def test_what_is_let_through_is_what_is_run(source: str, expected: bool) -> None:
+    calls_in(source)
+    found = evaluate(source, {"done": lambda name: name == "b", "round": lambda: 1})
+    assert found is expected
 
 
 def test_the_arguments_that_are_constants_are_named() -> None:

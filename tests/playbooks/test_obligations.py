@@ -186,6 +186,14 @@ NEVER_STARTS = "no clock of first, plan starts"
         ("asked with too much", RULE, 'important("atm")', "expected nothing between the brackets"),
         ("asked with too little", RULE, "affected()", "expected one name in quotes"),
         ("asked of a name", RULE, "impact(important())", "expected one name in quotes"),
+        ("two conditions", RULE, 'important(), known("recognised")', "not several with commas"),
+        ("a text and a number", RULE, 'impact("assets") > 3', "a comparison of things of one kind"),
+        ("yes and a text", RULE, 'known("recognised") > "a"', "a comparison of things of one kind"),
+        ("hidden behind another", RULE, 'important() or 1 in profile("listed")', "things of one kind"),
+        ("something in a number", RULE, '1 in impact("people")', "things of one kind"),
+        ("a profile of another kind", "calendar: bank", 'roll_unless: profile("sector") > 1', "one kind"),
+        ("a time of its own", "calendar: bank", "roll_at: same-time", "expected day-end or HH:MM"),
+        ("a hundred years", "limit: 30m", "limit: 99999d", "expected at most 3660d"),
         ("a number in quotes", RULE, 'impact("people") > "1000"', "is a number and never '1000'"),
         ("a text before", RULE, '"x" == impact("people")', "is a number and never 'x'"),
         ("several words as one", RULE, 'impact("data") == "financial"', 'expected "sensitive" in impact('),
@@ -288,7 +296,7 @@ def test_a_term_that_waits_for_itself_is_none_while_another_one_starts(bank: Pat
 
 def test_a_severity_that_shipped_rules_ask_for_and_that_is_none_here_is_warned_of(bank: Path) -> None:
     def lacking() -> list[str]:
-        return [one.wrong for one in check(bank, NOW) if "which is no severity here" in one.wrong]
+        return [one.wrong for one in check(bank, NOW) if one.path == "severities"]
 
     assert lacking() == []
     shutil.copy(BASE / "severity.yaml", bank)
