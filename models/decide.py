@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import fields
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from models import commands, rooms
@@ -30,12 +30,10 @@ from models.rules import (
     services,
     steps,
 )
-from models.rules.common import Decided, past
+from models.rules.common import Decided, past, within_reach
 from models.state import ENDED, OVER, House, Incident, Intake, Programme, StreamState
 from models.world import World
 
-EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
-LATEST = timedelta(days=3_650)
 Rule = Callable[[Any, Any, World], Decided]
 _INCIDENT: dict[type[commands.Command], Rule] = {
     commands.Declare: incident.declare,
@@ -130,7 +128,7 @@ def _check_times(command: commands.Command, world: World) -> None:
         if isinstance(value, datetime) and value.tzinfo is None:
             wrong = f"{field.name}: {value.isoformat()} has no zone; write it with an offset, such as +09:00"
             raise Refused(Reason.FIELD_WRONG, {"fields": [wrong]})
-        if isinstance(value, datetime) and not EARLIEST <= value <= world.now + LATEST:
+        if isinstance(value, datetime) and not within_reach(value, world.now):
             wrong = f"{field.name}: {value.isoformat()} is out of this century's reach; check the year"
             raise Refused(Reason.FIELD_WRONG, {"fields": [wrong]})
     if command.at is not None:

@@ -1,5 +1,6 @@
 """RPO: what restoring would lose. The usable point is the latest that is verified and older than the earliest
-known compromise (FSA-2.5.2.6-B3); loss is the time from it to the outage. Unknown stays unknown.
+known compromise (FSA-2.5.2.6-B3); loss is the time from it to the outage. Unknown stays unknown, and has no
+number: a program that reads one would take it for the loss.
 """
 
 from __future__ import annotations
@@ -41,12 +42,10 @@ def _judge(
     point = usable.id if usable is not None else None
     if best is not None and _seconds(service, best) <= rpo:
         # The promise may still be kept, if the check of this point finds nothing.
-        why = f"{TO_CHECK}: {best.id}"
-        return DataLoss(status="unknown", point=point, loss=loss, why=why, compromised=compromised)
+        return DataLoss(status="unknown", point=point, why=f"{TO_CHECK}: {best.id}", compromised=compromised)
     if point is None and best is not None:
         # Nobody has looked at any of them yet, and there may be others that nobody has named.
-        why = f"{TO_CHECK}: {best.id}"
-        return DataLoss(status="unknown", loss=_seconds(service, best), why=why, compromised=compromised)
+        return DataLoss(status="unknown", why=f"{TO_CHECK}: {best.id}", compromised=compromised)
     why = "" if point is not None else NONE_USABLE
     return DataLoss(status="beyond", point=point, loss=loss, why=why, compromised=compromised)
 

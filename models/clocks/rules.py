@@ -119,8 +119,16 @@ def _page(
 ) -> Iterator[Draft]:
     """Call people out for a clock; a page that is open for the same thing goes on climbing instead."""
     subject = f"{SUBJECT}:{clock.id}"
-    if not any(page.event == event and page.subject == subject for page in state.open_pages()):
-        yield from ask(world, state, event, subject, detail)
+    if any(page.event == event and page.subject == subject for page in state.open_pages()):
+        return
+    asked = ask(world, state, event, subject, detail)
+    yield from _once(asked) if detail.get("late") else asked
+
+
+def _once(asked: list[Draft]) -> Iterator[Draft]:
+    """A page about what cannot be mended: whoever has it has it, no work that starts would end it."""
+    for one in asked:
+        yield Draft(kind=one.kind, data={**one.data, "renew": 0}) if one.kind == "page.asked" else one
 
 
 # -- what time makes true -----------------------------------------------------------------------------------
@@ -264,7 +272,7 @@ def _losses(state: Incident, world: World) -> Iterator[Draft]:
         yield Draft(kind="service.loss", data=data)
         before = service.loss.status if service.loss is not None else "unknown"
         if found.status == "beyond" and before != "beyond":
-            yield from ask(world, state, BREACHED, f"{SUBJECT}:rpo:{name}")
+            yield from _once(ask(world, state, BREACHED, f"{SUBJECT}:rpo:{name}"))
 
 
 def _severity(state: Incident, world: World) -> Iterator[Draft]:

@@ -14,7 +14,7 @@ from models.fact import Fact
 from models.fold import clocks, incident, matter, others, pages, readers, steps
 from models.state import Confirmation, House, Incident, Intake, Programme, StreamState
 
-RULES_VERSION = 2
+RULES_VERSION = 3
 """Raised whenever the fold or a due time changes; snapshots of another version are not used."""
 
 _PAGES: dict[str, Callable[[Any, Fact], None]] = pages.FOLDS

@@ -139,7 +139,8 @@ def _loss(state: Incident, fact: Fact) -> None:
     _service(state, fact).loss = DataLoss(
         status=data["status"],
         point=data.get("point"),
-        loss=int(data["loss"]) if "loss" in data else None,
+        # Records of the first versions have a number of what is unknown.
+        loss=int(data["loss"]) if "loss" in data and data["status"] != "unknown" else None,
         why=data.get("why", ""),
         compromised=datetime.fromisoformat(compromised) if compromised else None,
     )

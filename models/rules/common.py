@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from models.commands import Command
 from models.errors import Refused
@@ -18,6 +18,11 @@ MAX_TITLE = 300
 MAX_TEXT = 8_000
 LEEWAY = timedelta(minutes=2)
 """How far ahead of this node's clock a reported instant may lie: clocks differ."""
+
+EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+LATEST = timedelta(days=3_650)
+LONG_BEFORE = timedelta(days=365)
+"""How long before its declaration an incident may have been reported, where nobody knows when it began."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +52,18 @@ def past(instant: datetime, field: str, world: World) -> datetime:
     if instant > world.now + LEEWAY:
         raise Refused(Reason.IN_FUTURE, {"field": field, "instant": instant.isoformat()})
     return instant
+
+
+def within_reach(instant: datetime, now: datetime) -> bool:
+    """Whether a time is one that somebody may mean: calendars and deadlines cannot count from any other."""
+    return EARLIEST <= instant <= now + LATEST
+
+
+def earliest_report(state: Incident) -> datetime:
+    """Before this nothing can have been reported of the incident: a slip in the year would move deadlines."""
+    assert state.declared_at is not None  # noqa: S101 - `decide` lets nothing happen to what was not declared
+    known = [state.instants[name] for name in ("occurred", "detected") if name in state.instants]
+    return min(known, default=state.declared_at - LONG_BEFORE)
 
 
 def must_be_open(state: Incident, *also: str) -> None:

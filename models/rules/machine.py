@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from models.clock import iso
@@ -45,7 +45,7 @@ def finish(state: Incident, command: FinishStep, world: World) -> Decided:
         data = {"step": planned.key, "attempt": command.attempt, "engine": command.engine}
         failed = Draft(kind=f"step.{command.outcome}", data=data, texts={"error": command.error or "-"})
         return [*evidence, failed, *ask(world, state, "step-unknown", f"step:{planned.key}")]
-    plain, texts = _outputs(planned, command)
+    plain, texts = _outputs(planned, command, world.now)
     data = {
         "step": planned.key,
         "attempt": command.attempt,
@@ -63,7 +63,9 @@ def finish(state: Incident, command: FinishStep, world: World) -> Decided:
     return [*evidence, done, *consequences(state, planned, world)]
 
 
-def _outputs(planned: PlannedStep, command: FinishStep) -> tuple[dict[str, Any], dict[str, str]]:
+def _outputs(
+    planned: PlannedStep, command: FinishStep, now: datetime
+) -> tuple[dict[str, Any], dict[str, str]]:
     """Typed fields as the playbook names them; all else a machine says is text from outside."""
     typed = {field.id: field for field in planned.step.record if field.type not in {"text", "list"}}
     texts = {
@@ -79,7 +81,7 @@ def _outputs(planned: PlannedStep, command: FinishStep) -> tuple[dict[str, Any],
     for name, value in command.outputs.items():
         if name in typed:
             try:
-                plain |= read_fields(fields, {name: value})[0]
+                plain |= read_fields(fields, {name: value}, now)[0]
             except Refused:
                 texts[name] = value[:MAX_TEXT]
     return plain, texts

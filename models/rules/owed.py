@@ -12,7 +12,15 @@ from models.obligation import Obligation
 from models.permission import require
 from models.reason import Reason
 from models.reports import DraftReport, JudgeObligation, ReportSituation, SubmitReport, VendorFact
-from models.rules.common import MAX_TITLE, Decided, must_be_open, must_not_have_ended, past, text
+from models.rules.common import (
+    MAX_TITLE,
+    Decided,
+    earliest_report,
+    must_be_open,
+    must_not_have_ended,
+    past,
+    text,
+)
 from models.state import Incident
 from models.world import World
 
@@ -75,7 +83,7 @@ def submit(state: Incident, command: SubmitReport, world: World) -> Decided:
         raise Refused(Reason.NOTHING_TO_CORRECT, {"obligation": one.id, "stage": stage})
     if not command.update and sent:
         raise Refused(Reason.ALREADY, {"what": f"{one.id}/{stage}"})
-    if state.declared_at is not None and sent and instant < sent[-1].at:
+    if instant < (sent[-1].at if sent else earliest_report(state)):
         raise Refused(Reason.BEFORE_START, {"field": "instant", "instant": instant.isoformat()})
     data = _about(one) | {"stage": stage, "instant": iso(instant)}
     texts = {"receipt": text(command.receipt, "receipt", MAX_TITLE)} if command.receipt.strip() else {}
@@ -113,6 +121,9 @@ def vendor(state: Incident, command: VendorFact, world: World) -> Decided:
         if instant < asked.asked_at:
             raise Refused(Reason.BEFORE_START, {"field": "instant", "instant": instant.isoformat()})
         return [Draft(kind="vendor.answered", data=data)]
+    if asked is not None and asked.answered_at is None and command.instant is None and command.at is None:
+        # Asked once more, they owe it no later; a time that is given corrects when they were asked.
+        raise Refused(Reason.ALREADY, {"what": f"{party.id}/{command.what}"})
     contract = party.contract
     agreed = {
         "notice": contract.notification_within if contract else None,

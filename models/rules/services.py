@@ -68,6 +68,11 @@ def _instant(command: ServiceFact, world: World) -> datetime:
     return past(command.instant or command.at or world.now, "instant", world)
 
 
+def _timed(command: ServiceFact) -> bool:
+    """Whether somebody gave a time."""
+    return command.instant is not None or command.at is not None
+
+
 def _note(command: ServiceFact) -> dict[str, str]:
     return {"note": text(command.note, "note", MAX_TITLE)} if command.note.strip() else {}
 
@@ -76,6 +81,9 @@ def _impacted(state: Incident, command: ServiceFact, service: Service, world: Wo
     since = _instant(command, world)
     known = state.services.get(service.id)
     how = _how(known, since, service.id)
+    if how == "corrected" and known is not None and known.down_since is not None and not _timed(command):
+        # Said again of what is down already: that corrects no time, and must not start the clocks anew.
+        since = known.down_since
     data = impact_data(service, since, command.source)
     data |= {"how": how, "confidence": command.confidence}
     if command.level:
@@ -129,6 +137,9 @@ def _at_level(state: Incident, command: ServiceFact, service: Service, world: Wo
     if reaches and not at_target(known):
         return Draft(kind="service.restored", data=data, texts=_note(command))
     if at_target(known) and not reaches:
+        if known.level_at is not None and instant < known.level_at:
+            # It was still down then: the time until it was back would count twice.
+            raise Refused(Reason.BEFORE_START, {"field": "instant", "instant": instant.isoformat()})
         data["fell"] = True
     return Draft(kind="service.level", data=data, texts=_note(command))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from models.clock import iso, parse_instant
@@ -32,6 +33,7 @@ from models.rules.common import (
     must_be_open,
     must_not_have_ended,
     text,
+    within_reach,
 )
 from models.rules.services import is_down, targets_of
 from models.rules.told import told
@@ -108,7 +110,7 @@ def done(state: Incident, command: Done, world: World) -> Decided:
     if closed:
         causes = sorted(cause for one in closed.values() for cause in one)
         raise Refused(Reason.GATE_HELD, {"step": planned.key, "gates": sorted(closed), "causes": causes})
-    plain, texts = read_fields(planned.step.record, command.values, _tokens(planned))
+    plain, texts = read_fields(planned.step.record, command.values, world.now, _tokens(planned))
     data: dict[str, Any] = {"step": planned.key, "outputs": plain}
     data |= _sets(planned, plain)
     data |= _evidence_used(state, planned)
@@ -125,9 +127,15 @@ def _tokens(planned: PlannedStep) -> frozenset[str]:
 
 
 def read_fields(
-    fields: tuple[RecordField, ...], values: Mapping[str, str], tokens: frozenset[str] = frozenset()
+    fields: tuple[RecordField, ...],
+    values: Mapping[str, str],
+    now: datetime,
+    tokens: frozenset[str] = frozenset(),
 ) -> tuple[dict[str, Any], dict[str, str]]:
-    """What was recorded, typed: plain values apart from free text. Raises Refused on all defects at once."""
+    """What was recorded, typed: plain values apart from free text. Raises Refused on all defects at once.
+
+    `now` (aware) bounds the times that may be meant.
+    """
     known = {field.id: field for field in fields}
     wrong = [
         f"{name}: not asked for; asked: {', '.join(known) or 'nothing'}"
@@ -148,7 +156,7 @@ def read_fields(
         elif field.type in {"text", "list"}:
             texts[name] = text(value, name, MAX_TEXT)
         else:
-            _read(field, value.strip(), plain, wrong)
+            _read(field, value.strip(), now, plain, wrong)
     if wrong:
         raise Refused(Reason.FIELD_WRONG, {"fields": wrong})
     return plain, texts
@@ -166,13 +174,13 @@ def _token(name: str, value: str, plain: dict[str, Any], wrong: list[str]) -> No
         plain[name] = value
 
 
-def _read(field: RecordField, value: str, plain: dict[str, Any], wrong: list[str]) -> None:
+def _read(field: RecordField, value: str, now: datetime, plain: dict[str, Any], wrong: list[str]) -> None:
     if value.lower() in UNKNOWN:
         # Unknown is an answer, and shown as such: what was done must not wait for a time nobody knows.
         plain[field.id] = "unknown"
         return
     try:
-        plain[field.id] = _typed(field.type, value)
+        plain[field.id] = _typed(field.type, value, now)
     except NaiveInstant as naive:
         wrong.append(f"{field.id}: {naive}")
     except ValueError:
@@ -180,16 +188,19 @@ def _read(field: RecordField, value: str, plain: dict[str, Any], wrong: list[str
 
 
 _EXPECTED = {
-    "instant": "a time such as 2026-11-23T03:00:00+09:00, or unknown",
+    "instant": "a time of this century such as 2026-11-23T03:00:00+09:00, or unknown",
     "number": "a whole number, or unknown",
     "yes-no": "yes, no or unknown",
     "duration": "a time such as 30m or 4h, or unknown",
 }
 
 
-def _typed(kind: str, value: str) -> str | int | bool:
+def _typed(kind: str, value: str, now: datetime) -> str | int | bool:
     if kind == "instant":
-        return iso(parse_instant(value))
+        instant = parse_instant(value)
+        if not within_reach(instant, now):
+            raise ValueError(value)  # deadlines count from it, and no calendar knows that year
+        return iso(instant)
     if kind == "number":
         if not re.fullmatch(r"-?\d{1,15}", value.replace(",", "")):
             raise ValueError(value)

@@ -15,7 +15,7 @@ from models.clocks.owed import find_obligation
 from models.fact import Draft
 from models.plan import PlannedStep
 from models.playbook import SUBMITTED, Option
-from models.rules.common import LEEWAY
+from models.rules.common import LEEWAY, earliest_report
 from models.state import Incident
 from models.world import World
 
@@ -27,7 +27,7 @@ def told(state: Incident, planned: PlannedStep, outputs: Mapping[str, Any], worl
         if field.instant is None or at is None:
             continue
         if field.instant == SUBMITTED:
-            yield from _submitted(state, planned, at, world)
+            yield from _submitted(state, planned, at, world) if at >= earliest_report(state) else ()
         elif state.instants.get(field.instant) != at:
             data = {"name": field.instant, "instant": iso(at), "source": f"step:{planned.key}"}
             yield Draft(kind="instant.set", data=data)

@@ -94,7 +94,7 @@ def run_until(made: Scene, hours: float, step_minutes: int = 5) -> list[str]:
     return kinds
 
 
-OWED = {
+OWED: dict[str, Any] = {
     "id": "XX-OWED",
     "edition": "2026-01-01",
     "effective_from": "2026-01-01",

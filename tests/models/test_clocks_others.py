@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from models.commands import AddImprovement, Close, Done, Note, Reopen, Resolve, SetSeverity
@@ -154,6 +156,23 @@ def test_an_answer_before_the_question_is_refused() -> None:
     early = VendorFact(actor=by(BEN), party="core-vendor", what="notice", answered=True, instant=after(-1))
 
     assert made.says(early).reason is Reason.BEFORE_START
+
+
+def test_a_vendor_that_is_asked_again_owes_it_no_later() -> None:
+    made = vendor_scene()
+    ask = VendorFact(actor=by(BEN), party="core-vendor", what="notice")
+    name = "vendor:core-vendor/notice"
+    made.do(ask)
+    run_until(made, 1)
+    assert made.says(ask).reason is Reason.ALREADY
+    assert clock(made, name).due_at == after(2)
+    made.do(replace(ask, instant=after(0.5)))
+    assert clock(made, name).due_at == after(2.5), "a correction of when they were asked"
+    made.do(replace(ask, at=after(0.25)))
+    assert clock(made, name).due_at == after(2.25)
+    made.do(replace(ask, answered=True))
+    made.do(ask)
+    assert (clock(made, name).status, clock(made, name).due_at) == ("running", after(3)), "another question"
 
 
 # -- impact and what it suggests ----------------------------------------------------------------------------

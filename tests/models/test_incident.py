@@ -494,6 +494,6 @@ def test_the_owner_or_the_top_ends_an_improvement() -> None:
 def test_unknown_is_an_answer_to_every_field() -> None:
     kinds: tuple[FieldType, ...] = ("instant", "number", "yes-no", "duration")
     fields = tuple(RecordField(id=kind, title=Text(ja="x", en="x"), type=kind) for kind in kinds)
-    plain, texts = read_fields(fields, {one.id: "不明" for one in fields})
+    plain, texts = read_fields(fields, {one.id: "不明" for one in fields}, NIGHT)
     assert set(plain.values()) == {"unknown"}
     assert texts == {}
