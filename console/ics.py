@@ -6,6 +6,7 @@ the incident. A step that was added by hand is named by its key.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
@@ -14,6 +15,7 @@ from models.world import ADDED
 
 MAX_OCTETS = 75
 STEP = "step:"
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _ESCAPED = str.maketrans({"\\": "\\\\", ";": "\\;", ",": "\\,", "\n": "\\n"})
 
 
@@ -42,7 +44,8 @@ def _stamp(at: datetime) -> str:
 
 
 def _escape(text: str) -> str:
-    return text.replace("\r", "").translate(_ESCAPED)
+    """A text as a value; of control characters a calendar takes none (RFC 5545, 3.1), so they are dropped."""
+    return _CONTROL.sub("", text).translate(_ESCAPED)
 
 
 def _fold(line: str) -> Iterator[str]:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
+from console.export import escape
 from console.opening import House
 from console.texts import texts
 from console.views.naming import Naming
@@ -30,8 +31,8 @@ COMMON = "common-other"
 MAX_LISTED = 20
 
 
-def keep_draft(house: House, state: Incident, name: str, stage: str, lang: str) -> tuple[str, str]:
-    """The draft in `ja` or `en`, and the digest under which it was stored. Raises NotFound."""
+def make_draft(house: House, state: Incident, name: str, stage: str, lang: str) -> Document:
+    """The draft in `ja` or `en`, in UTF-8, to be stored with the fact that names it. Raises NotFound."""
     desk = house.desk
     naming = Naming(texts=texts(lang), world=desk.world(state), state=state, beside=desk.texts(state.stream))
     one = find_obligation(state, naming.world, name)
@@ -43,10 +44,7 @@ def keep_draft(house: House, state: Incident, name: str, stage: str, lang: str) 
     forms = forms_of(house.institution.owed)
     form = _form(forms, found.form or one.form or GENERIC, state)
     text = draft_report(form, names(one, stage, state, naming), lang)
-    document = Document(digest=document_digest(text.encode()), body=text.encode())
-    with house.record.begin() as tx:
-        tx.keep(document, MEDIA)
-    return text, document.digest
+    return Document(digest=document_digest(text.encode()), body=text.encode())
 
 
 def _form(forms: Mapping[str, Form], name: str, state: Incident) -> Form:
@@ -56,7 +54,10 @@ def _form(forms: Mapping[str, Form], name: str, state: Incident) -> Form:
 
 
 def names(one: Obligation, stage: str, state: Incident, naming: Naming) -> Mapping[str, Any]:
-    """What a form's texts may use; what nobody knows is None, and shows as a gap."""
+    """What a form's texts may use; what nobody knows is None, and shows as a gap.
+
+    What people wrote is escaped as in an export: a draft goes to an authority, and nothing in it is a link.
+    """
     known = state.obligations.get(one.id)
     found = one.stage(stage)
 
@@ -70,7 +71,7 @@ def names(one: Obligation, stage: str, state: Incident, naming: Naming) -> Mappi
     return {
         "incident": {
             "id": state.stream,
-            "title": naming.text(state.title),
+            "title": escape(naming.text(state.title)),
             "declared_at": at(state.declared_at),
             "severity": naming.severity(state.severity) or None,
         },
@@ -79,8 +80,10 @@ def names(one: Obligation, stage: str, state: Incident, naming: Naming) -> Mappi
         "now": naming.times.at(naming.now),
         "instant": lambda name: at(state.instants.get(name)),
         "impact": lambda kind: impact_words(kind, state, naming),
-        "scope": lambda kind: [naming.text(item.name) for item in state.scope.values() if item.kind == kind],
-        "review": lambda name: naming.text(state.review.get(name)) or None,
+        "scope": lambda kind: [
+            escape(naming.text(item.name)) for item in state.scope.values() if item.kind == kind
+        ],
+        "review": lambda name: escape(naming.text(state.review.get(name))) or None,
         "submitted": submitted,
         "services": [
             naming.service(name) for name, one in state.services.items() if one.down_since or one.since
@@ -104,7 +107,7 @@ def impact_words(kind: str, state: Incident, naming: Naming) -> str | None:
         return naming.texts("words.comma").join(naming.texts.word("clocks.value", one) for one in found.value)
     if found.value.isdigit():
         return f"{int(found.value):,}"
-    return naming.texts.word("clocks.value", naming.text(found.value))
+    return escape(naming.texts.word("clocks.value", naming.text(found.value)))
 
 
 def _downtime(state: Incident, naming: Naming) -> str | None:
@@ -119,7 +122,7 @@ def _decisions(state: Incident, naming: Naming) -> Iterator[str]:
             continue
         chosen = next((option for option in planned.step.options if option.id == known.choice), None)
         title = chosen.title.lang(naming.lang) if chosen is not None else known.choice
-        yield f"{naming.title(planned)}: {title}"
+        yield escape(f"{naming.title(planned)}: {title}")
 
 
 def _steps_done(state: Incident, naming: Naming) -> Iterator[str]:
@@ -127,7 +130,7 @@ def _steps_done(state: Incident, naming: Naming) -> Iterator[str]:
     for known in done:
         planned = naming.planned(known.key)
         if planned is not None and planned.step.kind in {"manual", "notice"}:
-            yield naming.title(planned)
+            yield escape(naming.title(planned))
 
 
 def _recovery(state: Incident, naming: Naming) -> Iterator[str]:
@@ -137,7 +140,7 @@ def _recovery(state: Incident, naming: Naming) -> Iterator[str]:
         said = f"{naming.service(name)}: {naming.level(name, one.level)}"
         if one.forecast is not None:
             said += f" ({naming.texts('clocks.forecast', at=naming.times.at(one.forecast.at))})"
-        yield said
+        yield escape(said)
 
 
 def _reported(state: Incident, naming: Naming, own: str) -> Iterator[str]:

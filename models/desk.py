@@ -80,14 +80,17 @@ class Desk:
 
     # -- commands -------------------------------------------------------------------------------------------
 
-    def handle(self, stream: str | None, command: Command) -> Outcome:
+    def handle(
+        self, stream: str | None, command: Command, *, beside: Sequence[tuple[Document, str]] = ()
+    ) -> Outcome:
         """Decide and store. `stream` None opens an incident. A refusal is an outcome, and is recorded.
 
+        `beside` are documents with their media types, which are stored with the facts or not at all.
         Raises RecordError if the record cannot be read or written; nothing is half done then.
         """
         for attempt in range(TRIES):
             try:
-                outcome = self._once(stream, command)
+                outcome = self._once(stream, command, beside)
                 break
             except Refused as no:
                 return self._refuse(stream, command, no)
@@ -120,11 +123,15 @@ class Desk:
         for listener in self.after_commit:
             listener(outcome)
 
-    def _once(self, stream: str | None, command: Command) -> Outcome:
+    def _once(
+        self, stream: str | None, command: Command, beside: Sequence[tuple[Document, str]] = ()
+    ) -> Outcome:
         touched: list[str] = []
         try:
             with self.record.begin() as tx:
                 outcome = self._run(tx, stream, command, touched)
+                for document, media in beside:
+                    tx.keep(document, media)
         except BaseException:
             # The cached states may hold facts that were not stored.
             for name in touched:

@@ -120,10 +120,7 @@ def export(
     if out is None:
         typer.echo(text)
         return
-    try:
-        Path(out).write_text(text, encoding="utf-8")
-    except OSError as wrong:
-        session.wrong(session.texts("words.usage.file", option="--out", path=out, why=wrong.strerror))
+    session.save(Path(out), text)
     session.say(session.texts("words.written", path=out), "good", stderr=True)
 
 

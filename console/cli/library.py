@@ -110,10 +110,7 @@ def _write(session: Session, text: str, out: str | None) -> None:
     if out is None:
         typer.echo(text, nl=False)
         return
-    try:
-        Path(out).write_text(text, encoding="utf-8")
-    except OSError as wrong:
-        session.wrong(session.texts("words.usage.file", option="--out", path=out, why=wrong.strerror))
+    session.save(Path(out), text)
     session.say(session.texts("words.written", path=out), "good", stderr=True)
 
 

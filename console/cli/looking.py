@@ -190,7 +190,7 @@ def _write_ics(session: Session, path: str, text: str) -> None:
     if path == "-":
         typer.echo(text, nl=False)
         return
-    session.save(Path(path), text)
+    session.save(Path(path), text, "--ics")
     session.say(session.texts("words.written", path=path), "good", stderr=True)
 
 

@@ -108,15 +108,18 @@ def report_draft(
 ) -> None:
     """Draft a report from the record, gaps marked. Nothing is ever sent."""
     from console.cli import output  # noqa: PLC0415
-    from console.reporting import keep_draft  # noqa: PLC0415
+    from console.reporting import MEDIA, make_draft  # noqa: PLC0415
     from console.views.sheet import Line, printable  # noqa: PLC0415
     from models.reports import DraftReport  # noqa: PLC0415
 
     state = session.incident(incident)
     session.known_actor()
     one = _find(session, state, obligation, stage)
-    text, digest = keep_draft(session.house, state, one.id, stage, session.given.lang)
-    outcome = session.ask(state.stream, DraftReport, obligation=one.id, stage=stage, document=digest)
+    made = make_draft(session.house, state, one.id, stage, session.given.lang)
+    text, digest = made.body.decode(), made.digest
+    outcome = session.ask(
+        state.stream, DraftReport, beside=[(made, MEDIA)], obligation=one.id, stage=stage, document=digest
+    )
     if out is not None:
         session.save(out, text)
     if session.given.json:

@@ -6,7 +6,7 @@ Nothing heavy is imported before a command asks for the house: `--help` must not
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from console.views.naming import Naming
     from models.commands import Actor, Command
     from models.desk import Desk
+    from models.frozen import Document
     from models.premises import Outcome
     from models.state import Incident, StreamState
 
@@ -244,12 +245,12 @@ class Session:
         except OSError as wrong:
             self.wrong(self.texts("words.usage.file", option=option, path=path, why=wrong.strerror))
 
-    def save(self, path: Path, text: str) -> None:
+    def save(self, path: Path, text: str, option: str = "--out") -> None:
         """Write a text to a file; exit 2 with advice if it cannot be written."""
         try:
             path.write_text(text, encoding="utf-8")
         except OSError as wrong:
-            self.wrong(self.texts("words.usage.file", option="--out", path=path, why=wrong.strerror))
+            self.wrong(self.texts("words.usage.unwritable", option=option, path=path, why=wrong.strerror))
 
     def part(self, reference: str, name: str) -> None:
         """One part of what `show` says."""
@@ -264,12 +265,23 @@ class Session:
 
     # -- the answer -----------------------------------------------------------------------------------------
 
-    def ask(self, stream: str | None, kind: Callable[..., Command], /, **fields: Any) -> Outcome:
-        """Put a command to the desk as this person. A refusal is shown with what to do, and ends the call."""
+    def ask(
+        self,
+        stream: str | None,
+        kind: Callable[..., Command],
+        /,
+        *,
+        beside: Sequence[tuple[Document, str]] = (),
+        **fields: Any,
+    ) -> Outcome:
+        """Put a command to the desk as this person. A refusal is shown with what to do, and ends the call.
+
+        `beside` are documents that are stored with it, or not at all.
+        """
         from console.cli import report  # noqa: PLC0415
 
         for_ = self.person(self.given.for_) if self.given.for_ else None
-        outcome = self.desk.handle(stream, kind(actor=self.actor, for_=for_, **fields))
+        outcome = self.desk.handle(stream, kind(actor=self.actor, for_=for_, **fields), beside=beside)
         if outcome.refused is not None:
             report.refused(self, stream, outcome.refused, outcome.detail)
         return outcome

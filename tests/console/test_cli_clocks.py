@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from console.ics import MAX_OCTETS
+from console.ics import MAX_OCTETS, calendar
+from console.views.clocks import Clock
 from tests.console.clihouse import Answer, Cli, cli
 
 __all__ = ["cli"]
@@ -71,8 +72,8 @@ REFUSED = [
     ),
     pytest.param(
         ["service", "restored", INC, "atm", "--at", FIVE],
-        ("lies before the outage began", "hikeshi service impact"),
-        ("影響の始まりより前", "hikeshi service impact"),
+        ("lies before the beginning", "hikeshi service impact"),
+        ("記録上の始まりより前", "hikeshi service impact"),
         id="a restoration before the outage",
     ),
     pytest.param(
@@ -169,8 +170,8 @@ WRONG = [
     ),
     pytest.param(
         ["clocks", "--ics", "/nowhere/at/all.ics"],
-        "/nowhere/at/all.ics",
-        "/nowhere/at/all.ics",
+        "--ics: /nowhere/at/all.ics cannot be written",
+        "--ics: /nowhere/at/all.ics に書けません",
         id="no place",
     ),
 ]
@@ -239,7 +240,11 @@ def test_what_is_not_known_of_a_backup_is_unknown_and_no_loss_is_made_up(down: C
     said = down.run("backup", "list", INC).out
     assert "Core banking: data loss: unknown (point b1 is not checked yet)" in said
     assert "recovery point b1 (Core banking) 2026-11-24 11:00 +09:00  tampering: NOT CHECKED" in said
-    assert down.run("backup", "list", INC, "--json").json["losses"]["core-banking"]["status"] == UNKNOWN
+    for found in (
+        down.run("backup", "list", INC, "--json").json["losses"]["core-banking"],
+        down.run("show", INC, "--json").json["services"]["core-banking"]["loss"],
+    ):
+        assert (found["status"], found["loss"]) == (UNKNOWN, None), "no number that a program may take for it"
     assert "不明" in down.run("backup", "list", INC, lang="ja").out
 
 
@@ -439,6 +444,15 @@ def test_what_people_wrote_stays_out_of_the_calendar(down: Cli) -> None:
     found = {one["UID"]: one["SUMMARY"] for one in entries(text)}
     assert found[f"{INC}-step:added/extra@hikeshi"] == f"{INC} added/extra"
     assert found[f"{INC}-step:short/look@hikeshi"] == f"{INC} Look"
+
+
+def test_of_control_characters_a_calendar_takes_none() -> None:
+    at = datetime(2026, 11, 24, 6, tzinfo=UTC)
+    odd = "A\x00b\x1b[31m\r\nEND:VEVENT\x7f\x85;\tc"
+    one = Clock(stream=INC, id="report:odd", kind="report", what=odd, at=at, who="-", stops="hikeshi\x07")
+    (found,) = entries(calendar([one], at))
+    assert found["SUMMARY"] == f"{INC} Ab[31m\nEND:VEVENT;\tc"
+    assert found["DESCRIPTION"] == "hikeshi"
 
 
 def test_a_calendar_is_written_to_a_file_as_it_is(down: Cli, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from sqlalchemy import select
 
 from models.canonical import document_digest
 from models.fact import Fact
-from models.record import OUTBOX
+from models.record import DOCUMENT, OUTBOX
 from playbooks.drafts import GAP
 from tests.console.clihouse import Cli, cli
 
@@ -132,7 +133,7 @@ def test_what_cannot_be_is_refused_with_advice(
             ["vendor", "asked", INC, "core-vendor", "money"], "notice, logs", id="not in a contract"
         ),
         pytest.param(
-            ["report", "draft", INC, *PPC, "--out", "/nowhere/x.md"], "/nowhere/x.md", id="no place"
+            ["report", "draft", INC, *PPC, "--out", "/nowhere/x.md"], "--out: /nowhere/x.md ", id="no place"
         ),
     ],
 )
@@ -257,6 +258,50 @@ def test_a_draft_for_programs_holds_text_and_digest(leaked: Cli) -> None:
     found = leaked.run("report", "draft", INC, *PPC, "--json").json
     assert (found["incident"], found["document"]) == (INC, document_digest(found["text"].encode()))
     assert found["facts"] >= 1
+
+
+def documents(cli: Cli) -> int:
+    with cli.house.record.read() as tx:
+        return len(tx.connection.execute(select(DOCUMENT.c.digest)).all())
+
+
+def test_a_draft_that_is_refused_leaves_nothing_behind_and_is_on_record_as_refused(leaked: Cli) -> None:
+    kept = documents(leaked)
+    answer = leaked.run("report", "draft", INC, *PPC, who="hayashi")
+    assert answer.code == 1
+    assert documents(leaked) == kept
+    with leaked.house.record.read() as tx:
+        refused = [fact for fact in tx.facts("house") if fact.kind == "refused"]
+    assert refused[-1].data["command"] == "DraftReport"
+    assert leaked.run("report", "draft", INC, *PPC).code == 0
+    assert documents(leaked) == kept + 1
+
+
+def test_where_a_draft_cannot_be_written_is_said_in_words_of_its_own(leaked: Cli) -> None:
+    for lang, says in (("en", "x.md cannot be written"), ("ja", "x.md に書けません")):
+        answer = leaked.run("report", "draft", INC, *PPC, "--out", "/nowhere/x.md", lang=lang)
+        assert (answer.code, says in answer.err) == (2, True)
+
+
+def test_a_draft_holds_nothing_of_outsiders_that_a_reader_could_click_on(cli: Cli) -> None:
+    evil = "<img src=http://evil.example/x> [pay](HTTPS://evil.example) www.evil.example"
+    cli.run("declare", evil, "--playbook", "short")
+    cli.done("scope", "add", INC, "host", f"srv {evil}")
+    cli.done("impact", "set", INC, "assets", evil, "--source", "x")
+    for name in ("JP-PPC", "JP-FSA-SYS"):
+        found = cli.run("report", "draft", INC, name, stage_of(cli, name), "--json").json
+        text = found["text"]
+        assert "\\<img src=hxxp\\[:\\]//evil" in text
+        assert "\\[pay\\](hxxps\\[:\\]//evil.example) www\\[.\\]evil" in text
+        assert not re.search(r"https?://|www\.|(?<!\\)[<\[]", text, re.IGNORECASE), name
+        with cli.house.record.read() as tx:
+            assert tx.document(found["document"]) == text.encode(), "the same is kept"
+
+
+def stage_of(cli: Cli, name: str) -> str:
+    """The first stage of an obligation."""
+    stage: str = cli.run("report", "show", INC, name, "--json").json["stages"][0]["stage"]
+    return stage
 
 
 def test_what_an_outsider_wrote_cannot_forge_an_item_of_a_draft(cli: Cli) -> None:
