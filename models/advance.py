@@ -15,12 +15,14 @@ from models.clocks.rules import SUBJECT as SUBJECT_CLOCK
 from models.clocks.rules import clock_facts, clock_waits, matter_facts
 from models.fact import SYSTEM, Draft
 from models.gate import closed_gates
+from models.page import hurry, nobody_left
 from models.plan import PlannedStep
 from models.policy import PHASES, Event
 from models.readers import SUBJECT
 from models.readiness import again, applies, owed, phases_before_ended, settled, waits_for
 from models.reason import Reason
-from models.routing import ask, choose_route, level_recipients
+from models.routing import APPROVAL, ask, choose_route, level_recipients
+from models.rules.approving import approvals, awaits
 from models.state import (
     ENDED,
     House,
@@ -44,6 +46,7 @@ def advance(state: StreamState, world: World) -> list[Draft]:
         drafts = _first(
             lambda: _called_out(state, world),
             lambda: list(_confirmations(state, world)),
+            lambda: list(approvals(state, world)),
             lambda: list(_steps(state, world)),
             lambda: list(_phases(state, world)),
             lambda: matter_facts(state, world),
@@ -68,22 +71,10 @@ def _pages(state: StreamState, world: World) -> Iterator[Draft]:
             continue
         if (why := _over(state, page, world)) is not None:
             yield Draft(kind="page.stopped", data={"page": page.id, "reason": why.value})
-        elif page.state == "open" and _unreached(page):
-            yield Draft(kind="page.hurried", data=_hurry(page))
+        elif page.state == "open" and (left := nobody_left(page)) is not None:
+            yield Draft(kind="page.hurried", data=hurry(page, left))
         elif page.renew and page.worked_at is None and _worked(state, page):
             yield Draft(kind="page.worked", data={"page": page.id})
-
-
-def _hurry(page: Page) -> dict[str, Any]:
-    return {"page": page.id, "level": page.level + 1, "reason": Reason.DELIVERY_FAILED.value}
-
-
-def _unreached(page: Page) -> bool:
-    """Nobody answers for this level now: waiting out its time would help nobody."""
-    if page.round:
-        return False
-    reached = page.reached.get(str(page.level), [])
-    return not any(one.channels for one in reached) and page.base_level <= page.level
 
 
 def _over(state: StreamState, page: Page, world: World) -> Reason | None:
@@ -93,6 +84,7 @@ def _over(state: StreamState, page: Page, world: World) -> Reason | None:
         if state.status in ENDED or (state.status == "closed" and kind in {"incident", "step"}):
             return Reason.STOPPED
         waits = clock_waits(state, page, name) if kind == SUBJECT_CLOCK else _waits(state, kind, name, world)
+        waits = waits and awaits(state, page, name)
     elif isinstance(state, Intake):
         waits = name in state.alerts
     elif isinstance(state, House):
@@ -111,7 +103,7 @@ def _programme_waits(state: Programme, kind: str, name: str) -> bool:
 
 
 def _waits(state: Incident, kind: str, name: str, world: World) -> bool:
-    if kind == "step":
+    if kind in {"step", APPROVAL}:
         known = state.steps.get(name)
         asking = {"ready", "started", "failed", "unknown", "held"}
         return known is not None and known.status in asking and world.step(state, name) is not None

@@ -153,9 +153,10 @@ class AssignStep(Command):
 
 @dataclass(frozen=True, kw_only=True)
 class StartStep(Command):
-    """A person takes a manual step up."""
+    """A person takes a manual step up; `take` also from somebody who has begun it."""
 
     step: str
+    take: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

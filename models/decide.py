@@ -7,7 +7,7 @@ from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
-from models import commands, rooms
+from models import answers, commands, rooms
 from models.clocks.rules import clock_instants, clocks_due
 from models.errors import Refused
 from models.fact import Draft
@@ -18,7 +18,10 @@ from models.reason import Reason
 from models.reports import DraftReport, JudgeObligation, ReportSituation, SubmitReport, VendorFact
 from models.routing import ask, level_recipients
 from models.rules import (
+    approving,
     decisions,
+    declining,
+    handing,
     incident,
     machine,
     matter,
@@ -63,6 +66,13 @@ _INCIDENT: dict[type[commands.Command], Rule] = {
     commands.OverrideGate: steps.override,
     commands.Decide: decisions.decide_step,
     commands.WithdrawDecision: decisions.withdraw,
+    answers.ApproveDecision: approving.approve,
+    answers.RejectDecision: approving.reject,
+    answers.AskOpinion: approving.ask_opinion,
+    answers.GiveOpinion: approving.give_opinion,
+    answers.HandOver: handing.hand_over,
+    answers.RefuseHandOver: handing.refuse,
+    answers.TimelineEntry: incident.timeline_entry,
     commands.ServiceFact: services.service_fact,
     ForecastService: services.forecast,
     RecordImpact: services.record_impact,
@@ -83,6 +93,7 @@ _INCIDENT: dict[type[commands.Command], Rule] = {
 _PAGES: dict[type[commands.Command], Rule] = {
     commands.Acknowledge: pages.acknowledge,
     commands.Delegate: pages.delegate,
+    answers.Decline: declining.decline,
     commands.MarkDelivery: pages.mark_delivery,
 }
 _INTAKE: dict[type[commands.Command], Rule] = {

@@ -395,23 +395,20 @@ class Desk:
             self._stored.add(document.digest)
 
     def _withdraw(self, tx: Tx, case: _Case) -> None:
-        """A page that is answered or over needs no further message."""
+        """A page that is answered or over needs no further message, nor does whoever said no."""
         ended = [
             fact.data["page"]
             for fact in case.facts
             if fact.kind == "page.stopped" or (fact.kind == "page.acknowledged" and fact.data["complete"])
         ]
+        waiting = update(OUTBOX).where(
+            OUTBOX.c.stream == case.state.stream, OUTBOX.c.state == "queued", OUTBOX.c.kind == "page"
+        )
         if ended:
-            tx.connection.execute(
-                update(OUTBOX)
-                .where(
-                    OUTBOX.c.stream == case.state.stream,
-                    OUTBOX.c.page.in_(ended),
-                    OUTBOX.c.state == "queued",
-                    OUTBOX.c.kind == "page",
-                )
-                .values(state="withdrawn")
-            )
+            tx.connection.execute(waiting.where(OUTBOX.c.page.in_(ended)).values(state="withdrawn"))
+        for no in (fact.data for fact in case.facts if fact.kind == "page.declined"):
+            own = waiting.where(OUTBOX.c.page == no["page"], OUTBOX.c.person == no["by"])
+            tx.connection.execute(own.values(state="withdrawn"))
 
     def _world(self, tx: Tx, state: StreamState, now: datetime, upcoming: str = "") -> World:
         incident = state if isinstance(state, Incident) and state.seq else None

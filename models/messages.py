@@ -18,6 +18,7 @@ from models.world import World
 PAGE_TEMPLATES = {
     "declared": "page.declared",
     "decision": "page.decision",
+    "approval": "page.approval",
     "step-ready": "page.step",
     "step-overdue": "page.step_overdue",
     "step-unknown": "page.step_unknown",
@@ -44,7 +45,9 @@ def messages(fact: Fact, state: StreamState, world: World) -> list[dict[str, Any
     if fact.kind == "message.requested":
         return _for_notice(fact)
     if fact.kind == "page.acknowledged" and fact.data["complete"]:
-        return _for_the_others(fact, state)
+        return _for_the_others(fact, state, "notice.acknowledged")
+    if fact.kind == "page.declined":
+        return _for_who_relied_on_it(fact, state)
     return []
 
 
@@ -148,7 +151,18 @@ def _notice(fact: Fact, template: str, subject: str) -> _Sheet:
     )
 
 
-def _for_the_others(fact: Fact, state: StreamState) -> list[dict[str, Any]]:
+def _for_who_relied_on_it(fact: Fact, state: StreamState) -> list[dict[str, Any]]:
+    """Whoever was told that somebody has it, or named a delegate, learns that it is not so any more."""
+    if fact.data.get("gave_back"):
+        return _for_the_others(fact, state, "notice.declined")
+    if not fact.data.get("delegate"):
+        return []
+    giver = state.pages[fact.data["page"]].delegated_by
+    rows = _for_the_others(fact, state, "notice.declined")
+    return [row for row in rows if row["person"] == giver]
+
+
+def _for_the_others(fact: Fact, state: StreamState, template: str) -> list[dict[str, Any]]:
     """Whoever was paged learns that somebody has it: two people working it unknown to each other is worse."""
     page = state.pages[fact.data["page"]]
     found: dict[str, dict[str, Any]] = {}
@@ -161,4 +175,4 @@ def _for_the_others(fact: Fact, state: StreamState) -> list[dict[str, Any]]:
                     "for": one.deputy_for,
                     "channels": one.channels,
                 }
-    return _notice(fact, "notice.acknowledged", f"page:{page.id}").to(list(found.values()))
+    return _notice(fact, template, f"page:{page.id}").to(list(found.values()))

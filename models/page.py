@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from models.reason import Reason
 from models.state import Page
@@ -79,6 +80,42 @@ def _repeat_due(page: Page, now: datetime) -> Escalation:
         return Escalation(reason=Reason.REPEAT_DUE, level=page.level, attempt=passed + 1)
     again = page.level_at + timedelta(seconds=every * page.attempt)
     return Escalation(reason=Reason.NOT_DUE, until=min(following, again))
+
+
+def hurry(page: Page, reason: Reason) -> dict[str, Any]:
+    """What `page.hurried` holds: the level that follows is due at once."""
+    return {"page": page.id, "level": page.level + 1, "reason": reason.value}
+
+
+def refused_on(page: Page, level: int) -> frozenset[str]:
+    """Those who said no on this level; they are not asked on it again."""
+    return frozenset(person for person, no in page.declined.items() if no.level == level)
+
+
+def nobody_left(page: Page) -> Reason | None:
+    """Why waiting for the present level would help nobody; None if somebody may still answer, or it is over.
+
+    Where all of a level must answer, one no is enough once the others have said what they had to.
+    """
+    if page.round or page.base_level > page.level:
+        return None
+    people = [one.person for one in page.reached.get(str(page.level), []) if one.channels]
+    if not people:
+        return Reason.DECLINED if refused_on(page, page.level) else Reason.DELIVERY_FAILED
+    refused = refused_on(page, page.level)
+    if not refused or any(_may_still_answer(page, person, refused) for person in people):
+        return None
+    return Reason.DECLINED
+
+
+def _may_still_answer(page: Page, person: str, refused: frozenset[str]) -> bool:
+    return not (person in refused or person in page.acks or _given_up_on(page, person))
+
+
+def _given_up_on(page: Page, person: str) -> bool:
+    """Whether no message of this level got through to them; a key is stream/page/level/attempt/address."""
+    levels = {str(page.level), f"{page.level}-again"}
+    return any(key.endswith(f":{person}") and key.split("/")[2] in levels for key in page.failed)
 
 
 def page_next_due(page: Page) -> datetime | None:

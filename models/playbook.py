@@ -97,6 +97,10 @@ class Step(Frozen):
     otherwise: Text | None = Field(default=None, description="what happens if nobody decides")
     factors: tuple[Id, ...] = ()
     decides: Literal["containment-or-preservation"] | None = None
+    four_eyes: Literal[True] | Id | None = Field(
+        default=None,
+        description="a second person approves: the role, or true for another holder of `authority`",
+    )
     # gates
     stops: tuple[Id, ...] = Field(default=(), description="services this step stops or cuts off")
     decided_by: StepRef | None = Field(default=None, description="the decision that allows `stops`")
@@ -124,6 +128,11 @@ class Step(Frozen):
     # call
     call: Id | None = None
     pass_: dict[str, Value] = Field(default_factory=dict, alias="with")
+
+    @property
+    def approver(self) -> str | None:
+        """The role of the second pair of eyes; None if one pair is enough."""
+        return self.authority if self.four_eyes is True else self.four_eyes
 
     @model_validator(mode="after")
     def _fits_its_kind(self) -> Step:
@@ -164,7 +173,7 @@ class Playbook(Frozen):
 
 
 _ONLY: dict[Kind, tuple[str, ...]] = {
-    "decision": ("authority", "options", "recommend", "otherwise", "factors", "decides"),
+    "decision": ("authority", "options", "recommend", "otherwise", "factors", "decides", "four_eyes"),
     "action": ("use", "target", "probe", "on_crash", "timeout", "retries", "params"),
     "notice": ("to", "draft", "reports"),
     "call": ("call", "pass_"),

@@ -13,6 +13,7 @@ from models.values import Duration, Frozen, Id, Text
 Event = Literal[
     "declared",
     "decision",
+    "approval",
     "step-ready",
     "step-overdue",
     "step-unknown",

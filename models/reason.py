@@ -18,6 +18,7 @@ class Reason(StrEnum):
     REPEAT_DUE = "repeat due"
     ROUTE_EXHAUSTED = "route exhausted"
     DELIVERY_FAILED = "no channel reaches this level"
+    DECLINED = "nobody of this level takes it"
     NOT_RENEWED = "not yet lapsed"
     # steps
     READY = "ready"
@@ -75,4 +76,9 @@ class Reason(StrEnum):
     NOT_SKIPPABLE = "a gate needs this step"
     SAME_PERSON = "the same person on both sides"
     NOT_ASKED_TO_CONFIRM = "nothing to confirm"
+    NOT_PAGED = "the page has not reached this person"
+    NOTHING_PROPOSED = "nothing waits for approval"
+    IN_PERSON = "an approval is given in person"
+    NOT_ASKED_FOR_OPINION = "no opinion was asked for"
+    NOT_YOURS = "the step is not yours"
     SELF_MERGE = "same incident"

@@ -10,9 +10,11 @@ from models.policy import STEP_ROLES, Route
 from models.state import Incident, Page, Programme, StreamState
 from models.world import World
 
-INSTEAD = {"clock-forecast": "clock-breached", "clock-breached": "step-overdue"}
-"""Whose route a clock takes that has none of its own: what breaks must not break in silence."""
+INSTEAD = {"approval": "decision", "clock-forecast": "clock-breached", "clock-breached": "step-overdue"}
+"""Whose route an event takes that has none of its own: nothing that needs somebody happens in silence."""
 CLOCK_WARNING = "clock-warning"
+APPROVAL = "approval"
+"""The event, and the kind of subject, of a decision that waits for its second person."""
 
 
 def choose_route(
@@ -77,12 +79,22 @@ def level_recipients(
     """The people that `to` means now, each once, with the channels that reach them in order."""
     found: dict[str, dict[str, Any]] = {}
     incident = state if isinstance(state, Incident) else None
+    barred = _barred(incident, subject)
     for who in to:
         named = _named(world, state, who, subject) if who in STEP_ROLES else who
         for holder in world.holders(incident, named) if named else ():
-            if holder.person.id not in found:
+            if holder.person.id not in found and holder.person.id not in barred:
                 found[holder.person.id] = _recipient(world, holder, channels)
     return list(found.values())
+
+
+def _barred(incident: Incident | None, subject: str) -> frozenset[str]:
+    """Who cannot be the second pair of eyes: whoever proposed the decision, or wrote the proposal down."""
+    kind, _, name = subject.partition(":")
+    known = incident.steps.get(name) if incident is not None and kind == APPROVAL else None
+    if known is None or known.proposed is None:
+        return frozenset()
+    return frozenset(one for one in (known.proposed.by, known.proposed.recorded_by) if one)
 
 
 def _named(world: World, state: StreamState, who: str, subject: str) -> str | None:
@@ -96,9 +108,16 @@ def _named(world: World, state: StreamState, who: str, subject: str) -> str | No
         return next((one.person for one in waiting if str(one.seq) == name), None)
     if kind == "clock":
         return _of_clock(state, name)
-    planned = world.step(state, name) if kind == "step" else None
+    return _of_step(world, state, who, kind, name)
+
+
+def _of_step(world: World, state: Incident, who: str, kind: str, name: str) -> str | None:
+    """Who answers for a step, or for the approval of what was proposed there."""
+    planned = world.step(state, name) if kind in {"step", APPROVAL} else None
     if planned is None:
         return None
+    if kind == APPROVAL:
+        return planned.step.approver
     known = state.steps.get(planned.key)
     if who == "owner" and known is not None and known.owner:
         return known.owner
@@ -132,7 +151,7 @@ def ask(
     """The facts that call for an acknowledgement of `subject`; none if the policy has no route for it."""
     planned = None
     kind, _, name = subject.partition(":")
-    if isinstance(state, Incident) and kind == "step":
+    if isinstance(state, Incident) and kind in {"step", APPROVAL}:
         planned = world.step(state, name)
     clock = name.partition(":")[0] if kind == "clock" else None
     route, wanted = None, event

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from models.answers import Declined, HandedOver, Opinion, ProposedDecision, SentBack
 from models.policy import ClockKind
 from models.rooms import Room
 
@@ -63,6 +64,7 @@ class Page(msgspec.Struct, kw_only=True):
     acked_at: datetime | None = None
     worked_at: datetime | None = None
     delegated_to: str | None = None
+    delegated_by: str | None = None
     delegated_until: datetime | None = None
     delegated_levels: list[int] = []
     ended_at: datetime | None = None
@@ -70,6 +72,7 @@ class Page(msgspec.Struct, kw_only=True):
     failed: list[str] = []
     sent: int = 0
     delayed_by: list[str] = []
+    declined: dict[str, Declined] = {}
     detail: dict[str, Any] = {}
 
 
@@ -114,6 +117,10 @@ class StepState(msgspec.Struct, kw_only=True):
     error: str | None = None
     unconfirmed: bool = False
     added: dict[str, Any] | None = None
+    proposed: ProposedDecision | None = None
+    sent_back: SentBack | None = None
+    opinions: list[Opinion] = []
+    handed: HandedOver | None = None
 
 
 class PhaseState(msgspec.Struct, kw_only=True):

@@ -19,10 +19,20 @@ from models.reason import Reason
 from models.routing import level_recipients, route_of
 from models.state import Incident, Intake, Page, Programme, StreamState
 from models.world import World
+from notifiers.briefing_answers import (
+    brief_opinion,
+    brief_proposal,
+    brief_refusals,
+    brief_step_answers,
+    brief_tried,
+    sent_back,
+)
 from notifiers.briefing_clocks import brief_clock, brief_reports, brief_severity
 from notifiers.briefing_names import Matter, at, person_name, text_of
 from notifiers.message import blank_context
 from notifiers.phrases import PHRASES
+
+Brief = Callable[[str, Matter, str], dict[str, Any]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,12 +132,13 @@ def _page(page: Page, envelope: Envelope, matter: Matter, lang: str) -> dict[str
         "then": _then(page, route, following, matter, lang),
         "extra": {
             "others": _others(page, envelope, world, lang),
-            "tried": _tried(page, world, lang),
+            "tried": brief_tried(page, matter, lang),
             "by": person_name(world, page.acked_by, lang),
             "at": at(page.acked_at, zone, lang) if page.acked_at else "",
             "since": at(page.asked_at, zone, lang),
             "part": str(page.detail.get("what", "")),
             "said": text_of(matter, matter.state.title) if isinstance(matter.state, Incident) else "",
+            **brief_refusals(page, matter, lang),
         },
     }
     if page.delayed_by:
@@ -147,13 +158,6 @@ def _others(page: Page, envelope: Envelope, world: World, lang: str) -> list[str
     return [person_name(world, one.person, lang) for one in people if one.person != envelope.person]
 
 
-def _tried(page: Page, world: World, lang: str) -> list[str]:
-    found: dict[str, None] = {}
-    for people in page.reached.values():
-        found.update((person_name(world, one.person, lang), None) for one in people)
-    return list(found)
-
-
 def _then(page: Page, route: Route | None, following: datetime, matter: Matter, lang: str) -> str:
     """What follows if nobody answers: who is next, and when."""
     if route is None:
@@ -171,8 +175,10 @@ def _then(page: Page, route: Route | None, following: datetime, matter: Matter, 
 
 def _subject(subject: str, matter: Matter, lang: str) -> dict[str, Any]:
     kind, _, name = subject.partition(":")
-    about: dict[str, Callable[[str, Matter, str], dict[str, Any]]] = {
+    about: dict[str, Brief] = {
         "step": _step,
+        "approval": lambda name, matter, lang: _with(_step, brief_proposal, name, matter, lang),
+        "opinion": lambda name, matter, lang: _with(_step, brief_opinion, name, matter, lang),
         "alert": _alert,
         "improvement": _improvement,
         "confirm": _confirm,
@@ -190,6 +196,12 @@ def _subject(subject: str, matter: Matter, lang: str) -> dict[str, Any]:
         },
     }
     return about[kind](name, matter, lang) if kind in about else {}
+
+
+def _with(first: Brief, then: Brief, name: str, matter: Matter, lang: str) -> dict[str, Any]:
+    """What a step says, and on top what is asked about it; the part after `#` is no part of its key."""
+    found, more = first(name.partition("#")[0], matter, lang), then(name, matter, lang)
+    return found | more | {"extra": found.get("extra", {}) | more.get("extra", {})}
 
 
 def _step(key: str, matter: Matter, lang: str) -> dict[str, Any]:
@@ -213,6 +225,10 @@ def _step(key: str, matter: Matter, lang: str) -> dict[str, Any]:
         "recommend": next((one.title.lang(lang) for one in step.options if one.id == step.recommend), ""),
         "phase": PHRASES[lang][f"phase.{step.phase}"],
     }
+    if known is not None:
+        found["extra"] = brief_step_answers(known, matter, lang)
+        if known.sent_back is not None:
+            found["reason"] = sent_back(known.sent_back, matter, lang)
     if known is not None and known.limit_at is not None:
         found["limit"] = at(known.limit_at, world.organisation.zone, lang)
     found["command"] = f"hikeshi step show {state.stream} {key.rsplit('/', 1)[-1]}"

@@ -8,6 +8,7 @@ import typer
 
 from console.cli import (
     alerts,
+    approving,
     deciding,
     declaring,
     ending,
@@ -36,6 +37,7 @@ MODULES = (
     steps,
     library,
     deciding,
+    approving,
     matter,
     harm,
     reports,

@@ -32,11 +32,26 @@ def _group(app: typer.Typer, name: str, acts: dict[str, object], looks: dict[str
     app.add_typer(group, name=name)
 
 
-def note(session: Session, incident: Incident, text: Text, at: At = None) -> None:
-    """Something for the timeline."""
-    from models.commands import Note  # noqa: PLC0415
+def note(
+    session: Session,
+    *,
+    incident: Incident,
+    text: Text,
+    at: At = None,
+    said_by: Annotated[str, Opt("--said-by", metavar="NAME", show_default=False)] = "",
+    source: Annotated[str, Opt("--source", metavar="TEXT", show_default=False)] = "",
+) -> None:
+    """Something for the timeline, at its own instant."""
+    from models.answers import TimelineEntry  # noqa: PLC0415
 
-    session.write(session.stream(incident), Note, text=text, at=session.instant(at, "--at"))
+    session.write(
+        session.stream(incident),
+        TimelineEntry,
+        text=text,
+        at=session.instant(at, "--at"),
+        said_by=session.person(said_by),
+        source=source,
+    )
 
 
 def severity(

@@ -1,4 +1,4 @@
-"""ack and delegate: who has a page."""
+"""ack, delegate and decline: who has a page."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from console.cli.arguments import At, Incident, Person
+from console.cli.arguments import At, Incident, Person, Reason
 from console.cli.given import writes
 from console.cli.session import Session
 
@@ -18,6 +18,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
     writes(app, "ack")(ack)
     writes(app, "delegate")(delegate)
+    writes(app, "decline")(decline)
 
 
 def ack(
@@ -54,10 +55,23 @@ def delegate(
     )
 
 
+def decline(
+    session: Session,
+    incident: Incident,
+    page: Annotated[str, typer.Argument(metavar="PAGE")],
+    reason: Reason,
+) -> None:
+    """I cannot take it; what I have already I give back."""
+    from models.answers import Decline  # noqa: PLC0415
+
+    stream = session.stream(incident)
+    session.write(stream, Decline, page=_page(session, stream, page), reason=reason)
+
+
 def _page(session: Session, stream: str, reference: str) -> int:
     """A page by its number, or the open one about the step that `reference` ends."""
     from console.cli import report  # noqa: PLC0415
-    from models.reason import Reason  # noqa: PLC0415
+    from models.reason import Reason as Why  # noqa: PLC0415
 
     state = session.desk.state(stream)
     number = reference.removeprefix("#")
@@ -66,7 +80,7 @@ def _page(session: Session, stream: str, reference: str) -> int:
     found = _about(state, reference)
     if len(found) == 1:
         return found[0]
-    report.refused(session, stream, Reason.NO_SUCH_PAGE, {"page": reference, "known": sorted(state.pages)})
+    report.refused(session, stream, Why.NO_SUCH_PAGE, {"page": reference, "known": sorted(state.pages)})
 
 
 def _about(state: StreamState, reference: str) -> list[int]:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from console.cli import handing
 from console.cli.arguments import All, At, Incident, Person, Reason, Step
 from console.cli.given import reads, writes
 from console.cli.session import Session
@@ -24,6 +25,9 @@ def register(app: typer.Typer) -> None:
     writes(step, "na")(step_na)
     writes(step, "assign")(step_assign)
     writes(step, "start")(step_start)
+    writes(step, "take")(handing.step_take)
+    writes(step, "hand-over")(handing.step_hand_over)
+    writes(step, "refuse")(handing.step_refuse)
     writes(step, "retry")(step_retry)
     app.add_typer(step, name="step")
 

@@ -32,6 +32,11 @@ _VARIANTS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     ),
     "service.loss": lambda data: "" if data.get("status") == "unknown" else f".{data.get('status')}",
     "obligation.proposed": lambda data: "" if data.get("applies") else ".withdrawn",
+    "decision.made": lambda data: ".approved" if data.get("approved_by") else "",
+    "step.started": lambda data: ".taken" if data.get("taken_from") else "",
+    "page.declined": lambda data: ".back" if data.get("gave_back") else "",
+    "page.hurried": lambda data: ".declined" if data.get("reason") == Reason.DECLINED.value else "",
+    "note.added": lambda data: ".said" if data.get("said_by") else ".source" if data.get("source") else "",
     "obligation.judged": lambda data: "" if data.get("applicable") else ".not",
 }
 """Kinds that say one of several things, by what they hold."""
@@ -53,6 +58,12 @@ def variants() -> tuple[str, ...]:
         "service.loss.beyond",
         "obligation.proposed.withdrawn",
         "obligation.judged.not",
+        "decision.made.approved",
+        "step.started.taken",
+        "page.declined.back",
+        "page.hurried.declined",
+        "note.added.said",
+        "note.added.source",
     )
 
 
@@ -137,7 +148,21 @@ _NAMED: Mapping[str, Callable[[Naming, str], str]] = {
     "name": lambda naming, value: naming.texts.word("words.instant", value),
     "level": lambda naming, value: value,
 }
-_PEOPLE = frozenset({"person", "people", "by", "to", "owner", "who", "role"})
+_PEOPLE = frozenset(
+    {
+        "person",
+        "people",
+        "by",
+        "to",
+        "owner",
+        "who",
+        "role",
+        "decided_by",
+        "approved_by",
+        "said_by",
+        "taken_from",
+    }
+)
 
 
 def _text(naming: Naming, name: str, value: str) -> str:
@@ -160,10 +185,13 @@ _BAD = frozenset(
     {
         "page.exhausted", "page.unanswerable", "message.given_up", "step.failed", "step.unknown",
         "step.overdue", "gate.overridden", "machine.impaired", "alert.overdue", "quarantine.entered",
+        "decision.rejected",
         "improvement.overdue", "reading.overdue", "clock.breached", "clock.missed", "service.level.fell",
     }
 )  # fmt: skip
-_STRONG = frozenset({"incident.declared", "decision.made", "incident.resolved", "incident.closed"})
+_STRONG = frozenset(
+    {"incident.declared", "decision.made", "decision.proposed", "incident.resolved", "incident.closed"}
+)
 _DIM = frozenset({"message.requested", "message.sent", "step.not_applicable"})
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-from console.views import harm, pages, reports
+from console.views import answers, harm, pages, reports
 from console.views.causes import cause, gate
 from console.views.clocks import OVER, clocks, section
 from console.views.naming import Naming, to_decide
@@ -143,6 +143,7 @@ def _decisions(state: Incident, naming: Naming) -> Iterator[Line]:
             yield Line(text=f"・{option.id}: {option.title.lang(lang)}{price}{mark}", indent=2)
         if step.otherwise:
             yield Line(text=texts("words.decision.otherwise", text=step.otherwise.lang(lang)), indent=1)
+        yield from answers.of_step(known, planned, naming)
         do = to_decide(state.stream, planned)
         yield Line(text=texts("words.decision.how", command=do), indent=1, style="dim")
 
@@ -331,6 +332,8 @@ def as_json(state: Incident, naming: Naming) -> dict[str, object]:
                 "options": [option.id for option in planned.step.options],
                 "recommend": planned.step.recommend,
                 "limit_at": iso(known.limit_at) if known.limit_at else None,
+                "proposed": known.proposed.choice if known.proposed else None,
+                "approver": planned.step.approver,
             }
             for known, planned in open_decisions(state, naming)
         ],
@@ -344,6 +347,7 @@ def as_json(state: Incident, naming: Naming) -> dict[str, object]:
                 "state": page.state,
                 "level": page.level + 1,
                 "acknowledged_by": page.acked_by,
+                "declined_by": list(page.declined),
             }
             for page in _live(state)
         ],

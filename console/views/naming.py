@@ -159,6 +159,8 @@ class Naming:
             return self.step(name)
         if kind == "clock":
             return self.clock(name)
+        if kind in {"approval", "opinion"}:
+            return self.texts(f"words.subject.{kind}", name=self.step(name.partition("#")[0]))
         return (
             self.texts("words.subject." + kind, name=harmless(name, 80))
             if name

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from console.views import answers
 from console.views.naming import Naming
 from console.views.sheet import Line, Style
 from models.page import due_at, escalation_due
@@ -58,8 +59,11 @@ def lines(page: Page, naming: Naming) -> list[Line]:
     if page.delegated_to and page.delegated_until:
         until = naming.at(page.delegated_until)
         found.append(
-            Line(text=texts("words.page.delegated", who=naming.who(page.delegated_to), until=until), indent=1)
+            Line(
+                text=texts("words.page.delegated", who=answers.delegate(page, naming), until=until), indent=1
+            )
         )
+    found += answers.refusals(page, naming)
     if page.failed:
         found.append(Line(text=texts("words.page.failed", n=len(page.failed)), style="bad", indent=1))
     if not page.sent:

@@ -103,22 +103,28 @@ def _phases(state: Incident, facts: Sequence[Fact], naming: Naming) -> tuple[Tab
     return _table(naming, ("phase", "status", "opened", "ended", "times"), rows)
 
 
+_DECISIONS = frozenset({"decision.made", "decision.withdrawn", "decision.proposed", "decision.rejected"})
+_IN_WORDS = frozenset({"decision.withdrawn", "decision.proposed", "decision.rejected"})
+
+
 def _decisions(facts: Sequence[Fact], naming: Naming) -> tuple[Table, ...]:
     headers = ("at", "what", "choice", "authority", "who", "reason", "factors")
-    made = [fact for fact in facts if fact.kind in {"decision.made", "decision.withdrawn"}]
+    made = [fact for fact in facts if fact.kind in _DECISIONS]
     return _table(naming, headers, [_decision(fact, naming) for fact in made])
 
 
 def _decision(fact: Fact, naming: Naming) -> tuple[str, ...]:
     data, texts = fact.data, naming.texts
     choice = data["choice"]
-    if fact.kind == "decision.withdrawn":
+    if fact.kind in _IN_WORDS:
         choice = fact_view.sentence(fact, naming)
     elif "against_recommendation" in data:
         choice += texts("words.export.against", recommend=data["against_recommendation"])
-    who = naming.who(fact.for_ or fact.actor)
+    who = naming.who(data.get("decided_by") or fact.for_ or fact.actor)
     if fact.for_:
         who = texts("words.recorded_by", name=who, scribe=naming.who(fact.actor))
+    if "approved_by" in data:
+        who = texts("words.comma").join((who, naming.who(data["approved_by"])))
     factors = (
         f"{texts.word('words.factor', name)}: {naming.text(value)}"
         for name, value in data.get("factors", {}).items()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from console.views import answers
 from console.views.causes import cause
 from console.views.naming import Naming
 from console.views.sheet import Line, Row, Section, Style, Table
@@ -39,7 +40,7 @@ def ready_by_owner(state: Incident, naming: Naming) -> Iterator[Line]:
         if known.status in {"ready", "started", "failed", "unknown"}:
             owner = owner_of(known, planned)
             title = naming.holders(owner) if owner else naming.texts("words.machine")
-            groups.setdefault(title, []).append(_ready(known, naming))
+            groups.setdefault(title, []).extend(_ready(known, planned, naming))
     for owner, lines in groups.items():
         yield Line(text=owner, style="strong")
         yield from lines
@@ -47,18 +48,18 @@ def ready_by_owner(state: Incident, naming: Naming) -> Iterator[Line]:
         yield Line(text=naming.texts("words.steps_how", incident=state.stream), style="dim")
 
 
-def _ready(known: StepState, naming: Naming) -> Line:
-    texts = naming.texts
-    status = texts.word("words.status", known.status)
+def _ready(known: StepState, planned: PlannedStep, naming: Naming) -> Iterator[Line]:
+    status = answers.status(known, naming)
     limit = f"  {naming.times.left(known.limit_at, naming.now)}" if known.limit_at else ""
     late = known.overdue or known.status in {"failed", "unknown"}
     by = f"  {naming.who(known.started_by)}" if known.status == "started" and not known.node else ""
     error = f"  {naming.text(known.error, 200)}" if known.error else ""
-    return Line(
+    yield Line(
         text=f"・{naming.step(known.key)}  {status}{by}{limit}{error}",
         style="bad" if late else "plain",
         indent=1,
     )
+    yield from answers.of_step(known, planned, naming)
 
 
 def listing(state: Incident, naming: Naming, *, everything: bool) -> Section:
@@ -86,7 +87,7 @@ def _row(known: StepState | None, planned: PlannedStep, naming: Naming) -> Row:
     return Row(
         cells=(
             naming.phase(planned.step.phase),
-            naming.texts.word("words.status", status),
+            answers.status(known, naming),
             planned.key,
             naming.title(planned),
             naming.who(owner) if owner else naming.texts("words.machine"),
@@ -111,6 +112,7 @@ def whole(state: Incident, planned: PlannedStep, naming: Naming) -> list[Line]:
             lines.append(Line(text=texts(f"words.step.{key}", text=text.lang(lang))))
     lines += [Line(text=texts("words.step.do_not", text=one.lang(lang)), style="bad") for one in step.do_not]
     lines += list(_asks(planned, naming))
+    lines += list(answers.of_step(known, planned, naming))
     lines += [
         Line(text=f"・{cause(naming, one)}", style="warn") for one in state.gates_held.get(planned.key, [])
     ]
@@ -127,7 +129,7 @@ def _status(known: StepState, planned: PlannedStep, naming: Naming) -> str:
     return naming.texts(
         "words.step.status",
         phase=naming.phase(planned.step.phase),
-        status=naming.texts.word("words.status", known.status),
+        status=answers.status(known, naming),
         limit=limit,
         kind=naming.texts.word("words.kind", planned.step.kind),
     )

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+from models.answers import Declined
 from models.fact import Fact
 from models.state import Incident, Page, Recipient, StreamState
 
@@ -110,6 +111,7 @@ def _lapsed(state: StreamState, fact: Fact) -> None:
 def _acknowledged(state: StreamState, fact: Fact) -> None:
     page = state.pages[fact.data["page"]]
     page.acks[fact.data["by"]] = fact.at
+    page.declined.pop(fact.data["by"], None)
     # An acknowledgement that lapses later was still one: what is measured counts from the first.
     page.heard_at = page.heard_at or fact.at
     if fact.data["complete"]:
@@ -119,9 +121,23 @@ def _acknowledged(state: StreamState, fact: Fact) -> None:
         page.worked_at = None
 
 
+def _declined(state: StreamState, fact: Fact) -> None:
+    page, who = state.pages[fact.data["page"]], fact.data["by"]
+    gave_back = fact.data.get("gave_back", False)
+    page.declined[who] = Declined(
+        level=fact.data["level"], at=fact.at, reason=fact.data["reason"], gave_back=gave_back
+    )
+    page.acks.pop(who, None)
+    if page.delegated_to == who:
+        page.delegated_to = page.delegated_until = None
+    if gave_back:
+        page.state = "open"
+        page.acked_by = page.acked_at = page.worked_at = None
+
+
 def _delegated(state: StreamState, fact: Fact) -> None:
     page = state.pages[fact.data["page"]]
-    page.delegated_to = fact.data["to"]
+    page.delegated_to, page.delegated_by = fact.data["to"], fact.data["by"]
     page.delegated_levels.append(page.level)
     until = datetime.fromisoformat(fact.data["until"])
     page.delegated_until = page.base = until
@@ -177,6 +193,7 @@ FOLDS: dict[str, Callable[[Any, Fact], None]] = {
     "page.acknowledged": _acknowledged,
     "page.seen": no_change,
     "page.delegated": _delegated,
+    "page.declined": _declined,
     "page.stopped": _stopped,
     "page.worked": _worked,
     "page.unanswerable": _called_out,

@@ -6,7 +6,9 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+from models.answers import HandedOver, Opinion, ProposedDecision, SentBack
 from models.fact import Fact
+from models.fold.pages import no_change
 from models.state import Incident, StepState
 
 
@@ -56,7 +58,46 @@ def _overridden(state: Incident, fact: Fact) -> None:
 
 
 def _assigned(state: Incident, fact: Fact) -> None:
-    _step(state, fact).owner = fact.data["person"]
+    step = _step(state, fact)
+    step.owner, step.handed = fact.data["person"], None
+
+
+def _handed_over(state: Incident, fact: Fact) -> None:
+    """It waits for the receiver to begin it, also if the giver had begun."""
+    step = _step(state, fact)
+    step.owner = fact.data["to"]
+    step.handed = HandedOver(
+        by=fact.data["by"], to=fact.data["to"], at=fact.at, reason=fact.data.get("reason")
+    )
+    if step.status == "started":
+        step.status = "ready"
+        step.started_at = step.started_by = None
+
+
+def _refused(state: Incident, fact: Fact) -> None:
+    step = _step(state, fact)
+    step.owner = fact.data["to"]
+    if step.handed is not None:
+        step.handed.refused_at, step.handed.refusal = fact.at, fact.data["reason"]
+
+
+def _opinion_asked(state: Incident, fact: Fact) -> None:
+    opinions = _step(state, fact).opinions
+    opinions.append(
+        Opinion(
+            number=fact.data["number"],
+            person=fact.data["person"],
+            asked_by=fact.for_ or fact.actor,
+            question=fact.data["question"],
+            asked_at=fact.at,
+        )
+    )
+
+
+def _opinion_given(state: Incident, fact: Fact) -> None:
+    for one in _step(state, fact).opinions:
+        if one.number in fact.data["numbers"]:
+            one.text, one.given_at = fact.data["text"], fact.at
 
 
 def _started(state: Incident, fact: Fact) -> None:
@@ -65,6 +106,9 @@ def _started(state: Incident, fact: Fact) -> None:
     step.started_at = fact.at
     step.started_by = fact.for_ or fact.actor
     step.attempt = fact.data.get("attempt", step.attempt + 1)
+    step.handed = None
+    if fact.data.get("taken_from") is not None and step.owner is not None:
+        step.owner = step.started_by
     step.node = fact.data.get("node")
     step.epoch = fact.data.get("epoch", 0)
     lease = fact.data.get("lease_until")
@@ -79,6 +123,7 @@ def _finished(state: Incident, fact: Fact) -> StepState:
     step.lease_until = None
     step.limit_at = None
     step.outputs = dict(fact.data.get("outputs", {}))
+    step.handed = None
     step.unconfirmed = fact.for_ is not None
     return step
 
@@ -89,8 +134,39 @@ def _done(state: Incident, fact: Fact) -> None:
     step.reason = fact.data.get("reason")
 
 
+def _proposed(state: Incident, fact: Fact) -> None:
+    step = _step(state, fact)
+    step.sent_back = None
+    step.proposed = ProposedDecision(
+        seq=fact.seq,
+        by=fact.for_ or fact.actor,
+        recorded_by=fact.actor if fact.for_ is not None else None,
+        at=fact.at,
+        choice=fact.data["choice"],
+        reason=fact.data["reason"],
+        data=fact.data,
+    )
+
+
+def _approval_asked(state: Incident, fact: Fact) -> None:
+    proposed = _step(state, fact).proposed
+    if proposed is not None:
+        proposed.asked = True
+
+
+def _rejected(state: Incident, fact: Fact) -> None:
+    step = _step(state, fact)
+    _withdrawn(state, fact)
+    step.sent_back = SentBack(
+        by=fact.for_ or fact.actor, at=fact.at, choice=fact.data["choice"], reason=fact.data["reason"]
+    )
+
+
 def _decided(state: Incident, fact: Fact) -> None:
     step = _finished(state, fact)
+    # With four eyes the fact is the second person's act, and the decision the first one's.
+    step.done_by = fact.data.get("decided_by", step.done_by)
+    step.proposed = step.sent_back = None
     step.choice = fact.data["choice"]
     step.factors = dict(fact.data.get("factors", {}))
     step.reason = fact.data["reason"]
@@ -100,7 +176,7 @@ def _decided(state: Incident, fact: Fact) -> None:
 def _withdrawn(state: Incident, fact: Fact) -> None:
     step = _step(state, fact)
     step.status = "waiting"
-    step.choice = step.reason = step.done_at = step.done_by = None
+    step.choice = step.reason = step.done_at = step.done_by = step.proposed = None
     step.factors = {}
 
 
@@ -150,6 +226,7 @@ def _reset(state: Incident, fact: Fact) -> None:
     anew = _anew(step, step.round)
     anew.limit_at, anew.overdue, anew.drafted = step.limit_at, step.overdue, step.drafted
     anew.look_first = fact.data.get("look_first", False)
+    anew.opinions, anew.handed, anew.sent_back = step.opinions, step.handed, step.sent_back
     state.steps[step.key] = anew
     state.gates_held.pop(step.key, None)
 
@@ -176,5 +253,13 @@ FOLDS: dict[str, Callable[[Any, Fact], None]] = {
     "gate.overridden": _overridden,
     "decision.made": _decided,
     "decision.withdrawn": _withdrawn,
+    "decision.proposed": _proposed,
+    "decision.rejected": _rejected,
+    "decision.approved": no_change,
+    "approval.asked": _approval_asked,
+    "step.handed_over": _handed_over,
+    "step.refused": _refused,
+    "opinion.asked": _opinion_asked,
+    "opinion.given": _opinion_given,
     "notice.drafted": _drafted,
 }

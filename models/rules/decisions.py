@@ -13,32 +13,24 @@ from models.playbook import FACTORS
 from models.reason import Reason
 from models.rules.common import Decided, find_step, must_not_have_ended, text
 from models.rules.told import judged
-from models.state import Incident
+from models.state import Incident, StepState
 from models.world import World
 
 MAX_FACTOR = 1_000
 
 
 def decide_step(state: Incident, command: Decide, world: World) -> Decided:
-    """Record the choice (FSA-2.5.2.4-B1, B2)."""
+    """Record the choice (FSA-2.5.2.4-B1, B2); where the step asks for four eyes, as a proposal."""
     require(command, "decide", state, world)
     must_not_have_ended(state)
     planned, known = find_step(state, world, command.step)
     if planned.step.kind != "decision":
         raise Refused(Reason.STEP_NOT_READY, {"step": planned.key, "status": "no decision", "after": ()})
-    if known.status == "done":
-        raise Refused(Reason.ALREADY, {"what": f"{planned.key}: {known.choice} ({known.done_by})"})
-    if known.status == "held":
-        causes = state.gates_held.get(planned.key, [])
-        raise Refused(Reason.GATE_HELD, {"step": planned.key, "gates": known.held, "causes": causes})
-    if known.status not in {"ready", "started"}:
-        raise Refused(
-            Reason.STEP_NOT_READY, {"step": planned.key, "status": known.status, "after": planned.after or ()}
-        )
+    must_be_undecided(state, planned, known)
     options = [option.id for option in planned.step.options]
     if command.choice not in options:
         raise Refused(Reason.NO_SUCH_OPTION, {"choice": command.choice, "known": options})
-    entitled = _entitled(state, planned, command.who, world)
+    entitled = as_whom(state, planned.step.authority or "", planned.key, command.who, world)
     reason = text(command.reason, "reason")
     data: dict[str, Any] = {"step": planned.key, "choice": command.choice, "authority": entitled}
     texts = {"reason": reason} | {
@@ -50,21 +42,39 @@ def decide_step(state: Incident, command: Decide, world: World) -> Decided:
     sets = {f"{planned.scope}.{name}": command.choice for name in planned.step.sets}
     if sets:
         data["sets"] = sets
+    if planned.step.approver is not None:
+        # Four eyes: nothing follows from it until somebody else has approved it.
+        return [Draft(kind="decision.proposed", data=data, texts=texts, at=command.at)]
     chosen = next(option for option in planned.step.options if option.id == command.choice)
     made = Draft(kind="decision.made", data=data, texts=texts, at=command.at)
     return [made, *judged(state, chosen, reason, world)]
 
 
-def _entitled(state: Incident, planned: PlannedStep, person: str, world: World) -> dict[str, str]:
-    """As what the person decides: the authority's role, by rota, assignment or as a deputy."""
-    role = planned.step.authority or ""
+def must_be_undecided(state: Incident, planned: PlannedStep, known: StepState) -> None:
+    """Raises Refused unless the decision can be made now."""
+    if known.status == "done":
+        raise Refused(Reason.ALREADY, {"what": f"{planned.key}: {known.choice} ({known.done_by})"})
+    if known.status == "held":
+        causes = state.gates_held.get(planned.key, [])
+        raise Refused(Reason.GATE_HELD, {"step": planned.key, "gates": known.held, "causes": causes})
+    if known.status not in {"ready", "started"}:
+        raise Refused(
+            Reason.STEP_NOT_READY, {"step": planned.key, "status": known.status, "after": planned.after or ()}
+        )
+
+
+def as_whom(state: Incident, role: str, what: str, person: str, world: World) -> dict[str, str]:
+    """As what the person decides `what`: the role, held by rota, by assignment or as a deputy.
+
+    Raises Refused if the person does not hold it.
+    """
     for holder in world.holders(state, role):
         if holder.person.id == person:
             found = {"role": role, "directory": world.directory.version}
             return found | ({"deputy_for": holder.deputy_for} if holder.deputy_for else {})
     if role in world.roles_of(state, person):
         return {"role": role, "directory": world.directory.version}
-    raise Refused(Reason.AUTHORITY_MISSING, {"who": person, "needs": [role], "what": planned.key})
+    raise Refused(Reason.AUTHORITY_MISSING, {"who": person, "needs": [role], "what": what})
 
 
 def _factors(planned: PlannedStep, command: Decide) -> dict[str, str]:
@@ -86,12 +96,13 @@ def withdraw(state: Incident, command: WithdrawDecision, world: World) -> Decide
     require(command, "withdraw", state, world)
     must_not_have_ended(state)
     planned, known = find_step(state, world, command.step)
-    if known.choice is None:
+    choice = known.proposed.choice if known.proposed is not None else known.choice
+    if choice is None:
         raise Refused(Reason.STEP_NOT_READY, {"step": planned.key, "status": known.status, "after": ()})
     return [
         Draft(
             kind="decision.withdrawn",
-            data={"step": planned.key, "choice": known.choice},
+            data={"step": planned.key, "choice": choice},
             texts={"reason": text(command.reason, "reason")},
         )
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from models.answers import TimelineEntry
 from models.clock import iso
 from models.commands import (
     Absorb,
@@ -45,6 +46,7 @@ from models.state import Incident
 from models.world import World
 
 DEFAULT_PLAYBOOK = "unknown"
+MAX_SOURCE = 1_000
 RELATIONS = ("related", "causes", "caused-by", "follows")
 INSTANTS = (
     "occurred", "detected", "recognised", "identified", "determined", "classified", "compromised",
@@ -254,6 +256,20 @@ def note(state: Incident, command: Note, world: World) -> Decided:
     """Something for the timeline; allowed for ever."""
     require(command, "note", state, world)
     return [Draft(kind="note.added", texts={"text": text(command.text, "text")}, at=command.at)]
+
+
+def timeline_entry(state: Incident, command: TimelineEntry, world: World) -> Decided:
+    """What was said or seen elsewhere, at its own instant; with who said it and where, if that is known."""
+    require(command, "note", state, world)
+    texts = {"text": text(command.text, "text")}
+    data: dict[str, Any] = {}
+    if command.source.strip():
+        texts["source"] = text(command.source, "source", MAX_SOURCE)
+    if world.directory.person(command.said_by.strip()) is not None:
+        data["said_by"] = command.said_by.strip()
+    elif command.said_by.strip():
+        texts["said_by"] = text(command.said_by, "said_by", MAX_TITLE)
+    return [Draft(kind="note.added", data=data, texts=texts, at=command.at)]
 
 
 def confirm(state: Incident, command: Confirm, world: World) -> Decided:

@@ -9,7 +9,7 @@ from models.clock import iso
 from models.commands import Acknowledge, Delegate, Impair, MarkDelivery
 from models.errors import Refused
 from models.fact import Draft
-from models.page import Escalation, escalation_due
+from models.page import Escalation, escalation_due, hurry, refused_on
 from models.permission import require
 from models.policy import Route
 from models.reason import Reason
@@ -26,7 +26,7 @@ DELIVERY = "delivery"
 def acknowledge(state: StreamState, command: Acknowledge, world: World) -> Decided:
     """I have it. Somebody entitled on any level takes it over; anybody else is recorded as having seen it."""
     require(command, "ack", state, world)
-    page = _page(state, command.page, command.who, world)
+    page = find_page(state, command.page, command.who)
     if page.state != "open":
         raise Refused(Reason.ALREADY, {"what": f"{page.state} ({page.acked_by or ''})", "page": page.id})
     route = route_of(world, state, page)
@@ -46,12 +46,13 @@ def acknowledge(state: StreamState, command: Acknowledge, world: World) -> Decid
     return [Draft(kind="page.acknowledged", data=data, at=command.at)]
 
 
-def _page(state: StreamState, number: int | None, person: str, world: World) -> Page:
+def find_page(state: StreamState, number: int | None, person: str) -> Page:
+    """The page of this number, or the one open page that asks this person. Raises Refused."""
     if number is not None:
         if number not in state.pages:
             raise Refused(Reason.NO_SUCH_PAGE, {"page": number, "known": sorted(state.pages)})
         return state.pages[number]
-    asked = [page for page in state.open_pages() if _asks(page, person)]
+    asked = [page for page in state.open_pages() if asks(page, person)]
     if asked:
         return asked[-1]
     if len(state.open_pages()) == 1:
@@ -62,7 +63,7 @@ def _page(state: StreamState, number: int | None, person: str, world: World) -> 
     raise Refused(Reason.NO_SUCH_PAGE, {"page": "", "known": [page.id for page in state.open_pages()]})
 
 
-def _asks(page: Page, person: str) -> bool:
+def asks(page: Page, person: str) -> bool:
     """Whether the page has reached this person; taking over another's page needs its number."""
     if page.delegated_to == person:
         return True
@@ -81,7 +82,7 @@ def _complete(state: StreamState, page: Page, route: Route, level: int, person: 
 def delegate(state: StreamState, command: Delegate, world: World) -> Decided:
     """Somebody else has it until a time; then the route goes on."""
     require(command, "delegate", state, world)
-    page = _page(state, command.page, command.who, world)
+    page = find_page(state, command.page, command.who)
     if page.state != "open":
         raise Refused(Reason.ALREADY, {"what": page.state, "page": page.id})
     level = entitled_level(world, state, route_of(world, state, page), command.who, page.subject)
@@ -119,15 +120,24 @@ def page_due(state: StreamState, page: Page, world: World) -> list[Draft]:
     if found.reason is Reason.ROUTE_EXHAUSTED:
         to = route.exhausted.to
         people = level_recipients(world, state, to, (), page.subject)
+        # Whoever said no is spared while others are left; nobody left would be the end of the page.
+        people = _without(people, page, len(page.within)) or people
         data |= {"round": found.round, "call": page.calls + 1, "recipients": people}
         data |= _skipped(state, page, route, found, people, world)
         return [Draft(kind="page.exhausted", data=data | _delay(page, found, world))]
     data["recipients"] = _of_level(state, page, route, found.level, world)
     if found.reason in {Reason.REPEAT_DUE, Reason.ACK_LAPSED}:
+        data["recipients"] = _without(data["recipients"], page, found.level)
         kind = "page.repeated" if found.reason is Reason.REPEAT_DUE else "page.lapsed"
         return [Draft(kind=kind, data=data | {"attempt": found.attempt})]
     data |= _skipped(state, page, route, found, data["recipients"], world)
     return [Draft(kind="page.escalated", data=data | _delay(page, found, world))]
+
+
+def _without(people: list[dict[str, Any]], page: Page, level: int) -> list[dict[str, Any]]:
+    """Those of a level who have not said no to it."""
+    refused = refused_on(page, level)
+    return [one for one in people if one["person"] not in refused]
 
 
 def _skipped(
@@ -190,8 +200,7 @@ def mark_delivery(state: StreamState, command: MarkDelivery, world: World) -> De
     delegated = command.key.split("/")[2:3] == ["delegate"]
     asked = page.level == command.level and page.base_level <= page.level
     if delegated or (asked and _all_failed(page, command.key)):
-        hurry = {"page": page.id, "level": page.level + 1, "reason": Reason.DELIVERY_FAILED.value}
-        drafts.append(Draft(kind="page.hurried", data=hurry))
+        drafts.append(Draft(kind="page.hurried", data=hurry(page, Reason.DELIVERY_FAILED)))
     return drafts
 
 

@@ -35,6 +35,7 @@ from models.rules.common import (
     text,
     within_reach,
 )
+from models.rules.handing import tell
 from models.rules.services import is_down, targets_of
 from models.rules.told import told
 from models.state import SETTLED, Incident, StepState
@@ -68,17 +69,22 @@ def _must_be_theirs(state: Incident, planned: PlannedStep, person: str, world: W
 
 
 def start(state: Incident, command: StartStep, world: World) -> Decided:
-    """A person takes a manual step up."""
+    """A person takes a manual step up, or explicitly over from somebody who has begun it."""
     require(command, "start", state, world)
     must_not_have_ended(state)
     planned, known = find_step(state, world, command.step)
     if planned.step.kind not in {"manual", "notice"}:
         raise Refused(Reason.STEP_NOT_MANUAL, {"step": planned.key, "kind": planned.step.kind})
-    if known.status == "started":
-        raise Refused(Reason.STEP_ALREADY_STARTED, {"step": planned.key, "who": known.started_by})
+    taken_from = known.started_by if known.status == "started" else None
+    if taken_from is not None and (not command.take or taken_from == command.who):
+        raise Refused(Reason.STEP_ALREADY_STARTED, {"step": planned.key, "who": taken_from})
     _must_be_ready(state, planned, known)
     _must_be_theirs(state, planned, command.who, world)
-    return [Draft(kind="step.started", data={"step": planned.key, "attempt": known.attempt + 1})]
+    data: dict[str, Any] = {"step": planned.key, "attempt": known.attempt + 1}
+    if taken_from is None:
+        return [Draft(kind="step.started", data=data)]
+    taken = Draft(kind="step.started", data=data | {"taken_from": taken_from})
+    return [taken, tell(state, planned, taken_from, "notice.taken_over", world)]
 
 
 def _must_be_ready(state: Incident, planned: PlannedStep, known: StepState) -> None:

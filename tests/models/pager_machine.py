@@ -1,7 +1,7 @@
 """A machine that does to a page whatever the world may do to it, and says what must hold after each move.
 
 Crashes fall between any two writes; the wall clock steps; messages are delivered twice or given up; people
-acknowledge, delegate and work whenever they like; the node is away for a while.
+acknowledge, say no, delegate and work whenever they like; the node is away for a while.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from sqlalchemy import update
 
 import models.record
+from models.answers import Decline
 from models.clock import ExerciseClock
 from models.commands import (
     Acknowledge,
@@ -195,6 +196,12 @@ class PagerMachine(RuleBasedStateMachine):
         self.handle(Delegate(actor=by(person), page=min(self.pages()), to=to, until=until))
         self.note()
 
+    @rule(person=st.sampled_from(PEOPLE), times=st.sampled_from((0, 1, 2)))
+    def somebody_says_no(self, person: str, times: int) -> None:
+        for _ in range(times):
+            self.handle(Decline(actor=by(person), page=min(self.pages()), reason="-"))
+        self.note()
+
     @rule(severity=st.sampled_from(("low", "high")))
     def somebody_works(self, severity: str) -> None:
         self.handle(SetSeverity(actor=by(BEN), severity=severity, reason="-"))
@@ -261,10 +268,10 @@ class PagerMachine(RuleBasedStateMachine):
 
     def _judge(self, one: Watched, number: int, fact: Fact) -> None:
         if one.acked:
-            assert fact.kind in AFTER_ACK, f"{fact.kind} after somebody had it"
+            assert fact.kind in AFTER_ACK or fact.data.get("gave_back"), f"{fact.kind} after somebody had it"
         if fact.kind == "page.acknowledged":
             one.acked = fact.data["complete"]
-        elif fact.kind == "page.lapsed":
+        elif fact.kind == "page.lapsed" or fact.data.get("gave_back"):
             one.acked = False
         if fact.kind in MOVED:
             one.untouched = False
@@ -309,6 +316,22 @@ class PagerMachine(RuleBasedStateMachine):
         for page in self.pages().values():
             missing = [n for n in range(page.level + 1) if str(n) not in page.reached]
             assert not missing, f"levels {missing} were skipped and never asked"
+
+    @invariant()
+    def whoever_said_no_to_a_level_is_not_asked_on_it_again(self) -> None:
+        """Unless the last resort has nobody else."""
+        if not self.stream:
+            return
+        said: set[tuple[int, int, str]] = set()
+        for fact in self.facts():
+            number = fact.data.get("page", 0)
+            if fact.kind == "page.declined":
+                said.add((number, fact.data["level"], fact.data["by"]))
+            elif fact.kind == "page.acknowledged":
+                said = {one for one in said if one[0] != number or one[2] != fact.data["by"]}
+            elif fact.kind in {"page.repeated", "page.lapsed"}:
+                again = {(number, fact.data["level"], one["person"]) for one in fact.data["recipients"]}
+                assert not again & said, f"#{fact.seq} {fact.kind} asks {again & said}"
 
     @invariant()
     def whoever_is_asked_has_a_message_of_their_own(self) -> None:

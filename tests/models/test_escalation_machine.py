@@ -134,6 +134,12 @@ def stays_on_its_level(page: Page, now: datetime) -> Escalation:
     return replace(said, level=page.level) if said.reason is Reason.ACK_OVERDUE else said
 
 
+def asks_again(page: Page, now: datetime) -> Escalation:
+    """As if nobody had ever said no."""
+    page.declined.clear()
+    return escalation_due(page, now)
+
+
 BROKEN: list[tuple[str, Rule, NextDue]] = [
     ("Levels counted from when the last one was paged drift", drifts, drifts_next),
     ("Levels skipped during an outage are forgotten", forgets_the_skipped, page_next_due),
@@ -141,6 +147,7 @@ BROKEN: list[tuple[str, Rule, NextDue]] = [
     ("An acknowledgement does not stop the repeats", repeats_after_ack, page_next_due),
     ("An acknowledgement without work never lapses", never_lapses, never_lapses_next),
     ("The last resort is asked only once", once_is_enough, once_is_enough_next),
+    ("Whoever said no is asked again", asks_again, page_next_due),
     ("A page stays on its level", stays_on_its_level, page_next_due),
 ]
 

@@ -186,6 +186,12 @@ def ends(made: Scene) -> set[str]:
 
 
 ELSEWHERE = {
+    "page.declined": "test_declining and the machine",
+    **dict.fromkeys(
+        ("approval.asked", "decision.approved", "decision.proposed", "decision.rejected"), "test_approving"
+    ),
+    **dict.fromkeys(("opinion.asked", "opinion.given"), "test_approving"),
+    **dict.fromkeys(("step.handed_over", "step.refused"), "test_handing"),
     "playbook.moved": "test_incident: an incident keeps its playbook until somebody moves it",
     "page.unanswerable": "test_machine_steps: an event without a route is said",
     "page.hurried": "test_machine_steps: a level that no channel reaches climbs at once",

@@ -8,6 +8,16 @@ from typing import Any
 import pytest
 
 from models import commands as c
+from models.answers import (
+    ApproveDecision,
+    AskOpinion,
+    Decline,
+    GiveOpinion,
+    HandOver,
+    RefuseHandOver,
+    RejectDecision,
+    TimelineEntry,
+)
 from models.commands import Actor, Command
 from models.errors import Refused
 from models.impact import ForecastService, RecordImpact
@@ -86,6 +96,14 @@ COMMANDS: list[tuple[str, type[Command], dict[str, Any], set[str]]] = [
     ("override", c.OverrideGate, {"gate": "closing", "step": "x", "reason": "x"}, ALL),
     ("confirm", c.Confirm, {"fact": 1}, ALL),
     ("delegate", c.Delegate, {"page": 1, "to": DAN, "until": SOON}, ALL),
+    ("decline", Decline, {"page": 1, "reason": "x"}, ALL),
+    ("approve", ApproveDecision, {"step": "look"}, ALL),
+    ("approve", RejectDecision, {"step": "look", "reason": "x"}, ALL),
+    ("opinion", AskOpinion, {"step": "look", "person": DAN, "question": "x"}, ALL),
+    ("opinion", GiveOpinion, {"step": "look", "text": "x"}, ALL),
+    ("hand-over", HandOver, {"step": "look", "person": DAN}, ALL),
+    ("hand-over", RefuseHandOver, {"step": "look", "reason": "x"}, ALL),
+    ("note", TimelineEntry, {"text": "x"}, ALL),
 ]
 ELSEWHERE = {
     "alert": "the table of alerts, below",
