@@ -408,7 +408,7 @@ class Impair(Command):
 
 @dataclass(frozen=True, kw_only=True)
 class MarkDelivery(Command):
-    """What became of a message. `further` are channels still to try."""
+    """What became of a message. `further` are channels still to try; `reached`: another one has taken it."""
 
     key: str
     outcome: Literal["sent", "failed", "given_up"]
@@ -419,6 +419,7 @@ class MarkDelivery(Command):
     tries: int = 1
     detail: str = ""
     further: tuple[str, ...] = ()
+    reached: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

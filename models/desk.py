@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -354,12 +355,7 @@ class Desk:
             return 0
         head = tx.append(case.facts, case.texts)
         world = self._world(tx, state, now)
-        stamp = micros(now)
-        rows = [
-            row | {"created_at": stamp, "next_try_at": stamp}
-            for fact in case.facts
-            for row in messages(fact, state, world)
-        ]
+        rows = [_dated(row, now) for fact in case.facts for row in messages(fact, state, world)]
         tx.enqueue(rows)
         self._freeze(tx, case)
         self._withdraw(tx, case)
@@ -476,3 +472,10 @@ def _put(data: dict[str, object], path: str, value: str) -> None:
     copy = dict(inner) if isinstance(inner, dict) else {}
     copy[rest] = value
     data[head] = copy
+
+
+def _dated(row: dict[str, Any], now: datetime) -> dict[str, Any]:
+    """An outbox row with its instants; its age counts from when it may leave, not from the asking."""
+    due = row.pop("not_before", now)
+    stamp = micros(max(due, now))
+    return row | {"created_at": stamp, "next_try_at": stamp}

@@ -7,6 +7,7 @@ reached is looked up when the message leaves, so no personal data lies in the ou
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
@@ -88,15 +89,26 @@ class _Sheet:
         }
 
     def to(self, people: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """A row for each person on their first channel; the others are tried if it fails."""
+        """A row for each person on their first channel, and for a page on those that are tried later as well.
+
+        The others are tried if one fails. `not_before` is absolute: a restart moves nothing.
+        """
         rows = []
         for one in people:
             channels = one.get("channels", [])
-            if channels:
-                row = self.row(channels[0], f"{channels[0]}:{one['person']}")
+            for place, channel in enumerate(channels):
+                after = one.get("after", {}).get(channel) if self.kind == "page" else None
+                if place and after is None:
+                    continue
+                row = self.row(channel, f"{channel}:{one['person']}")
                 row |= {"person": one["person"], "role": one.get("role", ""), "deputy_for": one.get("for")}
-                rows.append(row | {"further": orjson.dumps(channels[1:]).decode()})
+                row["further"] = orjson.dumps(channels[place + 1 :]).decode()
+                rows.append(row | {"not_before": self._not_before(one, after or 0)})
         return rows
+
+    def _not_before(self, one: dict[str, Any], after: int) -> datetime:
+        held = one.get("held_until") if self.kind == "notice" else None
+        return datetime.fromisoformat(held) if held else self.fact.recorded_at + timedelta(seconds=after)
 
 
 def _for_page(fact: Fact, state: StreamState, world: World) -> list[dict[str, Any]]:

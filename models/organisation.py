@@ -6,10 +6,10 @@ People and rotas are read as they are now; nothing of this is frozen into an inc
 from __future__ import annotations
 
 from datetime import date, datetime, time
-from typing import Literal
+from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import AwareDatetime, Field, field_validator, model_validator
+from pydantic import AfterValidator, AwareDatetime, Field, model_validator
 
 from models.calendars import OwnCalendar
 from models.values import Duration, Frozen, Id, Lang, Text
@@ -26,6 +26,61 @@ class Absence(Frozen):
     why: str = ""
 
 
+def zone_exists(value: str) -> str:
+    """`value` if it names a time zone. Raises ValueError."""
+    try:
+        ZoneInfo(value)
+    except (KeyError, ValueError, OSError) as missing:
+        raise ValueError(f"no time zone {value!r}; write it as Asia/Tokyo") from missing
+    return value
+
+
+Zone = Annotated[str, AfterValidator(zone_exists)]
+
+
+class ReachChannel(Frozen):
+    """One channel of a person's order."""
+
+    channel: Channel
+    after: Duration | None = Field(
+        default=None,
+        description="tried as well, so long after the call; without it only if one before it fails",
+    )
+    quiet: bool = Field(default=False, description="pages may use it in quiet hours")
+
+
+class Quiet(Frozen):
+    """When somebody is not woken by what can wait; by the clock on the wall."""
+
+    since: time = Field(alias="from")
+    until: time
+    zone: Zone | None = Field(default=None, description="default: that of the institution")
+    except_at_least: Id = Field(description="severity from which on quiet hours do not count")
+
+
+class Reach(Frozen):
+    """How a person is reached for some severities; the first that fits is used."""
+
+    severities: tuple[Id, ...] = Field(default=(), description="these; without it and `at_least`, all")
+    at_least: Id | None = Field(default=None, description="this severity and those above it")
+    channels: tuple[ReachChannel, ...] = Field(min_length=1, max_length=9)
+    quiet: Quiet | None = None
+
+    @model_validator(mode="after")
+    def _later_is_later(self) -> Reach:
+        names = [one.channel for one in self.channels]
+        if len(set(names)) < len(names):
+            raise ValueError("channels: each may be named once")
+        if self.channels[0].after is not None:
+            raise ValueError("channels: the first goes at once; leave out its `after`")
+        spans = [one.after for one in self.channels if one.after is not None]
+        if spans != sorted(spans):
+            raise ValueError(
+                "channels: write them in the order in which they are tried; `after` may only grow"
+            )
+        return self
+
+
 class Person(Frozen):
     """Somebody who can be paged or can act. `contacts` are tried in the order they are written."""
 
@@ -38,6 +93,9 @@ class Person(Frozen):
     email: str | None = Field(default=None, pattern=r"^[^@\s<>]+@[^@\s<>]+$")
     phone: str | None = None
     channels: tuple[Channel, ...] = Field(default=("console",), min_length=1)
+    reach: tuple[Reach, ...] = Field(
+        default=(), max_length=8, description="by severity, instead of `channels`; the first that fits"
+    )
     roles: tuple[Id, ...] = ()
     deputies: tuple[Id, ...] = Field(default=(), description="who stands in while absent, in this order")
     absences: tuple[Absence, ...] = ()
@@ -85,18 +143,9 @@ class Rota(Frozen):
     """Who is on duty when."""
 
     id: Id
-    zone: str = "Asia/Tokyo"
+    zone: Zone = "Asia/Tokyo"
     shifts: tuple[Shift, ...] = Field(min_length=1)
     overrides: tuple[Override, ...] = ()
-
-    @field_validator("zone")
-    @classmethod
-    def _zone_exists(cls, value: str) -> str:
-        try:
-            ZoneInfo(value)
-        except (KeyError, ValueError, OSError) as missing:
-            raise ValueError(f"no time zone {value!r}; write it as Asia/Tokyo") from missing
-        return value
 
 
 class ServiceLevel(Frozen):

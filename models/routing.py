@@ -7,6 +7,7 @@ from typing import Any
 from models.directory import Holder
 from models.fact import Draft
 from models.policy import STEP_ROLES, Route
+from models.reach import hushed, recipient
 from models.state import Incident, Page, Programme, StreamState
 from models.world import World
 
@@ -73,10 +74,20 @@ def _applies(route: Route, world: World, event: str, state: StreamState, phase: 
     return not when.phases or phase in when.phases
 
 
+def paged(
+    world: World, state: StreamState, to: tuple[str, ...], channels: tuple[str, ...], subject: str
+) -> list[dict[str, Any]]:
+    """The people that `to` means now, each once, as a page reaches them: in quiet hours not everybody."""
+    return hushed(level_recipients(world, state, to, channels, subject), world, state)
+
+
 def level_recipients(
     world: World, state: StreamState, to: tuple[str, ...], channels: tuple[str, ...], subject: str
 ) -> list[dict[str, Any]]:
-    """The people that `to` means now, each once, with the channels that reach them in order."""
+    """The people that `to` means now, each once, with the channels that reach them in order.
+
+    For a notice: in quiet hours `held_until` says how long it waits. For a page use `paged`.
+    """
     found: dict[str, dict[str, Any]] = {}
     incident = state if isinstance(state, Incident) else None
     barred = _barred(incident, subject)
@@ -84,7 +95,7 @@ def level_recipients(
         named = _named(world, state, who, subject) if who in STEP_ROLES else who
         for holder in world.holders(incident, named) if named else ():
             if holder.person.id not in found and holder.person.id not in barred:
-                found[holder.person.id] = _recipient(world, holder, channels)
+                found[holder.person.id] = _recipient(world, state, holder, channels)
     return list(found.values())
 
 
@@ -132,10 +143,9 @@ def _of_clock(state: Incident, name: str) -> str | None:
     return service.targets.owner if service is not None and service.targets is not None else None
 
 
-def _recipient(world: World, holder: Holder, channels: tuple[str, ...]) -> dict[str, Any]:
-    wanted = channels or holder.person.channels
-    usable = [one for one in wanted if one in world.channels and holder.person.address(one)]
-    found: dict[str, Any] = {"person": holder.person.id, "role": holder.role, "channels": usable}
+def _recipient(world: World, state: StreamState, holder: Holder, channels: tuple[str, ...]) -> dict[str, Any]:
+    found: dict[str, Any] = {"person": holder.person.id, "role": holder.role}
+    found |= recipient(world, state, holder.person, channels)
     if holder.deputy_for:
         found["for"] = holder.deputy_for
     return found
@@ -162,7 +172,7 @@ def ask(
     if route is None:
         return [Draft(kind="page.unanswerable", data={"event": event, "subject": subject})]
     first = route.levels[0]
-    people = level_recipients(world, state, first.to, first.channels, subject)
+    people = paged(world, state, first.to, first.channels, subject)
     asked = Draft(
         kind="page.asked",
         data={

@@ -69,7 +69,12 @@ def brief(envelope: Envelope, matter: Matter, lang: str) -> dict[str, Any]:
     if isinstance(state, Incident):
         context |= _incident(state, matter, lang)
     else:
-        context |= {"incident": "Hikeshi", "severity_title": PHRASES[lang].get(f"stream.{state.stream}", "")}
+        gravest = len(world.policy.severity.severities) - 1
+        context |= {
+            "incident": "Hikeshi",
+            "rank": gravest,
+            "severity_title": PHRASES[lang].get(f"stream.{state.stream}", ""),
+        }
     page = state.pages.get(envelope.page) or _page_of(state, envelope.subject)
     if page is not None:
         context |= _page(page, envelope, matter, lang)
@@ -105,6 +110,7 @@ def _incident(state: Incident, matter: Matter, lang: str) -> dict[str, Any]:
         "incident": state.stream,
         "title": text_of(matter, state.title),
         "severity": state.severity,
+        "rank": state.severity_rank,
         "severity_title": severity.title.lang(lang) if severity else state.severity,
         "phase": ", ".join(PHRASES[lang][f"phase.{name}"] for name in phases[:3]),
         "what": what,

@@ -6,12 +6,12 @@ none waits behind a notice.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from sqlalchemy import and_, func, or_, select, update
+from sqlalchemy import and_, func, not_, or_, select, update
 
 from models.clock import monotonic
 from models.crashpoint import crash_point
@@ -56,23 +56,39 @@ class Claims:
         self._mine: set[int] = set()
         self._aside: dict[int, float] = {}
 
-    def take(self, now: int, busy: Collection[str], resting: Collection[str]) -> dict[str, list[Item]]:
+    def take(
+        self,
+        now: int,
+        busy: Collection[str],
+        resting: Collection[str],
+        rooms: Mapping[str, int],
+        batch: Callable[[list[Item]], list[Item]],
+    ) -> dict[str, list[Item]]:
         """Claim what is due (`now` in microseconds) and return it by line, pages first.
 
-        `busy` are lines, `resting` destinations that get nothing now. A message that waits to be tried again
-        holds up its own line and no other.
+        `busy` are lines, `resting` destinations and channels that get nothing now; `rooms` is how many
+        messages a channel may still take; `batch` says how much of what waits in a line leaves with its head.
+        A message that waits to be tried again holds up its own line and no other.
         """
         self._aside = {row: until for row, until in self._aside.items() if until > monotonic()}
         chosen: dict[str, list[Item]] = {}
+        left = dict(rooms)
         with self.record.read() as tx:
             taken = set(resting)
-            for head in self._heads(tx):
-                if head.next_try_at > now or head.line in busy or head.destination in taken:
+            for head in self._heads(tx, now):
+                channel = head.envelope.channel
+                if (
+                    head.next_try_at > now
+                    or head.line in busy
+                    or not taken.isdisjoint((head.destination, channel))
+                ):
                     continue
-                paced = head.envelope.channel in self._paced
-                if paced:
+                if channel in self._paced:
                     taken.add(head.destination)
-                chosen[head.line] = [head] if paced else self._queue(tx, head, now)
+                chosen[head.line] = batch(self._queue(tx, head, now))
+                if channel in left:
+                    left[channel] -= 1
+                    taken |= {channel} if left[channel] <= 0 else set()
         ids = [item.id for queue in chosen.values() for item in queue]
         if not ids:
             return {}
@@ -99,9 +115,17 @@ class Claims:
         orphaned = and_(OUTBOX.c.state == "sending", OUTBOX.c.id.not_in(self._mine))
         return or_(OUTBOX.c.state == "queued", orphaned)
 
-    def _heads(self, tx: Tx) -> list[Item]:
+    def _free(self, now: int) -> Any:
+        """Rows that stand in their line: not set aside, and not those whose own time has yet to come.
+
+        A row that was tried and waits to be tried again does stand in it, and holds up what is behind.
+        """
+        early = and_(OUTBOX.c.tries == 0, OUTBOX.c.next_try_at > now)
+        return and_(self._waiting(), OUTBOX.c.id.not_in(self._aside), not_(early))
+
+    def _heads(self, tx: Tx, now: int) -> list[Item]:
         """The oldest row of each line: a backlog for one must not hide the others."""
-        free = and_(self._waiting(), OUTBOX.c.id.not_in(self._aside))
+        free = self._free(now)
         oldest = select(func.min(OUTBOX.c.id)).where(free)
         lines = oldest.group_by(OUTBOX.c.channel, _WHO, OUTBOX.c.kind)
         return items(tx, OUTBOX.c.id.in_(lines), pages_first=True)
@@ -110,8 +134,7 @@ class Claims:
         """What waits in one line, in order, up to the first that has to wait longer."""
         envelope = head.envelope
         same = and_(
-            self._waiting(),
-            OUTBOX.c.id.not_in(self._aside),
+            self._free(now),
             OUTBOX.c.channel == envelope.channel,
             OUTBOX.c.kind == envelope.kind,
             _WHO.is_not_distinct_from(envelope.person or head.address or ""),
@@ -133,6 +156,19 @@ class Claims:
         )
         with self.record.read() as tx:
             return items(tx, untried)
+
+    def ages(self, now: int) -> dict[str, list[float]]:
+        """How old the messages are that have not left, in seconds, by kind; `now` in microseconds.
+
+        What waits for its delay, or for the end of quiet hours, is not late and not counted.
+        """
+        late = and_(OUTBOX.c.state.in_(["queued", "sending"]), OUTBOX.c.created_at <= now)
+        with self.record.read() as tx:
+            rows = tx.connection.execute(select(OUTBOX.c.kind, OUTBOX.c.created_at).where(late)).all()
+        found: dict[str, list[float]] = {"page": [], "notice": []}
+        for kind, at in rows:
+            found[kind].append((now - at) / 1e6)
+        return found
 
     def put_back(self, unserved: Sequence[Item]) -> None:
         """These were claimed and not tried; they wait again."""

@@ -29,6 +29,10 @@ class Message(Struct, frozen=True, kw_only=True):
     `page.declared`. Strings in `context` are text from outside. `attempt` above 1 is marked as a repeat.
     `acts` are its buttons, for channels that have any; `standing` says what has become of the matter since,
     and is text from outside too.
+
+    `bundle` is empty, or the messages that this one stands for: one page among many that waited for the same
+    destination. `notifiers.rendering.render` writes them all, so a channel need not know; one that can read
+    back must find the message by each of `keys`.
     """
 
     key: str
@@ -43,16 +47,24 @@ class Message(Struct, frozen=True, kw_only=True):
     drill: bool
     acts: tuple[Act, ...] = ()
     standing: str = ""
+    bundle: tuple[Message, ...] = ()
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The keys of the rows that this message delivers."""
+        return tuple(one.key for one in self.bundle) or (self.key,)
 
 
 class Sent(Struct, frozen=True, kw_only=True):
-    """The channel took it. `receipt` is its proof: `CONVERSATION/TS` of Slack, an SMTP reply, an offset.
+    """The channel took it. `receipt` is its proof: Slack's `CONVERSATION/TS`, an SMTP reply, a file's offset.
 
-    `rendering_failed` is empty, or says why the message went out in its plain, minimal form.
+    `rendering_failed` is empty, or says why the message went out in its plain, minimal form. `posts` is how
+    many the channel had to make of it; a limit of messages a minute counts each.
     """
 
     receipt: str
     rendering_failed: str = ""
+    posts: int = 1
 
 
 class Failed(Struct, frozen=True, kw_only=True):
@@ -93,7 +105,8 @@ class Notifier(Protocol):
 def blank_context() -> dict[str, Any]:
     """Every key that a template may use, with nothing in it; put the known ones on top.
 
-    All are strings but: `level`, `levels` (int, counted from 1), `repeat` (bool), `options` (list of
+    All are strings but: `level`, `levels` (int, counted from 1), `rank` (int, of the severity; 0 is the
+    lightest), `repeat` (bool), `options` (list of
     `{id, title, price}`) and `extra` (dict). `extra` may hold what one template shows besides: `others`
     and `tried` (lists of names), `by`, `at`, `said`, `failed_person`, `failed_channel`, `error`, `source`,
     `since`, `part`, `from_severity`, `improvement`, `owner`, `due`, and of a clock `clock`, `left`, `share`,
@@ -107,4 +120,4 @@ def blank_context() -> dict[str, Any]:
         " limit command"
     )
     filled: dict[str, Any] = dict.fromkeys(texts.split(), "")
-    return filled | {"level": 1, "levels": 1, "repeat": False, "options": [], "extra": {}}
+    return filled | {"level": 1, "levels": 1, "rank": 0, "repeat": False, "options": [], "extra": {}}

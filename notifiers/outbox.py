@@ -9,31 +9,30 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
 from typing import Any, TypeVar
-
-import orjson
-from sqlalchemy import select
 
 from models.clock import monotonic
 from models.commands import Actor, MarkDelivery
 from models.crashpoint import crash_point
 from models.desk import Desk
-from models.record import OUTBOX, Tx, micros
+from models.record import micros
 from models.state import ENDED, Incident, StreamState
 from models.supervised import attempt_async
 from notifiers.briefing import Envelope
+from notifiers.bundling import bundle, run_of
 from notifiers.claims import Claims, Item, put
 from notifiers.composing import compose
+from notifiers.handing_on import CONSOLE, hand_on, reached_elsewhere, untried
 from notifiers.hold import Hold
 from notifiers.message import Failed, Message, Notifier, Sent
+from notifiers.pacing import Pacing
 
 T = TypeVar("T")
 Run = Callable[[Callable[[], T]], Awaitable[T]]
 log = logging.getLogger("hikeshi.outbox")
-CONSOLE = "console"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +43,13 @@ class Pace:
     give_up_page: float = 90
     give_up_notice: float = 3_600
     interval: Mapping[str, float] = field(default_factory=lambda: {"slack": 1.0})
+    """Least time between two messages to one destination of a channel."""
+    per_minute: Mapping[str, int] = field(default_factory=lambda: {"slack": 300})
+    """Most messages in a minute to a channel in all: Slack speaks of "several hundred" for a workspace."""
+    bundle_more_than: int = 3
+    """Pages waiting for one destination; more of them leave as one message."""
+    unbundled: frozenset[str] = frozenset({"file"})
+    """Channels that are read by programs: a line for each message."""
     idle: float = 0.5
     patience: float = 30
     """Longest that one delivery may take before its outcome counts as unclear."""
@@ -83,7 +89,7 @@ class Outbox:
         self.sent = 0
         self.failed = 0
         self._busy: dict[str, asyncio.Task[None]] = {}
-        self._free_at: dict[str, float] = {}
+        self.pacing = Pacing(self.pace.interval, self.pace.per_minute)
         self._last_error: dict[str, str] = {}
         self.hold = Hold.beside(desk.record.url)
         self.turned_at = monotonic()
@@ -158,8 +164,18 @@ class Outbox:
         self.woken.set()
 
     def _claim(self) -> dict[str, list[Item]]:
-        resting = {name for name, free in self._free_at.items() if free > monotonic()}
-        return self._claims.take(micros(self.desk.clock.now()), self._busy, resting)
+        now = micros(self.desk.clock.now())
+        taken = self._claims.take(now, self._busy, self.pacing.resting(), self.pacing.rooms(), self._batch)
+        for queue in taken.values():
+            self.pacing.leaves(queue[0].envelope.channel)
+        return taken
+
+    def _batch(self, queue: list[Item]) -> list[Item]:
+        """What leaves together, from the head of a line; of a paced channel that is one message's worth."""
+        channel = queue[0].envelope.channel
+        most = 0 if channel in self.pace.unbundled else self.pace.bundle_more_than
+        paced = channel in self.pace.interval
+        return run_of(queue, most) or (queue[:1] if paced else queue)
 
     async def _pass_on(self) -> None:
         """A page that has waited too long behind one that fails goes to its next channel, untried here."""
@@ -189,6 +205,15 @@ class Outbox:
             self._claims.let_go(queue)
 
     async def _serve_all(self, queue: list[Item]) -> None:
+        if run_of(
+            queue, 0 if queue[0].envelope.channel in self.pace.unbundled else self.pace.bundle_more_than
+        ):
+            await self._together(queue)
+        else:
+            await self._one_by_one(queue)
+        self.pacing.pause(queue[0].destination)
+
+    async def _one_by_one(self, queue: list[Item]) -> None:
         for position, item in enumerate(queue):
             tried = await attempt_async(f"deliver {item.envelope.key}", partial(self._one, item))
             if tried.error is not None:
@@ -197,9 +222,20 @@ class Outbox:
                 # Order within the line: what is behind waits.
                 await attempt_async("outbox", partial(self._unclaim, queue[position + 1 :]))
                 return
-        pause = self.pace.interval.get(queue[0].envelope.channel)
-        if pause:
-            self._free_at[queue[0].destination] = monotonic() + pause
+
+    async def _together(self, queue: list[Item]) -> None:
+        """One message for all of them; one that cannot be written down for its own reasons is left out."""
+        items, messages = [], []
+        for item in queue:
+            tried = await attempt_async(f"deliver {item.envelope.key}", partial(self._prepared, item))
+            if tried.error is not None:
+                await self._stumbled(item)
+            elif tried.value is not None:
+                items.append(item)
+                messages.append(tried.value)
+        if messages:
+            message = bundle(messages) if len(messages) > 1 else messages[0]
+            await attempt_async(f"deliver {message.key}", partial(self._send, items, message))
 
     async def _stumbled(self, item: Item) -> None:
         """The fault is ours: the incident is sick, or the record could not be written."""
@@ -215,34 +251,75 @@ class Outbox:
 
     async def _one(self, item: Item) -> bool:
         """Deliver one message; whether the line may get its next."""
+        message = await self._prepared(item)
+        return message is None or await self._send([item], message)
+
+    async def _prepared(self, item: Item) -> Message | None:
+        """What is to be sent; None if nothing is: it has arrived before, or been answered meanwhile."""
         proof = self._proof.get(item.id)
         if proof is not None:
-            return await self._arrived(item, proof)
-        message = await self.run_in_writer(lambda: self._message(item))
+            await self._arrived(item, proof)
+            return None
+        message: Message | None = await self.run_in_writer(lambda: self._message(item))
         if message is None:
             await self.run_in_writer(lambda: self._withdraw(item))
-            return True
-        notifier = self.notifiers.get(message.channel)
-        if item.doubt and (found := await self._look(notifier, message)) is not None:
-            return await self._arrived(item, found)
+            return None
+        if (
+            item.doubt
+            and (found := await self._look(self.notifiers.get(message.channel), message)) is not None
+        ):
+            await self._arrived(item, found)
+            return None
+        return message
+
+    async def _send(self, items: list[Item], message: Message) -> bool:
+        """Hand it over, and write down for each row what became of it."""
+        notifier, head = self.notifiers.get(message.channel), items[0]
         if notifier is None:
             answer: Sent | Failed = Failed(error=f"channel {message.channel} is not set up", retry="never")
         else:
             answer = await self._deliver(notifier, message)
         crash_point("sent-not-marked")
-        if isinstance(answer, Sent):
-            return await self._arrived(item, answer)
-        self.failed += 1
-        self._failing.setdefault(item.line, micros(self.desk.clock.now()))
-        return await self._after_failure(item, message, notifier, answer)
+        if isinstance(answer, Failed):
+            self.failed += len(items)
+            self._failing.setdefault(head.line, micros(self.desk.clock.now()))
+            self._refused(head, answer.retry_after or 0)
+            found = await self._look(notifier, message) if answer.retry == "unclear" else None
+            if found is None:
+                await self._each(items, partial(self._after_failure, answer=answer))
+                return False
+            answer = found
+        self.pacing.took(head.destination)
+        self.pacing.leaves(message.channel, answer.posts - 1)
+        # All proofs first: if one mark fails, none of the others is sent again.
+        self._proof.update({item.id: answer for item in items})
+        await self._each(items, partial(self._arrived, sent=answer))
+        return True
 
-    async def _arrived(self, item: Item, sent: Sent) -> bool:
+    def _refused(self, item: Item, seconds: float) -> None:
+        """A destination that asks for a pause gets one, as long as its pages can bear.
+
+        What it asked of a notice holds up no page: that waits in the notice's own line. And rather than wait
+        for longer than a page may, the next page is tried, and goes to another channel at once.
+        """
+        if seconds and item.envelope.kind == "page" and seconds <= self.pace.give_up_page:
+            self.pacing.refused(item.destination, seconds)
+
+    async def _each(self, items: list[Item], write: Callable[[Item], Awaitable[None]]) -> None:
+        """Write something down for each row. Of one row alone a fault goes through, of many it is its own."""
+        if len(items) == 1:
+            await write(items[0])
+            return
+        for item in items:
+            if (await attempt_async(f"mark {item.envelope.key}", partial(write, item))).error is not None:
+                await self._stumbled(item)
+
+    async def _arrived(self, item: Item, sent: Sent) -> None:
         """Mark it; the proof is kept until that is done, so that nothing is sent twice for want of a mark."""
         self._proof[item.id] = sent
         self._failing.pop(item.line, None)
         await self.run_in_writer(lambda: self._mark_sent(item, sent))
         del self._proof[item.id]
-        return True
 
     async def _look(self, notifier: Notifier | None, message: Message) -> Sent | None:
         """The channel's proof that the message is there, if it can be asked and answers in time."""
@@ -262,16 +339,11 @@ class Outbox:
         except TimeoutError:
             return Failed(error=f"no answer in {self.pace.patience:g} s", retry="unclear")
 
-    async def _after_failure(
-        self, item: Item, message: Message, notifier: Notifier | None, answer: Failed
-    ) -> bool:
-        if answer.retry == "unclear" and (found := await self._look(notifier, message)) is not None:
-            return await self._arrived(item, found)
+    async def _after_failure(self, item: Item, answer: Failed) -> None:
         if answer.retry == "never" or self._too_late(item, answer):
             await self.run_in_writer(lambda: self._give_up(item, answer.error))
         else:
             await self.run_in_writer(lambda: self._again(item, answer))
-        return False
 
     def _too_late(self, item: Item, answer: Failed) -> bool:
         """Whether trying on would keep a page from its next channel.
@@ -349,12 +421,13 @@ class Outbox:
         self._last_error[item.envelope.channel] = error
         with self.desk.writing() as tx:
             put(tx, item.id, state="given_up", error=error[:200])
-            rest = _unused(tx, item, rest)
+            rest = untried(tx, item, rest)
             if rest:
-                tx.enqueue([self._on_next_channel(tx, item, rest[0])])
+                hand_on(tx, item, rest[0], micros(self.desk.clock.now()))
             # The console takes everything, read or not: as a mere fallback it is no reason to wait.
             counts = rest and (rest[0] != CONSOLE or CONSOLE in item.further)
             command = self._mark(item, "given_up", error, tuple(rest) if counts else ())
+            command = replace(command, reached=not counts and reached_elsewhere(tx, item))
             outcome = self.desk.handle_in(tx, item.envelope.stream, command)
         self.desk.settled(outcome)
         self.wake()
@@ -366,21 +439,6 @@ class Outbox:
         known = [one for one in (*item.further, *self.fallback) if one in self.notifiers]
         return [one for one in dict.fromkeys(known) if one != item.envelope.channel]
 
-    def _on_next_channel(self, tx: Tx, item: Item, channel: str) -> dict[str, Any]:
-        row = tx.connection.execute(select(OUTBOX).where(OUTBOX.c.id == item.id)).mappings().one()
-        now = micros(self.desk.clock.now())
-        return {name: row[name] for name in row if name != "id"} | {
-            "key": _key_on(item, channel),
-            "channel": channel,
-            "further": orjson.dumps([one for one in item.further if one != channel]).decode(),
-            "state": "queued",
-            "tries": 0,
-            "next_try_at": now,
-            "created_at": now,
-            "error": None,
-            "receipt": None,
-        }
-
     def _withdraw(self, item: Item) -> None:
         with self.desk.record.begin() as tx:
             put(tx, item.id, state="withdrawn")
@@ -389,16 +447,9 @@ class Outbox:
 
     def figures(self) -> dict[str, Any]:
         """Age of the oldest message and of the oldest page not yet sent, in seconds, and what fails."""
-        now = micros(self.desk.clock.now())
-        with self.desk.record.read() as tx:
-            rows = tx.connection.execute(
-                select(OUTBOX.c.kind, OUTBOX.c.created_at).where(OUTBOX.c.state.in_(["queued", "sending"]))
-            ).all()
-        ages = {
-            kind: [(now - at) / 1e6 for found, at in rows if found == kind] for kind in ("page", "notice")
-        }
+        ages = self._claims.ages(micros(self.desk.clock.now()))
         return {
-            "waiting": len(rows),
+            "waiting": len(ages["page"]) + len(ages["notice"]),
             "outbox_age_seconds": round(max([0.0, *ages["page"], *ages["notice"]]), 3),
             "oldest_unsent_page_seconds": round(max([0.0, *ages["page"]]), 3),
             "channels_failing": dict(self._last_error),
@@ -414,19 +465,6 @@ def _still_asked(state: StreamState, envelope: Envelope) -> bool:
         return True
     known = state.steps.get(envelope.subject.removeprefix("step:"))
     return state.status not in ENDED and known is not None and known.status in {"ready", "started"}
-
-
-def _key_on(item: Item, channel: str) -> str:
-    """The key of the same message to the same person on another channel."""
-    return f"{item.envelope.key.rsplit('/', 1)[0]}/{channel}:{item.envelope.person}"
-
-
-def _unused(tx: Tx, item: Item, channels: list[str]) -> list[str]:
-    """Those that this message has not been given to before: a dead channel is not tried in a circle."""
-    keys = {_key_on(item, one): one for one in channels}
-    rows = tx.connection.execute(select(OUTBOX.c.key).where(OUTBOX.c.key.in_(keys)))
-    used = {keys[row[0]] for row in rows}
-    return [one for one in channels if one not in used]
 
 
 async def _either(first: asyncio.Event, second: asyncio.Event, seconds: float) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import and_, func, select
 
 from console.views.naming import Naming
 from console.views.sheet import Line, Style
@@ -89,10 +89,12 @@ def look(record: Record, house: StreamState, now: datetime, left_out: Sequence[s
             at = _instant(beat)
             known = seen.get(part)
             seen[part] = at if known is None or at > known else known
-        waiting = select(func.count(), func.min(OUTBOX.c.created_at)).where(OUTBOX.c.state.in_(WAITING))
+        # What waits for its delay, or for the end of quiet hours, is not late.
+        due = and_(OUTBOX.c.state.in_(WAITING), OUTBOX.c.created_at <= micros(now))
+        waiting = select(func.count(), func.min(OUTBOX.c.created_at)).where(due)
         unsent, oldest = tx.connection.execute(waiting).one()
         oldest_page = tx.connection.execute(
-            select(func.min(OUTBOX.c.created_at)).where(OUTBOX.c.state.in_(WAITING), OUTBOX.c.kind == "page")
+            select(func.min(OUTBOX.c.created_at)).where(due, OUTBOX.c.kind == "page")
         ).scalar()
         gone = select(func.count()).where(OUTBOX.c.state == "given_up")
         given_up = tx.connection.execute(gone).scalar_one()
@@ -102,8 +104,8 @@ def look(record: Record, house: StreamState, now: datetime, left_out: Sequence[s
             .where(OUTBOX.c.state.in_(WAITING), OUTBOX.c.error.is_not(None))
             .group_by(OUTBOX.c.channel)
         ).all()
-        due = tx.earliest_due()
-    late = now - _instant(due) if due is not None else timedelta(0)
+        next_due = tx.earliest_due()
+    late = now - _instant(next_due) if next_due is not None else timedelta(0)
     state = house if isinstance(house, House) else House(stream="house")
     impaired = dict(state.impaired) | {f"channel {name}": error for name, error in failing}
     if left_out:

@@ -57,7 +57,7 @@ def _families(house: House, status: Mapping[str, Any]) -> Iterator[Family]:
         due = read(select(func.min(STREAM.c.next_due_at)).where(STREAM.c.retry_at.is_(None))).scalar()
         outbox = read(
             select(OUTBOX.c.kind, OUTBOX.c.state, func.count(), func.min(OUTBOX.c.created_at))
-            .where(OUTBOX.c.state.in_(["queued", "sending"]))
+            .where(OUTBOX.c.state.in_(["queued", "sending"]), OUTBOX.c.created_at <= now)
             .group_by(OUTBOX.c.kind, OUTBOX.c.state)
         ).all()
     yield Family(

@@ -175,7 +175,7 @@ def _is_own_channel(page: Page, data: dict[str, Any]) -> bool:
 
 def _given_up(state: StreamState, fact: Fact) -> None:
     page = state.pages.get(fact.data.get("page", 0))
-    if page is not None and not fact.data.get("further"):
+    if page is not None and not fact.data.get("further") and not fact.data.get("reached"):
         page.failed.append(fact.data["key"])
 
 

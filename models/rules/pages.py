@@ -12,8 +12,9 @@ from models.fact import Draft
 from models.page import Escalation, escalation_due, hurry, refused_on
 from models.permission import require
 from models.policy import Route
+from models.reach import loud
 from models.reason import Reason
-from models.routing import entitled_level, level_recipients, route_of
+from models.routing import entitled_level, level_recipients, paged, route_of
 from models.rules.common import Decided, Then
 from models.state import Page, StreamState
 from models.world import World
@@ -89,7 +90,7 @@ def delegate(state: StreamState, command: Delegate, world: World) -> Decided:
     if level is None or level < page.level or page.level in page.delegated_levels:
         # Once a level: nobody may hold the route up again and again.
         raise Refused(Reason.NOT_ENTITLED_ON_ROUTE, {"who": command.who, "page": page.id})
-    people = level_recipients(world, state, (command.to,), (), page.subject)
+    people = paged(world, state, (command.to,), (), page.subject)
     if world.directory.person(command.to) is None or not people:
         raise Refused(Reason.UNKNOWN_PERSON, {"who": command.to})
     if not any(one["channels"] for one in people):
@@ -119,7 +120,8 @@ def page_due(state: StreamState, page: Page, world: World) -> list[Draft]:
     data: dict[str, Any] = {"page": page.id, "level": found.level, "reason": found.reason.value}
     if found.reason is Reason.ROUTE_EXHAUSTED:
         to = route.exhausted.to
-        people = level_recipients(world, state, to, (), page.subject)
+        # The last resort wakes whoever it names: there is nobody after them.
+        people = loud(level_recipients(world, state, to, (), page.subject))
         # Whoever said no is spared while others are left; nobody left would be the end of the page.
         people = _without(people, page, len(page.within)) or people
         data |= {"round": found.round, "call": page.calls + 1, "recipients": people}
@@ -163,7 +165,7 @@ def _skipped(
 
 def _of_level(state: StreamState, page: Page, route: Route, level: int, world: World) -> list[dict[str, Any]]:
     rung = route.levels[level]
-    return level_recipients(world, state, rung.to, rung.channels, page.subject)
+    return paged(world, state, rung.to, rung.channels, page.subject)
 
 
 def _delay(page: Page, found: Escalation, world: World) -> dict[str, Any]:
@@ -178,21 +180,21 @@ def _delay(page: Page, found: Escalation, world: World) -> dict[str, Any]:
 def mark_delivery(state: StreamState, command: MarkDelivery, world: World) -> Decided:
     """What became of a message. A page that reaches nobody on its level goes on at once (promise P3)."""
     data: dict[str, Any] = {"key": command.key, "channel": command.channel, "tries": command.tries}
-    if command.page:
-        data["page"] = command.page
-    if command.person:
-        data["person"] = command.person
-    if command.further:
-        data["further"] = list(command.further)
-    if command.detail:
-        data["detail"] = command.detail[:200]
+    known = {
+        "page": command.page,
+        "person": command.person,
+        "further": list(command.further),
+        "reached": command.reached,
+        "detail": command.detail[:200],
+    }
+    data |= {name: value for name, value in known.items() if value}
     drafts: list[Draft | Then] = [Draft(kind=f"message.{command.outcome}", data=data)]
     page = state.pages.get(command.page)
     if command.outcome == "sent" and page is not None and page.round and state.stream != "house":
         return [*drafts, Then(stream="house", command=_impaired(command, mended=True))]
     if command.outcome != "given_up" or not command.page or state.stream == "house":
         return drafts
-    if page is None or page.state != "open" or command.further:
+    if page is None or page.state != "open" or command.further or command.reached:
         return drafts
     if page.round:
         # The last resort itself cannot be reached: whoever looks after Hikeshi has to know.
@@ -209,9 +211,9 @@ def _impaired(command: MarkDelivery, *, mended: bool) -> Impair:
 
 
 def _all_failed(page: Page, key: str) -> bool:
-    """Whether each person of the level has been given up on."""
+    """Whether each person of the level whom a page could reach has been given up on."""
     failed = [*page.failed, key]
-    people = page.reached.get(str(page.level), [])
+    people = [one for one in page.reached.get(str(page.level), []) if one.channels]
     prefix = key.rsplit("/", 2)[0]
     return all(
         any(one.startswith(prefix) and one.endswith(f":{person.person}") for one in failed)

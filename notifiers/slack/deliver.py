@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
-from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -104,7 +103,7 @@ class SlackNotifier:
         )
         conversation = str(answer.get("channel") or address)
         self._remember(address, conversation)
-        return Sent(receipt=_receipt(conversation, answer), rendering_failed=body.rendering_failed)
+        return Sent(receipt=_receipt(conversation, answer.get("ts")), rendering_failed=body.rendering_failed)
 
     def _connected(self) -> AsyncWebClient:
         """One kept connection pool, made in the loop that uses it."""
@@ -150,7 +149,7 @@ class SlackNotifier:
             )
             for post in answer.get("messages") or []:
                 if _is_ours(post, ours) and _key(post) == key:
-                    return Sent(receipt=_receipt(conversation, post))
+                    return Sent(receipt=_receipt(conversation, post.get("ts")))
             cursor = (answer.get("response_metadata") or {}).get("next_cursor") or ""
             if not cursor:
                 break
@@ -176,9 +175,9 @@ class SlackNotifier:
         return text.replace(self._token, "(token)")[:300]
 
 
-def _receipt(conversation: str, post: Mapping[str, Any]) -> str:
+def _receipt(conversation: str, ts: object) -> str:
     """`CONVERSATION/TS`: with both a post can be edited, answered in its thread and found again."""
-    return f"{conversation}/{post.get('ts') or ''}"
+    return f"{conversation}/{ts or ''}"
 
 
 def _error_name(error: SlackApiError) -> str:
