@@ -30,9 +30,12 @@ TEMPLATES = Path(__file__).parent / "templates"
 LANGUAGES = ("ja", "en")
 VALUE_LIMIT = 600
 """Characters of one printed value at most; a template can ask for fewer with `cut`, or for `lines`."""
+BUNDLED_WHAT = 160
+"""Characters of what happened, for each page of several in one message."""
 STRING_LIMIT, LIST_LIMIT, DEPTH_LIMIT = 4_000, 20, 4
 ERROR_LIMIT = 300
 
+_MENTION = re.compile(r"\{#-? mention: (channel) -?#\}")
 _TEMPLATE_NAME = re.compile(r"(page|notice)\.[a-z_]+")
 _SAFE_URL = re.compile(r"https?://[A-Za-z0-9.\-_~:\[\]]+(/[A-Za-z0-9.\-_~:/?#@!$&()+,;=%]*)?")
 _SCHEME = re.compile(r"\b([A-Za-z][A-Za-z0-9+.-]{1,20})://")
@@ -61,12 +64,14 @@ class Medium(Struct, frozen=True, kw_only=True):
 class Rendered(Struct, frozen=True, kw_only=True):
     """A message in words, escaped for its medium. `head` is one line; the last paragraph tells where to go.
 
-    `failed` is empty, or why this is the minimal form.
+    `failed` is empty, or why this is the minimal form. `mention` is whom a template wants called besides
+    (`channel` or empty): see `mention_of`.
     """
 
     head: str
     paragraphs: tuple[str, ...]
     failed: str = ""
+    mention: str = ""
 
     @property
     def text(self) -> str:
@@ -85,6 +90,8 @@ HTML = Medium(
 def render(message: Message, medium: Medium = PLAIN) -> Rendered:
     """`message` in its own language for `medium`; raises nothing for a bad template or context."""
     lang = language(message.lang)
+    if message.bundle:
+        return _together(message, lang, medium)
     marks = _marks(message, lang)
     try:
         text = _fill(message, lang, medium)
@@ -93,7 +100,43 @@ def render(message: Message, medium: Medium = PLAIN) -> Rendered:
         text = _minimal(message, lang, medium)
         failed = f"{type(error).__name__}: {clean(str(error))}"[:ERROR_LIMIT]
     head, *rest = _paragraphs(text)
-    return Rendered(head=marks + " ".join(head.split()), paragraphs=tuple(rest), failed=failed)
+    head, mention = marks + " ".join(head.split()), mention_of(message.template)
+    return Rendered(head=head, paragraphs=tuple(rest), failed=failed, mention=mention)
+
+
+def mention_of(template: str) -> str:
+    """Whom the template's first line calls besides, as `{# mention: channel #}` says; else empty.
+
+    It is read from the template's own file and nowhere else, so that no text can ask for it. A channel
+    honours it only for addresses that are read by many.
+    """
+    return _mentions().get(template, "")
+
+
+@cache
+def _mentions() -> dict[str, str]:
+    paths = [path for lang in reversed(LANGUAGES) for path in (TEMPLATES / lang).glob("[!_]*.j2")]
+    files = {path.stem: path for path in paths}
+    found = {name: _MENTION.match(path.read_text(encoding="utf-8")) for name, path in files.items()}
+    return {name: marker[1] for name, marker in found.items() if marker is not None}
+
+
+def _together(message: Message, lang: str, medium: Medium) -> Rendered:
+    """Several pages as one: each by the head of its own template, what happened, and its own link."""
+    words = _MINIMAL_WORDS[lang]
+    parts, failed, mention = [], "", ""
+    for number, one in enumerate(message.bundle, start=1):
+        rendered = render(one, medium)
+        failed, mention = failed or rendered.failed, mention or rendered.mention
+        lines = [f"{number}. {rendered.head}"]
+        what, link = one.context.get("what"), one.context.get("link")
+        if isinstance(what, str) and what:
+            lines.append(f"{medium.label(words['what'])} {medium.escape(cut(clean(what), BUNDLED_WHAT))}")
+        url = safe_url(link) if isinstance(link, str) else ""
+        lines += [f"{medium.label(words['link'])} {medium.url(url)}"] if url else []
+        parts.append("\n".join(lines))
+    head = _marks(message, lang) + words[f"{message.kind}s"].format(count=len(parts))
+    return Rendered(head=head, paragraphs=(*parts, words["nowhere"]), failed=failed, mention=mention)
 
 
 def language(lang: str) -> str:
@@ -205,6 +248,8 @@ _MINIMAL_WORDS = {
     "ja": {
         "page": "受領してください",
         "notice": "お知らせ",
+        "pages": "呼出が{count}件あります。それぞれ受領してください",
+        "notices": "呼出{count}件のお知らせ",
         "until": "期限",
         "title": "インシデント",
         "what": "何が起きたか",
@@ -215,6 +260,8 @@ _MINIMAL_WORDS = {
     "en": {
         "page": "please acknowledge",
         "notice": "for your information",
+        "pages": "{count} pages wait for you: please acknowledge each",
+        "notices": "{count} pages, for your information",
         "until": "By",
         "title": "Incident",
         "what": "What happened",

@@ -6,17 +6,21 @@ reads the conversation back. Only posts of our own bot count: anybody could writ
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections import OrderedDict
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
+import msgspec
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from notifiers.message import Delivery, Failed, Message, Retry, Sent
 from notifiers.slack import render
+from notifiers.slack.back import Found, read, receipt, whole
 from notifiers.slack.errors import LAYOUT, after_error, after_status
 
 READ_BACK_PAGES, READ_BACK_LIMIT = 5, 200
@@ -34,28 +38,51 @@ _TROUBLE = (SlackClientError, *_UNCLEAR)
 class SlackNotifier:
     """Posts as the bot of `token`, which is never shown. `base_url` is Slack's or a fake's.
 
-    `timeout_seconds` bounds each request, connecting included.
+    `timeout_seconds` bounds each request, connecting included. `part_pause_seconds` lie between the posts of
+    one message: Slack takes one a second for a conversation.
     """
 
     name = "slack"
     can_read_back = True
 
-    def __init__(self, *, token: str, base_url: str, timeout_seconds: float = 10.0) -> None:
+    def __init__(
+        self, *, token: str, base_url: str, timeout_seconds: float = 10.0, part_pause_seconds: float = 1.0
+    ) -> None:
         self._token = token
         self._base_url = base_url if base_url.endswith("/") else f"{base_url}/"
         self._timeout_seconds = timeout_seconds
+        self._part_pause_seconds = part_pause_seconds
         self._client: AsyncWebClient | None = None
         self._session: aiohttp.ClientSession | None = None
         self._conversations: OrderedDict[str, str] = OrderedDict()
+        self._parts: OrderedDict[str, dict[tuple[int, int], Sent]] = OrderedDict()
         self._self: tuple[str, str] | None = None
 
     def __repr__(self) -> str:
         return f"SlackNotifier(base_url={self._base_url!r})"
 
     async def deliver(self, message: Message) -> Delivery:
-        body = render.render(message)
+        posts = render.split(render.render(message))
+        there = await self._there(message, posts) if len(posts) > 1 else {}
+        sent = [there[post.part] for post in posts if post.part in there]
+        for post in posts:
+            if post.part in there:
+                continue
+            if sent:
+                await asyncio.sleep(self._part_pause_seconds)
+            answer = await self._posted(message.address, post)
+            if isinstance(answer, Failed):
+                return answer
+            self._keep_part(message.key, post, answer)
+            sent.append(answer)
+        self._parts.pop(message.key, None)
+        failed = next((one.rendering_failed for one in sent if one.rendering_failed), "")
+        return msgspec.structs.replace(sent[-1], rendering_failed=failed, posts=len(posts))
+
+    async def _posted(self, address: str, body: render.SlackMessage) -> Delivery:
+        """One post; as plain text if Slack dislikes nothing but its layout."""
         try:
-            return await self._post(message.address, body)
+            return await self._post(address, body)
         except SlackApiError as error:
             if _error_name(error) not in LAYOUT or not body.blocks:
                 return self._failed(error)
@@ -63,19 +90,39 @@ class SlackNotifier:
         except _TROUBLE as error:
             return self._failed(error)
         try:
-            return await self._post(message.address, plain)
+            return await self._post(address, plain)
         except _TROUBLE as error:
             return self._failed(error)
 
+    def _keep_part(self, key: str, post: render.SlackMessage, sent: Sent) -> None:
+        """Which posts of a message Slack has taken, should a later one fail: none of them is sent again."""
+        if post.parts > 1:
+            self._parts.setdefault(key, {})[(post.part, post.parts)] = sent
+            if len(self._parts) > REMEMBERED_CONVERSATIONS:
+                self._parts.popitem(last=False)
+
+    async def _there(self, message: Message, posts: tuple[render.SlackMessage, ...]) -> dict[int, Sent]:
+        """The posts of this message that have arrived, by number; only if it has as many as then."""
+        found = dict(self._parts.get(message.key, {}))
+        if message.attempt > 1:
+            try:
+                found |= {(one.part, one.parts): one.sent for one in await self._ours(message, {message.key})}
+            except _TROUBLE as error:
+                _LOG.warning("could not look for %s in Slack: %s", message.key, self._failed(error).error)
+        return {part: sent for (part, parts), sent in found.items() if parts == len(posts)}
+
     async def arrived(self, message: Message) -> Sent | None:
-        """The post with the message's key by our own bot, or None if there is none or Slack will not say."""
+        """The post with the message's key by our own bot, or None if there is none or Slack will not say.
+
+        Of a message in several posts all have to be there; of one for several rows each row's key.
+        """
+        wanted = {message.key, *message.keys}
         try:
-            ours = await self._identity()
-            conversation = await self._conversation(message.address)
-            return await self._look(conversation, message.key, ours)
+            found = await self._ours(message, wanted)
         except _TROUBLE as error:
             _LOG.warning("could not look for %s in Slack: %s", message.key, self._failed(error).error)
             return None
+        return whole(found, message.keys)
 
     async def check(self) -> str:
         """Who the token speaks for, as `bot in workspace`, or why it does not work."""
@@ -103,7 +150,7 @@ class SlackNotifier:
         )
         conversation = str(answer.get("channel") or address)
         self._remember(address, conversation)
-        return Sent(receipt=_receipt(conversation, answer.get("ts")), rendering_failed=body.rendering_failed)
+        return Sent(receipt=receipt(conversation, answer.get("ts")), rendering_failed=body.rendering_failed)
 
     def _connected(self) -> AsyncWebClient:
         """One kept connection pool, made in the loop that uses it."""
@@ -141,19 +188,24 @@ class SlackNotifier:
             self._self = (str(answer.get("bot_id") or ""), str(answer.get("user_id") or ""))
         return self._self
 
-    async def _look(self, conversation: str, key: str, ours: tuple[str, str]) -> Sent | None:
+    async def _ours(self, message: Message, wanted: set[str]) -> list[Found]:
+        """Posts of our own bot that carry one of the keys, oldest first. What Slack raises goes through."""
+        ours = await self._identity()
+        conversation = await self._conversation(message.address)
+        found: list[Found] = []
         cursor = ""
         for _ in range(READ_BACK_PAGES):
             answer = await self._connected().conversations_history(
                 channel=conversation, include_all_metadata=True, limit=READ_BACK_LIMIT, cursor=cursor or None
             )
-            for post in answer.get("messages") or []:
-                if _is_ours(post, ours) and _key(post) == key:
-                    return Sent(receipt=_receipt(conversation, post.get("ts")))
+            posts = [post for post in answer.get("messages") or [] if _is_ours(post, ours)]
+            found += [
+                one for one in map(partial(read, conversation), posts) if not wanted.isdisjoint(one.keys)
+            ]
             cursor = (answer.get("response_metadata") or {}).get("next_cursor") or ""
-            if not cursor:
+            if not cursor or whole(found, message.keys) is not None:
                 break
-        return None
+        return found[::-1]
 
     def _failed(self, error: Exception) -> Failed:
         if isinstance(error, SlackApiError):
@@ -175,11 +227,6 @@ class SlackNotifier:
         return text.replace(self._token, "(token)")[:300]
 
 
-def _receipt(conversation: str, ts: object) -> str:
-    """`CONVERSATION/TS`: with both a post can be edited, answered in its thread and found again."""
-    return f"{conversation}/{ts or ''}"
-
-
 def _error_name(error: SlackApiError) -> str:
     """Slack's word for what is wrong, or empty if the answer was not Slack's JSON."""
     data = getattr(error.response, "data", None)
@@ -195,10 +242,3 @@ def _retry_after(headers: Any) -> float | None:
 def _is_ours(post: dict[str, Any], ours: tuple[str, str]) -> bool:
     bot, user = ours
     return bool(bot and post.get("bot_id") == bot) or bool(user and post.get("user") == user)
-
-
-def _key(post: dict[str, Any]) -> object:
-    metadata = post.get("metadata") or {}
-    if metadata.get("event_type") != render.EVENT_TYPE:
-        return None
-    return (metadata.get("event_payload") or {}).get("key")

@@ -41,9 +41,28 @@ def cut(text: str, limit: int) -> str:
     """At most `limit` characters of escaped text, never through an entity or a link."""
     if len(text) <= limit:
         return text
-    kept = text[: limit - 1]
+    return _whole(text[: limit - 1]).rstrip() + "…"
+
+
+def pieces(text: str, limit: int) -> list[str]:
+    """`text` in pieces of at most `limit` characters, nothing lost, best between lines or words.
+
+    Never through an entity or a link (which are shorter than `limit`).
+    """
+    found = []
+    while len(text) > limit:
+        kept = _whole(text[:limit]) or text[:limit]
+        at = max(kept.rfind("\n"), kept.rfind(" "))
+        kept = kept[: at + 1] if at > limit // 2 else kept
+        found.append(kept.rstrip())
+        text = text[len(kept) :]
+    return [piece for piece in (*found, text.rstrip()) if piece.strip()]
+
+
+def _whole(text: str) -> str:
+    """`text` without an entity or a link that was cut through at its end."""
     for opens, closes in (("&", ";"), ("<", ">")):
-        start = kept.rfind(opens)
-        if start > kept.rfind(closes):
-            kept = kept[:start]
-    return kept.rstrip() + "…"
+        start = text.rfind(opens)
+        if start > text.rfind(closes):
+            text = text[:start]
+    return text

@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import json
 import re
 from collections import deque
 from types import TracebackType
@@ -74,7 +75,7 @@ class Post(Struct, frozen=True, kw_only=True):
 class Fault(Struct, frozen=True, kw_only=True):
     """One way to misbehave. `accepted` says whether the message was posted before it."""
 
-    kind: Literal["reset", "hang", "status", "error", "slow"]
+    kind: Literal["reset", "hang", "status", "error", "slow", "garbage", "truncated", "endless"]
     accepted: bool = False
     status: int = 200
     error: str = ""
@@ -110,6 +111,21 @@ class Fault(Struct, frozen=True, kw_only=True):
     def slow(cls, seconds: float) -> Fault:
         """Accepted, and answered properly after `seconds`."""
         return cls(kind="slow", seconds=seconds, accepted=True)
+
+    @classmethod
+    def garbage(cls, *, accepted: bool = True) -> Fault:
+        """HTTP 200, said to be JSON, and none."""
+        return cls(kind="garbage", accepted=accepted)
+
+    @classmethod
+    def truncated(cls, *, accepted: bool = True) -> Fault:
+        """The answer ends in its middle."""
+        return cls(kind="truncated", accepted=accepted)
+
+    @classmethod
+    def endless(cls, *, accepted: bool = True) -> Fault:
+        """The answer comes in pieces and never ends, until the client goes or the fake closes."""
+        return cls(kind="endless", accepted=accepted)
 
 
 class _Plan(Struct, kw_only=True):
@@ -225,6 +241,8 @@ class FakeSlack:
         elif fault.kind == "slow":
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._closing.wait(), timeout=fault.seconds)
+        elif fault.kind in {"garbage", "truncated", "endless"}:
+            return await self._broken_body(request, fault.kind, answer)
         elif fault.kind == "error":
             answer = {"ok": False, "error": fault.error}
         elif fault.kind == "status":
@@ -235,6 +253,23 @@ class FakeSlack:
                 )
             return web.Response(status=fault.status, text="<html>gateway</html>", content_type="text/html")
         return _json(answer)
+
+    async def _broken_body(self, request: web.Request, kind: str, answer: Answer) -> web.StreamResponse:
+        body = json.dumps(answer).encode()
+        if kind == "garbage":
+            return web.Response(body=b'{"ok": tru' + body[::-1], content_type="application/json")
+        response = web.StreamResponse(headers={"Content-Type": "application/json"})
+        if kind == "truncated":
+            response.content_length = len(body)
+        await response.prepare(request)
+        await response.write(body[: len(body) // 2])
+        while kind == "endless" and not self._closing.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._closing.wait(), timeout=0.02)
+            await response.write(b" ")
+        if request.transport is not None:
+            request.transport.abort()
+        return response
 
     def _auth_test(self, given: Answer) -> Answer:
         return {

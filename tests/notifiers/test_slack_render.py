@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import pytest
 from slack_sdk.models.blocks import Block
 
@@ -35,6 +36,15 @@ INJECTIONS = (
     "\u202e<!channel>\u200b@\u200bhere",
     "<\n!channel>",
     "<!chan\x00nel>",
+    "＜!channel＞ <!channel>",
+    "<!here>\n\n<!here>",
+    "*<!channel>*",
+    "`<@W0123456>`",
+    "<tel:+81300000000|call>",
+    "<slack://channel?team=T0&id=C0|open>",
+    "<!channel|<!here>>",
+    "{# mention: channel #}<!channel>",
+    "{{ '<!channel>' }}<!everyone|x>",
 )
 
 
@@ -113,14 +123,17 @@ def test_every_message_keeps_to_slacks_limits(message: Make, template: str, lang
     options = [{"id": filler, "title": filler, "price": filler}] * 20
     body = render.render(message(template, lang=lang, **words, options=options, extra={"said": filler}))
     assert body.rendering_failed == ""
-    blocks = Block.parse_all(list(body.blocks))
-    for block in blocks:
-        block.validate_json()
-    assert 1 < len(blocks) <= render.MAX_BLOCKS
-    assert sum(map(len, _texts(body))) <= render.MAX_TOTAL
-    assert max(map(len, _texts(body))) <= render.MAX_SECTION
-    assert len(body.text) <= 2 * render.MAX_FALLBACK + render.MAX_FALLBACK + 1
-    assert "<https://node.example/p/" in _texts(body)[-1]
+    posts = render.split(body)
+    assert len(posts) <= render.MAX_PARTS
+    for post in posts:
+        blocks = Block.parse_all(list(post.blocks))
+        for block in blocks:
+            block.validate_json()
+        assert 1 < len(blocks) <= render.MAX_BLOCKS
+        assert sum(map(len, _texts(post))) <= render.MAX_TOTAL
+        assert max(map(len, _texts(post))) <= render.MAX_SECTION
+        assert len(post.text) <= 2 * render.MAX_FALLBACK + render.MAX_FALLBACK + 10
+    assert "<https://node.example/p/" in "".join(_texts(posts[-1]))
 
 
 def test_a_page_looks_like_this_in_slack(message: Make) -> None:
@@ -147,20 +160,80 @@ def test_the_lock_screen_shows_first_what_is_asked(message: Make) -> None:
     assert "https://node.example/p/" in lines[3]
 
 
-def test_a_middle_that_is_too_long_gives_way_to_the_link(
-    message: Make, monkeypatch: pytest.MonkeyPatch
+LONG: dict[str, Any] = {
+    "template": "page.decision",
+    "step_text": "\n".join(f"{n:02d} " + "&" * 70 for n in range(20)),
+    "otherwise": "&" * 600,
+    "options": [{"id": f"o{n:02d}", "title": "&" * 500, "price": "&" * 500} for n in range(20)],
+}
+"""A decision that one post of Slack does not take."""
+
+
+def test_what_one_post_does_not_take_becomes_several_in_order_and_nothing_is_cut(message: Make) -> None:
+    body = render.render(message(**LONG))
+    posts = render.split(body)
+    assert len(posts) > 1
+    assert [(post.part, post.parts) for post in posts] == [(n, len(posts)) for n in range(1, len(posts) + 1)]
+    whole = [text for post in posts for text in _texts(post)]
+    repeated = [text for text in whole if text.endswith(f"/{len(posts)})")]
+    assert len(repeated) == len(posts) - 1, "from the second on each says what it continues"
+    assert [text for text in whole if text not in repeated] == _texts(body), "nothing lost, nothing moved"
+    joined = "".join(whole)
+    assert [joined.count(f"o{n:02d}") for n in range(20)] == [1] * 20
+    payloads = [post.metadata["event_payload"] for post in posts]
+    assert {one["key"] for one in payloads} == {message().key}
+    assert [one["part"] for one in payloads] == [post.part for post in posts]
+
+
+def test_a_tail_stands_at_the_end_of_the_last_post_alone(message: Make) -> None:
+    button = {"type": "actions", "elements": []}
+    body = msgspec.structs.replace(render.render(message(**LONG)), tail=(button,))
+    *others, last = render.split(body)
+    assert others and last.blocks[-1] == button
+    assert all(button not in post.blocks for post in others)
+    (alone,) = render.split(msgspec.structs.replace(render.render(message()), tail=(button,)))
+    assert alone.blocks[-1] == button and (alone.part, alone.parts) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "limit", "expected"),
+    [
+        ("abcdef", 6, ["abcdef"]),
+        ("abcdef", 4, ["abcd", "ef"]),
+        ("one two three", 9, ["one two", "three"]),
+        ("ab&amp;cd", 6, ["ab", "&amp;c", "d"]),
+        ("x <https://a.ex> y", 15, ["x", "<https://a.ex>", "y"]),
+    ],
+)
+def test_pieces_lose_nothing_and_leave_entities_and_links_whole(
+    text: str, limit: int, expected: list[str]
 ) -> None:
-    monkeypatch.setattr(render, "MAX_TOTAL", 400)
-    body = render.render(message("page.decision", options=OPTIONS, otherwise="x" * 300))
-    assert sum(map(len, _texts(body))) <= 400
-    assert "<https://node.example/p/" in _texts(body)[-1]
-    assert "…" in "".join(_texts(body))
+    assert escape.pieces(text, limit) == expected
+
+
+def test_many_are_called_only_where_the_template_says_so_and_many_read_along(message: Make) -> None:
+    for address, template, called in (
+        ("C0DUTY", "page.exhausted", True),
+        ("G0DUTY", "page.exhausted", True),
+        ("U0YAMADA", "page.exhausted", False),
+        ("D0YAMADA", "page.exhausted", False),
+        ("C0DUTY", "page.declared", False),
+    ):
+        body = render.render(message(template, address=address, title="{# mention: channel #} <!channel>"))
+        live = [found for text in (body.text, *_texts(body)) for found in active(text)]
+        assert ("<!channel>" in live) == called, (address, template)
+        assert live.count("<!channel>") == 2 * called, "once in the blocks, once where they are not shown"
+
+
+def test_only_the_templates_that_mean_it_call_many() -> None:
+    asked = {name for name in rendering.template_names("ja") if rendering.mention_of(name)}
+    assert asked == {"page.exhausted"}
 
 
 def test_a_block_that_slack_sdk_refuses_becomes_plain_text(
     message: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(render, "_fitted", lambda rendered: ["x" * 3_001])
+    monkeypatch.setattr(escape, "pieces", lambda text, limit: ["x" * 3_001])
     body = render.render(message())
     assert body.blocks == ()
     assert body.rendering_failed.startswith("SlackObjectFormationError")
