@@ -14,6 +14,7 @@ from playbooks.check import (
     installation,
     obligations,
     people,
+    reach,
     readers,
     refers,
     review,
@@ -30,6 +31,7 @@ CHECKS: tuple[Callable[[View], Iterator[Defect]], ...] = tuple(
     module.defects
     for module in (
         people,
+        reach,
         services,
         routes,
         cover,
