@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TypeVar
 
 from console.opening import House, secrets_of
 from models.supervised import attempt_async
 from notifiers import build
 from notifiers.outbox import Delivered, Outbox
+from notifiers.trust import guarded
 
 T = TypeVar("T")
 
@@ -21,7 +23,8 @@ async def deliver_once(house: House) -> Delivered:
     async def here(call: Callable[[], T]) -> T:
         return call()
 
-    outbox = Outbox(house.desk, notifiers, here, fallback=settings.fallback)
+    channels = guarded(notifiers, partial(here, house.desk.distrusted))
+    outbox = Outbox(house.desk, channels, here, fallback=settings.fallback)
     try:
         return await outbox.drain()
     finally:

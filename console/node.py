@@ -37,6 +37,7 @@ from models.supervised import attempt, attempt_async, forever, wait
 from notifiers import build
 from notifiers.message import Notifier
 from notifiers.outbox import Outbox, Pace
+from notifiers.trust import guarded
 
 if TYPE_CHECKING:
     from console.slack.wing import Wing
@@ -76,7 +77,7 @@ class Node:
         self.watch = Watch(house.desk, self.run_in_writer)
         self.outbox = Outbox(
             house.desk,
-            self.notifiers,
+            guarded(self.notifiers, partial(self.run_in_writer, house.desk.distrusted)),
             self.run_in_writer,
             link=self.link,
             fallback=settings.fallback,
@@ -105,13 +106,14 @@ class Node:
         """Run `call` in the one thread that touches the record."""
         return await asyncio.get_running_loop().run_in_executor(self.writer, call)
 
-    def link(self, stream: str, page: int, person: str) -> str:
-        """The signed page of a matter for one person."""
+    def link(self, stream: str, page: int, person: str, channel: str) -> str:
+        """The signed page of a matter for one person, sent over this channel."""
         from console.web.links import sign  # noqa: PLC0415 - the web is imported with the server
 
         if not self._base_url:
             return ""
-        return f"{self._base_url}/p/{sign(self._key, stream, page, person, self.house.desk.clock.now())}"
+        now = self.house.desk.clock.now()
+        return f"{self._base_url}/p/{sign(self._key, stream, page, person, now, channel=channel)}"
 
     # -- running --------------------------------------------------------------------------------------------
 
@@ -367,11 +369,13 @@ class Node:
         impaired = self._impaired | self.reach.problems() | self._stalled()
         impaired |= self.wing.problems() if self.wing is not None else {}
         quarantined: list[str] = []
+        out_of_band = sorted(desk.distrusted())
         if isinstance(state, HouseState):
             impaired |= state.impaired
             quarantined = sorted(state.quarantined)
         for name, error in figures["channels_failing"].items():
-            impaired[f"channel {name}"] = error
+            if name not in out_of_band:
+                impaired[f"channel {name}"] = error
         lateness = self.watch.late_now()
         bad = impaired or quarantined or lateness > LATE_SECONDS
         bad = bad or figures["oldest_unsent_page_seconds"] > STUCK_PAGE_SECONDS
@@ -387,6 +391,7 @@ class Node:
             "waiting_messages": figures["waiting"],
             "impaired": impaired,
             "quarantined": quarantined,
+            "out_of_band": out_of_band,
             "conductor_age_seconds": round(age, 1) if age is not None else None,
             "prefect": "unknown" if age is None else "down" if "prefect" in impaired else "ok",
             "drill": desk.premises.drill,

@@ -12,6 +12,16 @@ from models.clocks.rules import clock_instants, clocks_due
 from models.errors import Refused
 from models.fact import Draft
 from models.impact import ForecastService, RecordImpact
+from models.outofband import (
+    ConfirmTrust,
+    OpenLink,
+    ProposeTrust,
+    TakeReply,
+    confirm,
+    open_link,
+    propose,
+    take_reply,
+)
 from models.page import page_next_due
 from models.readers import AnnouncePlaybook, ReadPlaybook
 from models.reason import Reason
@@ -106,6 +116,10 @@ _HOUSE: dict[type[commands.Command], Rule] = {
     commands.NodeFact: others.node,
     commands.Quarantined: others.quarantine,
     commands.Impair: others.impair,
+    ProposeTrust: propose,
+    ConfirmTrust: confirm,
+    OpenLink: open_link,
+    TakeReply: take_reply,
 }
 _PROGRAMME: dict[type[commands.Command], Rule] = {
     commands.OpenImprovement: others.open_improvement,

@@ -28,6 +28,7 @@ from models.fact import SYSTEM, Draft, Fact
 from models.fold import RULES_VERSION, empty, fold
 from models.frozen import Document, freeze_policy, thaw_plan, thaw_policy
 from models.messages import messages
+from models.outofband import refuse_distrusted
 from models.plan import Plan
 from models.policy import Policy
 from models.premises import Library, Outcome, Premises
@@ -71,6 +72,7 @@ class Desk:
         self._policies: dict[str, Policy] = {self._policy_now.digest: premises.policy}
         self._plans: dict[str, Plan] = {}
         self._states: dict[str, StreamState] = {}
+        self._house = House(stream=HOUSE)
         self._snapshots: dict[str, int] = {}
         self._versions: dict[str, int] = {}
         self._stored: set[str] = set()
@@ -148,6 +150,7 @@ class Desk:
         if stream is None:
             stream = self._next_incident(tx, now)
         touched.append(stream)
+        refuse_distrusted(self._hear(tx), command)
         case = self._load(tx, stream)
         following: list[Then] = []
         upcoming = self._upcoming(tx, now) if stream == INTAKE else ""
@@ -215,8 +218,7 @@ class Desk:
         """
         try:
             with self.record.begin() as tx:
-                if HOUSE not in streams:
-                    self._load(tx, HOUSE)  # the outages: what is late says why
+                self._hear(tx)
                 outcomes = [self._tick(tx, stream) for stream in streams]
         except BaseException:
             for stream in streams:
@@ -256,7 +258,13 @@ class Desk:
     def world(self, state: StreamState) -> World:
         """The world as a rule would see it now, for this stream."""
         with self.record.read() as tx:
+            self._hear(tx)
             return self._world(tx, state, self.clock.now())
+
+    def distrusted(self) -> frozenset[str]:
+        """The channels that are out of band now. Cheap; from the thread of the record, like all else here."""
+        with self.record.read() as tx:
+            return frozenset(self._hear(tx).distrusted)
 
     def texts(self, stream: str) -> dict[str, str | None]:
         """All texts beside a stream's facts. Read only."""
@@ -295,6 +303,12 @@ class Desk:
         self._remember(stream, state)
         self._versions[stream] = tx.version
         return _Case(state=state)
+
+    def _hear(self, tx: Tx) -> House:
+        """The house as it stands in this transaction: its outages and channels concern every stream."""
+        house = self._load(tx, HOUSE).state
+        self._house = house if isinstance(house, House) else self._house
+        return self._house
 
     def _decode(self, stream: str, body: bytes) -> StreamState | None:
         """The state in a snapshot; None if another version wrote it: the facts are whole."""
@@ -359,6 +373,9 @@ class Desk:
         tx.enqueue(rows)
         self._freeze(tx, case)
         self._withdraw(tx, case)
+        for fact in case.facts:
+            if fact.kind == "trust.withdrawn":
+                tx.hasten(fact.data["channels"], now)
         snapshot = None
         if state.seq - self._snapshots.get(state.stream, 0) >= SNAPSHOT_EVERY:
             snapshot = msgspec.json.encode(state)
@@ -409,7 +426,7 @@ class Desk:
     def _world(self, tx: Tx, state: StreamState, now: datetime, upcoming: str = "") -> World:
         incident = state if isinstance(state, Incident) and state.seq else None
         digest = incident.policy if incident else self._policy_now.digest
-        outages = self._states.get(HOUSE)
+        house, distrusted = self._house, frozenset(self._house.distrusted)
         return World(
             now=now,
             organisation=self.premises.organisation,
@@ -420,10 +437,9 @@ class Desk:
             if incident
             else {},
             library=self.library,
-            outages=tuple((span[0], span[1]) for span in outages.outages)
-            if isinstance(outages, House)
-            else (),
-            channels=self.premises.channels,
+            outages=tuple((span[0], span[1]) for span in house.outages),
+            channels=self.premises.channels - distrusted,
+            distrusted=self.premises.channels & distrusted,
             drill=self.premises.drill,
             next_incident=upcoming,
         )

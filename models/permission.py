@@ -64,6 +64,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "improvement": _CSIRT,
     "improvement-end": _LEAD,
     "alert": _CSIRT,
+    "out-of-band": ("csirt-lead", "commander", "ciso", "cio"),
     "record-for": ("scribe", "csirt-lead", "commander"),
 }
 

@@ -48,7 +48,10 @@ def recipient(world: World, state: StreamState, person: Person, named: tuple[str
     """
     reach = reach_of(world, state, person)
     own = tuple(one.channel for one in reach.channels) if reach is not None else person.channels
-    usable = [one for one in named or own if one in world.channels and person.address(one)]
+    wanted = [one for one in named or own if person.address(one)]
+    usable = [one for one in wanted if one in world.channels]
+    # With nothing else left the outbox gives it up at once, and the fallback or the next level gets it.
+    usable = usable or [one for one in wanted if one in world.distrusted]
     found: dict[str, Any] = {"channels": usable}
     if reach is None:
         return found

@@ -82,3 +82,7 @@ class Reason(StrEnum):
     NOT_ASKED_FOR_OPINION = "no opinion was asked for"
     NOT_YOURS = "the step is not yours"
     SELF_MERGE = "same incident"
+    CHANNEL_DISTRUSTED = "channel is out of band"
+    SECOND_PERSON = "a second person is needed"
+    LAST_CHANNEL = "last trusted channel"
+    NO_SUCH_PROPOSAL = "nothing proposed that could be confirmed"

@@ -12,6 +12,7 @@ from typing import Any, Literal
 import msgspec
 
 from models.answers import Declined, HandedOver, Opinion, ProposedDecision, SentBack
+from models.distrust import Distrusted, Proposal
 from models.policy import ClockKind
 from models.rooms import Room
 
@@ -429,6 +430,9 @@ class House(StreamState, kw_only=True):
     outages: list[list[datetime]] = []
     refused: dict[str, int] = {}
     impaired: dict[str, str] = {}
+    distrusted: dict[str, Distrusted] = {}
+    proposal: Proposal | None = None
+    replies: list[str] = []
 
 
 class Improvement(msgspec.Struct, kw_only=True):

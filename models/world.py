@@ -25,6 +25,8 @@ ADDED = "added"
 class World:
     """`now` is aware, UTC. `plans` are the incident's own, frozen; `library` is what could be added today.
 
+    `channels` are those set up and trusted, `distrusted` those set up and out of band.
+
     One world serves one transaction on one stream.
     """
 
@@ -37,6 +39,7 @@ class World:
     library: Mapping[str, FrozenPlaybook] = field(default_factory=dict)
     outages: tuple[tuple[datetime, datetime], ...] = ()
     channels: frozenset[str] = frozenset({"console", "file"})
+    distrusted: frozenset[str] = frozenset()
     drill: bool = False
     next_incident: str = ""
     _laid_out: dict[int, dict[str, PlannedStep]] = field(default_factory=dict, compare=False, repr=False)

@@ -39,6 +39,7 @@ def _slack(settings: SlackSettings, secrets: Secrets) -> Notifier:
         token=secrets(settings.token),
         base_url=settings.base_url,
         timeout_seconds=settings.timeout.total_seconds(),
+        buttons=settings.app_token is not None or settings.signing_secret is not None,
     )
 
 

@@ -13,7 +13,8 @@ from notifiers.briefing_names import Matter
 from notifiers.message import Act, Message
 from notifiers.standing import page_standing, step_standing
 
-Link = Callable[[str, int, str], str]
+Link = Callable[[str, int, str, str], str]
+"""The address of a page for (stream, page, person, channel), empty for none."""
 STEP = "step:"
 
 
@@ -24,7 +25,8 @@ def compose(desk: Desk, envelope: Envelope, address: str | None, link: Link) -> 
     person = desk.directory.person(envelope.person) if envelope.person else None
     lang = person.lang if person else desk.premises.organisation.lang
     page = envelope.page if envelope.page in state.pages else 0
-    where = link(envelope.stream, page, envelope.person) if envelope.person else ""
+    who = envelope.person
+    where = link(envelope.stream, page, who, envelope.channel) if who else ""
     matter = Matter(state=state, texts=desk.texts(envelope.stream), world=world, link=where)
     return Message(
         key=envelope.key,

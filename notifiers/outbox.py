@@ -75,14 +75,14 @@ class Outbox:
         desk: Desk,
         notifiers: Mapping[str, Notifier],
         run: Run[Any],
-        link: Callable[[str, int, str], str] | None = None,
+        link: Callable[[str, int, str, str], str] | None = None,
         fallback: Sequence[str] = (),
         pace: Pace | None = None,
     ) -> None:
         self.desk = desk
         self.notifiers = notifiers
         self.run_in_writer = run
-        self.link = link or (lambda stream, page, person: "")
+        self.link = link or (lambda stream, page, person, channel: "")
         self.fallback = tuple(fallback)
         self.pace = pace or Pace()
         self.woken = asyncio.Event()

@@ -9,6 +9,7 @@ import typer
 from console.cli import (
     alerts,
     approving,
+    bands,
     deciding,
     declaring,
     ending,
@@ -45,6 +46,7 @@ MODULES = (
     ending,
     alerts,
     metrics,
+    bands,
     house,
 )
 

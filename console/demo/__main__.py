@@ -215,7 +215,7 @@ class Demo:
 
     async def _do(self, act: Act) -> None:
         if act.page is not None:
-            link = self.node.link(self.incident, act.page, act.person)
+            link = self.node.link(self.incident, act.page, act.person, "console")
             if await acknowledge(link, self.base_url):
                 person = self.house.desk.directory.person(act.person)
                 self.picture.note("acknowledged", who=person.name.lang(self.lang) if person else act.person)

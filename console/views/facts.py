@@ -187,6 +187,7 @@ _BAD = frozenset(
         "step.overdue", "gate.overridden", "machine.impaired", "alert.overdue", "quarantine.entered",
         "decision.rejected",
         "improvement.overdue", "reading.overdue", "clock.breached", "clock.missed", "service.level.fell",
+        "trust.withdrawn",
     }
 )  # fmt: skip
 _STRONG = frozenset(

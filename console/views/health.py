@@ -11,6 +11,7 @@ from sqlalchemy import and_, func, select
 
 from console.views.naming import Naming
 from console.views.sheet import Line, Style
+from console.views.trust import out_of_band_line
 from models.clock import iso
 from models.node import RETIRED
 from models.record import NODE, OUTBOX, Record, micros
@@ -41,6 +42,7 @@ class Health:
     late: timedelta
     quarantined: tuple[str, ...]
     impaired: dict[str, str]
+    house: House
 
     def alive(self, part: str) -> bool:
         """Whether a part has shown itself lately."""
@@ -76,6 +78,7 @@ class Health:
             "late_seconds": int(self.late.total_seconds()),
             "quarantined": list(self.quarantined),
             "impaired": self.impaired,
+            "out_of_band": sorted(self.house.distrusted),
         }
 
 
@@ -107,7 +110,9 @@ def look(record: Record, house: StreamState, now: datetime, left_out: Sequence[s
         next_due = tx.earliest_due()
     late = now - _instant(next_due) if next_due is not None else timedelta(0)
     state = house if isinstance(house, House) else House(stream="house")
-    impaired = dict(state.impaired) | {f"channel {name}": error for name, error in failing}
+    impaired = dict(state.impaired) | {
+        f"channel {name}": error for name, error in failing if name not in state.distrusted
+    }
     if left_out:
         impaired["playbooks"] = f"{', '.join(left_out)} (hikeshi check)"
     return Health(
@@ -121,6 +126,7 @@ def look(record: Record, house: StreamState, now: datetime, left_out: Sequence[s
         late=max(timedelta(0), late),
         quarantined=tuple(state.quarantined),
         impaired=impaired,
+        house=state,
     )
 
 
@@ -134,7 +140,8 @@ def lines(found: Health, naming: Naming) -> list[Line]:
     head = Line(text=texts("words.health_ok"), style="good")
     if not found.ok:
         head = Line(text=texts("words.health_bad"), style="bad")
-    said = [head]
+    out = out_of_band_line(found.house, naming)
+    said = [head] if out is None else [head, out]
     for part, seen in found.seen.items():
         key = "stopped" if seen is None else "alive" if found.alive(part) else "stale"
         text = texts(f"words.health.{key}", at=times.at(seen, seconds=True))

@@ -19,7 +19,7 @@ from console.web.alerts import AlertDoor
 from console.web.board import board, measures
 from console.web.health import health
 from console.web.links import Link, form_token, read, signing_key
-from console.web.pages import acknowledge, sheet, shown
+from console.web.pages import OutOfBand, acknowledge, must_be_trusted, sheet, shown
 from console.web.rendering import STYLE, page, words
 from console.web.running import Run
 from console.web.security import (
@@ -93,9 +93,12 @@ class _Pages:
             lang, values = await self._run(lambda: self._values(link))
         except NotFound:
             return _said("gone", 404)
+        except OutOfBand:
+            return _said("out-of-band", 403)
         return page("matter.html", lang, token=token, form=form_token(self._key, token), **values)
 
     def _values(self, link: Link) -> tuple[str, dict[str, Any]]:
+        must_be_trusted(self._house, link)
         found = sheet(self._house, link)
         return found.lang, shown(self._house, found)
 
@@ -109,6 +112,8 @@ class _Pages:
             queued = await self._run(lambda: acknowledge(self._house, link))
         except NotFound:
             return _said("gone", 404)
+        except OutOfBand:
+            return _said("out-of-band", 403)
         if queued:
             self._wake()
         return RedirectResponse(f"/p/{token}", 303)

@@ -133,8 +133,8 @@ def measures(health: Mapping[str, Any], lang: str) -> list[tuple[str, str]]:
         (t["unsent-page"], _seconds(health["oldest_unsent_page_seconds"], t)),
         (t["prefect"], str(health["prefect"])),
     ]
-    for name in ("impaired", "quarantined", "closed_sources"):
-        if health[name]:
+    for name in ("out_of_band", "impaired", "quarantined", "closed_sources"):
+        if health.get(name):
             rows.append((t[name.replace("_", "-")], ", ".join(str(one) for one in health[name])))
     return [*rows, ("Hikeshi", str(health["version"]))]
 

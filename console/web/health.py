@@ -12,6 +12,7 @@ FIELDS: Mapping[str, Any] = {
     "oldest_unsent_page_seconds": None,
     "impaired": (),
     "quarantined": (),
+    "out_of_band": (),
     "prefect": "unknown",
     "version": "unknown",
 }

@@ -30,18 +30,23 @@ DEAD = "this link is not valid, or no longer; the last message about this matter
 
 @dataclass(frozen=True, kw_only=True)
 class Link:
-    """What a link is for: one page of one stream, for one person; `until` is aware, UTC."""
+    """What a link is for: one page of one stream, for one person; `until` is aware, UTC.
+
+    `channel` is the one that carried it, empty for links made before that was noted.
+    """
 
     stream: str
     page: int
     person: str
     until: datetime
+    channel: str = ""
 
 
-def sign(key: bytes, stream: str, page: int, person: str, now: datetime) -> str:
+def sign(key: bytes, stream: str, page: int, person: str, now: datetime, *, channel: str = "") -> str:
     """The token of a link that is valid for 14 days from `now` (aware)."""
     until = int((now + VALID_FOR).timestamp())
-    token = _serializer(key).dumps([stream, page, person, until])
+    carrier = [channel] if channel else []
+    token = _serializer(key).dumps([stream, page, person, until, *carrier])
     return token if isinstance(token, str) else token.decode()
 
 
@@ -63,8 +68,10 @@ def _serializer(key: bytes) -> URLSafeSerializer:
 
 def _link(content: Any) -> Link | None:
     match content:
-        case [str(stream), int(page), str(person), int(until)]:
-            return Link(stream=stream, page=page, person=person, until=datetime.fromtimestamp(until, UTC))
+        case [str(stream), int(page), str(person), int(until), *carrier]:
+            channel = carrier[0] if len(carrier) == 1 and isinstance(carrier[0], str) else ""
+            ends = datetime.fromtimestamp(until, UTC)
+            return Link(stream=stream, page=page, person=person, until=ends, channel=channel)
     return None
 
 
@@ -73,13 +80,14 @@ def form_token(key: bytes, token: str) -> str:
     return hmac.new(key, b"hikeshi.form.v1\0" + token.encode(), hashlib.sha256).hexdigest()
 
 
-def link_maker(house: House, key: bytes) -> Callable[[str, int, str], str]:
-    """Gives the whole address for (stream, page, person), for the messages that leave."""
+def link_maker(house: House, key: bytes) -> Callable[[str, int, str, str], str]:
+    """Gives the whole address for (stream, page, person, channel), for the messages that leave."""
     settings = house.institution.settings
     base = (settings.public_url or f"http://{_in_address(settings.host)}:{settings.port}").rstrip("/")
 
-    def link(stream: str, page: int, person: str) -> str:
-        return f"{base}/p/{sign(key, stream, page, person, house.desk.clock.now())}"
+    def link(stream: str, page: int, person: str, channel: str) -> str:
+        now = house.desk.clock.now()
+        return f"{base}/p/{sign(key, stream, page, person, now, channel=channel)}"
 
     return link
 

@@ -16,9 +16,11 @@ from console.opening import House
 from console.web.links import DEAD, Link
 from console.web.rendering import ours, span, when, words
 from models.commands import Acknowledge, Actor
+from models.distrust import WEB as VIA
 from models.errors import NotFound
 from models.fact import read_fact
 from models.organisation import Person
+from models.outofband import OpenLink
 from models.page import page_next_due
 from models.playbook import FACTORS, Step
 from models.reason import Reason
@@ -36,7 +38,6 @@ MAX_STEPS = 12
 MAX_SEEN = 1_000
 SHOWING_STEPS = ("mine", "joined", "other", NOTICE)
 _BEFORE = datetime(1970, 1, 1, tzinfo=UTC)
-VIA = "web"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,15 +124,34 @@ def _has_seen(house: House, stream: str, page: int, person: str) -> bool:
     return any(data["page"] == page and data["by"] == person for data in facts)
 
 
+class OutOfBand(Exception):
+    """The link was sent over a channel that is out of band; that it was used is on record."""
+
+
+def _actor(link: Link) -> Actor:
+    """The link's person, by the page, and over the channel that carried the link."""
+    return Actor(person=link.person, name=link.person, via=f"{VIA}:{link.channel}".rstrip(":"))
+
+
+def must_be_trusted(house: House, link: Link) -> None:
+    """Raises OutOfBand if whoever reads the channel that carried the link must see nothing."""
+    if not house.desk.distrusted():
+        return
+    outcome = house.desk.handle("house", OpenLink(actor=_actor(link)))
+    if outcome.refused is Reason.CHANNEL_DISTRUSTED:
+        raise OutOfBand
+
+
 def acknowledge(house: House, link: Link) -> bool:
     """Record the link's person as having it; doing it again changes nothing. Whether anything was queued.
 
-    Raises NotFound if the link leads nowhere, RecordError if it cannot be written.
+    Raises NotFound if the link leads nowhere, OutOfBand if it came over a distrusted channel, RecordError if
+    it cannot be written.
     """
+    must_be_trusted(house, link)
     if sheet(house, link).standing not in {"open", "outsider"}:
         return False
-    actor = Actor(person=link.person, name=link.person, via=VIA)
-    outcome = house.desk.handle(link.stream, Acknowledge(actor=actor, page=link.page))
+    outcome = house.desk.handle(link.stream, Acknowledge(actor=_actor(link), page=link.page))
     if not outcome.accepted and outcome.refused is not Reason.ALREADY:
         raise NotFound(DEAD)
     return outcome.queued > 0

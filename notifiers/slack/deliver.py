@@ -46,12 +46,20 @@ class SlackNotifier:
     can_read_back = True
 
     def __init__(
-        self, *, token: str, base_url: str, timeout_seconds: float = 10.0, part_pause_seconds: float = 1.0
+        self,
+        *,
+        token: str,
+        base_url: str,
+        timeout_seconds: float = 10.0,
+        part_pause_seconds: float = 1.0,
+        buttons: bool = True,
     ) -> None:
+        """`buttons` is False where nobody receives presses: a button that does nothing is worse than none."""
         self._token = token
         self._base_url = base_url if base_url.endswith("/") else f"{base_url}/"
         self._timeout_seconds = timeout_seconds
         self._part_pause_seconds = part_pause_seconds
+        self._buttons = buttons
         self._client: AsyncWebClient | None = None
         self._session: aiohttp.ClientSession | None = None
         self._conversations: OrderedDict[str, str] = OrderedDict()
@@ -62,7 +70,8 @@ class SlackNotifier:
         return f"SlackNotifier(base_url={self._base_url!r})"
 
     async def deliver(self, message: Message) -> Delivery:
-        posts = render.split(render.render(message))
+        shown = message if self._buttons else msgspec.structs.replace(message, acts=())
+        posts = render.split(render.render(shown))
         there = await self._there(message, posts) if len(posts) > 1 else {}
         sent = [there[post.part] for post in posts if post.part in there]
         for post in posts:

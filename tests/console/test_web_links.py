@@ -143,6 +143,8 @@ def test_a_key_that_others_can_read_or_that_is_short_is_refused(
 def test_links_in_messages_lead_to_this_node(
     bank: Institution, desk: Desk, tmp_path: Path, settings: dict[str, object], base: str
 ) -> None:
-    link = link_maker(make_house(bank, desk, tmp_path, **settings), KEY)("INC-2026-0001", 6, "kato-hiroshi")
+    link = link_maker(make_house(bank, desk, tmp_path, **settings), KEY)(
+        "INC-2026-0001", 6, "kato-hiroshi", "email"
+    )
     assert link.startswith(base)
     assert read(KEY, link.removeprefix(base), NOW).person == "kato-hiroshi"
