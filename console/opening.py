@@ -70,12 +70,7 @@ def data_directory(institution: Institution) -> Path:
 
 def channels_of(institution: Institution) -> frozenset[str]:
     """The channels that this installation has set up."""
-    found = {"console", "file"}
-    if institution.settings.slack is not None:
-        found.add("slack")
-    if institution.settings.email is not None:
-        found.add("email")
-    return frozenset(found)
+    return institution.settings.channels()
 
 
 def open_house(directory: Path, clock: Clock | None = None, *, drill: bool = False) -> House:

@@ -158,6 +158,9 @@ def up(directory: Path, port: int | None, lang: str) -> int:
 def _secrets_needed(settings: object) -> list[str]:
     slack, email = getattr(settings, "slack", None), getattr(settings, "email", None)
     found = [slack.token] if slack else []
+    teams, gateway = getattr(settings, "teams", None), getattr(settings, "gateway", None)
+    found += [*teams.urls.values()] if teams else []
+    found += [gateway.secret] if gateway else []
     return found + ([email.password] if email and email.password else [])
 
 

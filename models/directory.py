@@ -50,6 +50,15 @@ class Duty:
     people: tuple[str, ...]
 
 
+def _unshared(organisation: Organisation) -> dict[str, Person]:
+    """Telephone numbers that one person alone has: of a shared one nobody could tell who answered."""
+    having: dict[str, list[Person]] = {}
+    for person in organisation.people:
+        if person.number is not None:
+            having.setdefault(person.number, []).append(person)
+    return {number: people[0] for number, people in having.items() if len(people) == 1}
+
+
 def shift_rule(shift: Shift) -> rrule:
     """The days of a shift, counted from its `since`. Raises BadConfiguration on a rule that gives no days."""
     text = shift.rule.strip().removeprefix("RRULE:")
@@ -78,6 +87,7 @@ class Directory:
         self._people = {person.id: person for person in organisation.people}
         self._accounts = {person.account: person for person in organisation.people if person.account}
         self._slack = {person.slack: person for person in organisation.people if person.slack}
+        self._numbers = _unshared(organisation)
         self._roles = {role.id: role for role in organisation.roles}
         self._rotas = {rota.id: _Rota(rota) for rota in organisation.rotas}
         self._services = {service.id: service for service in organisation.services}
@@ -103,6 +113,10 @@ class Directory:
     def by_slack(self, slack_id: str) -> Person | None:
         """The person behind a Slack user id."""
         return self._slack.get(slack_id)
+
+    def by_number(self, number: str) -> Person | None:
+        """The person behind a telephone number in E.164; None too if several share it."""
+        return self._numbers.get(number)
 
     def role(self, role_id: str) -> Role | None:
         """The role of this id."""

@@ -58,6 +58,11 @@ class Rule(Frozen):
     )
 
 
+def is_loopback(url: str) -> bool:
+    """Whether a plain http address leads to this machine."""
+    return _LOOPBACK.match(url) is not None
+
+
 Format = Literal["wazuh", "json", "alertmanager", "sentinel", "elastic", "defender", "splunk", "mail"]
 MAIL = "mail"
 
@@ -129,7 +134,7 @@ class HttpTarget(Frozen):
 
     @model_validator(mode="after")
     def _secrets_are_not_sent_in_clear(self) -> HttpTarget:
-        plain = self.url.startswith("http://") and not _LOOPBACK.match(self.url)
+        plain = self.url.startswith("http://") and not is_loopback(self.url)
         if self.secret is not None and plain:
             raise ValueError("url: expected https, because a secret is sent (http only to this machine)")
         return self
@@ -206,6 +211,33 @@ class EmailSettings(Frozen):
     password: SecretRef | None = None
 
 
+class TeamsSettings(Frozen):
+    """Microsoft Teams and the like, through apprise, if it is used.
+
+    Each of `urls` names a secret that holds an apprise URL, such as that of a Teams workflow.
+    """
+
+    urls: dict[Id, SecretRef] = Field(min_length=1)
+    timeout: Duration = Field(default="10s", validate_default=True)
+
+
+class GatewaySettings(Frozen):
+    """A gateway for SMS and voice, if it is used: the channels `sms` and `voice`."""
+
+    url: str = Field(pattern=r"^https?://[^\s]+$")
+    secret: SecretRef = Field(description="signs both ways")
+    timeout: Duration = Field(default="10s", validate_default=True)
+    channels: tuple[Literal["sms", "voice"], ...] = Field(
+        default=("sms", "voice"), min_length=1, description="what this gateway can do"
+    )
+
+    @model_validator(mode="after")
+    def _not_in_clear(self) -> GatewaySettings:
+        if self.url.startswith("http://") and not is_loopback(self.url):
+            raise ValueError("url: expected https, because links are sent (http only to this machine)")
+        return self
+
+
 class MailboxSettings(Frozen):
     """An IMAP mailbox whose mails become alerts of the source `mail` (FSA-2.5.2.1-B1), if it is used."""
 
@@ -239,3 +271,10 @@ class Settings(Frozen):
     slack: SlackSettings | None = None
     email: EmailSettings | None = None
     mailbox: MailboxSettings | None = None
+    teams: TeamsSettings | None = None
+    gateway: GatewaySettings | None = None
+
+    def channels(self) -> frozenset[str]:
+        """The channels that are set up."""
+        named = {name for name in ("slack", "email", "teams") if getattr(self, name) is not None}
+        return frozenset({"console", "file"} | named | set(self.gateway.channels if self.gateway else ()))

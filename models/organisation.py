@@ -12,9 +12,10 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, AwareDatetime, Field, model_validator
 
 from models.calendars import OwnCalendar
+from models.telephone import e164
 from models.values import Duration, Frozen, Id, Lang, Text
 
-Channel = Literal["console", "file", "slack", "email"]
+Channel = Literal["console", "file", "slack", "email", "teams", "sms", "voice"]
 Level = Literal["none", "low", "medium", "high", "critical"]
 
 
@@ -91,7 +92,8 @@ class Person(Frozen):
     account: str | None = Field(default=None, description="operating-system account: the CLI's actor")
     slack: str | None = Field(default=None, pattern=r"^[UW][A-Z0-9]{2,}$")
     email: str | None = Field(default=None, pattern=r"^[^@\s<>]+@[^@\s<>]+$")
-    phone: str | None = None
+    teams: Id | None = Field(default=None, description="name of a destination in `[teams.urls]`")
+    phone: str | None = Field(default=None, description="for `sms` and `voice`: 080-…, or +81 …")
     channels: tuple[Channel, ...] = Field(default=("console",), min_length=1)
     reach: tuple[Reach, ...] = Field(
         default=(), max_length=8, description="by severity, instead of `channels`; the first that fits"
@@ -106,7 +108,20 @@ class Person(Frozen):
 
     def address(self, channel: str) -> str | None:
         """Where `channel` reaches this person, or None if it cannot."""
-        return {"console": self.id, "file": self.id, "slack": self.slack, "email": self.email}.get(channel)
+        return {
+            "console": self.id,
+            "file": self.id,
+            "slack": self.slack,
+            "email": self.email,
+            "teams": self.teams,
+            "sms": self.number,
+            "voice": self.number,
+        }.get(channel)
+
+    @property
+    def number(self) -> str | None:
+        """The telephone number in E.164, or None if `phone` is no whole number."""
+        return e164(self.phone)
 
 
 class Role(Frozen):

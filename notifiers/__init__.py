@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from notifiers.message import Notifier
 
 if TYPE_CHECKING:
-    from models.installation import EmailSettings, Settings, SlackSettings
+    from models.installation import EmailSettings, GatewaySettings, Settings, SlackSettings, TeamsSettings
 
 Secrets = Callable[[str], str]
 """From a reference such as `env:SLACK_TOKEN` to the secret itself."""
@@ -29,6 +29,10 @@ def build(settings: Settings, secrets: Secrets, data_dir: Path) -> dict[str, Not
         notifiers.append(_slack(settings.slack, secrets))
     if settings.email is not None:
         notifiers.append(_email(settings.email, secrets))
+    if settings.teams is not None:
+        notifiers.append(_teams(settings.teams, secrets))
+    if settings.gateway is not None:
+        notifiers += _gateway(settings.gateway, secrets)
     return {notifier.name: notifier for notifier in notifiers}
 
 
@@ -47,3 +51,20 @@ def _email(settings: EmailSettings, secrets: Secrets) -> Notifier:
     from notifiers.email.deliver import EmailNotifier  # noqa: PLC0415
 
     return EmailNotifier(settings, secrets(settings.password) if settings.password else None)
+
+
+def _teams(settings: TeamsSettings, secrets: Secrets) -> Notifier:
+    from notifiers.teams.deliver import TeamsNotifier  # noqa: PLC0415
+
+    urls = {name: secrets(reference) for name, reference in settings.urls.items()}
+    return TeamsNotifier(urls, timeout_seconds=settings.timeout.total_seconds())
+
+
+def _gateway(settings: GatewaySettings, secrets: Secrets) -> list[Notifier]:
+    from notifiers.gateway.deliver import GatewayNotifier  # noqa: PLC0415
+
+    secret, seconds = secrets(settings.secret), settings.timeout.total_seconds()
+    return [
+        GatewayNotifier(name, url=settings.url, secret=secret, timeout_seconds=seconds)
+        for name in settings.channels
+    ]

@@ -17,6 +17,7 @@ from console.opening import House
 from console.web import prometheus
 from console.web.alerts import AlertDoor
 from console.web.board import board, measures
+from console.web.gateway import GatewayDoor
 from console.web.health import health
 from console.web.links import Link, form_token, read, signing_key
 from console.web.pages import OutOfBand, acknowledge, must_be_trusted, sheet, shown
@@ -54,10 +55,12 @@ def create_app(
     """
     door = AlertDoor(house, run, wake, monotonic)
     pages = _Pages(house, run, wake, signing_key(house))
-    board_door = _Board(house, run, status, door.closed)
+    telephone = GatewayDoor(house, run, wake, monotonic)
+    board_door = _Board(house, run, status, door.closed | telephone.closed)
     app = FastAPI(
         routes=[
             Route("/api/alerts/{source}", door.post, methods=["POST"]),
+            Route("/api/gateway", telephone.post, methods=["POST"]),
             Route("/p/{token}", pages.show, methods=["GET"]),
             Route("/p/{token}/ack", pages.ack, methods=["POST"]),
             Route("/", board_door.show, methods=["GET"]),

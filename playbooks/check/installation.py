@@ -15,6 +15,7 @@ from playbooks.document import Document, KeyPath
 from playbooks.institution import FILES
 from playbooks.library import OWN_FOLDER
 
+TABLES = {"sms": "gateway", "voice": "gateway"}
 LOOKED_AT = {".yaml", ".yml", ".toml"}
 
 
@@ -75,7 +76,7 @@ def _used(
             yield document.defect(
                 (*path, place),
                 f"the channel {channel} is used, but settings.toml does not set it up",
-                f"a table [{channel}] in settings.toml, or another channel",
+                f"a table [{TABLES.get(channel, channel)}] in settings.toml, or another channel",
             )
 
 

@@ -10,6 +10,7 @@ from playbooks.defect import Defect, one_of, quoted
 from playbooks.document import Document, KeyPath
 
 FILE = "organisation.yaml"
+ADDRESSES = dict.fromkeys(("sms", "voice"), "`phone:` (080-1234-5678, or +81 80 1234 5678)")
 
 
 def defects(view: View) -> Iterator[Defect]:
@@ -22,6 +23,8 @@ def defects(view: View) -> Iterator[Defect]:
         yield from twice(document, (part,))
     for key in ("account", "slack"):
         yield from _shared(document, organisation, key)
+    yield from _shared_numbers(document, organisation)
+    yield from _teams(view, document, organisation)
     for number, person in enumerate(organisation.people):
         yield from _person(view, document, number, person)
     for number, rota in enumerate(organisation.rotas):
@@ -44,6 +47,34 @@ def _shared(document: Document, organisation: Organisation, key: str) -> Iterato
         seen.setdefault(value or "", person.id)
 
 
+def _shared_numbers(document: Document, organisation: Organisation) -> Iterator[Defect]:
+    """Two people paged on one number: an answer from there is nobody's, and is refused."""
+    seen: dict[str, str] = {}
+    for number, person in enumerate(organisation.people):
+        if person.number is None or not {"sms", "voice"} & set(person.channels):
+            continue
+        if person.number in seen:
+            yield document.defect(
+                ("people", number, "phone"),
+                f"{quoted(person.number)} is also that of {seen[person.number]}",
+                "one of this person's own",
+            )
+        seen.setdefault(person.number, person.id)
+
+
+def _teams(view: View, document: Document, organisation: Organisation) -> Iterator[Defect]:
+    """Destinations in Teams that the settings do not name."""
+    settings = view.contents.settings
+    known = sorted(settings.teams.urls) if settings is not None and settings.teams is not None else []
+    for number, person in enumerate(organisation.people):
+        if "teams" in person.channels and person.teams is not None and known and person.teams not in known:
+            yield document.defect(
+                ("people", number, "teams"),
+                f"{quoted(person.teams)} is no destination in [teams.urls]",
+                one_of(known, person.teams),
+            )
+
+
 def _person(view: View, document: Document, number: int, person: Person) -> Iterator[Defect]:
     path: KeyPath = ("people", number)
     yield from unknown(document, (*path, "roles"), person.roles, view.roles, "role")
@@ -55,7 +86,7 @@ def _person(view: View, document: Document, number: int, person: Person) -> Iter
             yield document.defect(
                 (*path, "channels", place),
                 f"{person.id} has the channel {channel} but no address on it",
-                f"`{channel}:` of this person, or another channel",
+                ADDRESSES.get(channel, f"`{channel}:`") + " of this person, or another channel",
             )
     for place, away in enumerate(person.absences):
         if away.until <= away.since:

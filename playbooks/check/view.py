@@ -82,9 +82,7 @@ class View:
         settings = self.contents.settings
         if settings is None and self._there("settings.toml"):
             return frozenset(get_args(Channel))
-        return frozenset(
-            name for name in get_args(Channel) if name in ("console", "file") or getattr(settings, name, None)
-        )
+        return settings.channels() if settings is not None else frozenset({"console", "file"})
 
     def _there(self, file: str) -> bool:
         return (self.contents.directory / file).exists()

@@ -146,9 +146,9 @@ class Web:
         sent = {"Authorization": f"Bearer {SECRETS['HIKESHI_WAZUH_SECRET']}"} | headers
         return await self.ask("POST", f"/api/alerts/{name}", content=body, headers=sent)
 
-    def token(self, stream: str, page: int, person: str) -> str:
-        """A link's token, made now."""
-        return sign(self.key, stream, page, person, self.house.desk.clock.now())
+    def token(self, stream: str, page: int, person: str, channel: str = "") -> str:
+        """A link's token, made now, as sent over this channel."""
+        return sign(self.key, stream, page, person, self.house.desk.clock.now(), channel=channel)
 
     async def press(self, token: str, headers: Mapping[str, str] | None = None) -> httpx.Response:
         """Open the page and press its button, as a browser does."""

@@ -1,0 +1,1 @@
+"""Microsoft Teams and whatever else apprise reaches: `render` is pure, `deliver` hands it to apprise."""

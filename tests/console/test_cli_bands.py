@@ -1,0 +1,59 @@
+"""`hikeshi route …`: two people at two terminals."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.console.clihouse import Cli, cli  # noqa: F401 - a fixture
+
+REASON = ("--reason", "the workspace is in foreign hands")
+
+
+@pytest.fixture
+def bank(cli: Cli) -> Cli:  # noqa: F811
+    """The example bank with mail as a third channel."""
+    object.__setattr__(cli.house.desk.premises, "channels", frozenset({"console", "file", "email"}))
+    return cli
+
+
+def test_one_proposes_another_confirms_and_everybody_sees_it(bank: Cli) -> None:
+    proposed = bank.done("route", "out-of-band", "email", *REASON)
+    assert "Nothing has changed yet" in proposed.out
+    shown = bank.run("route", "show").out
+    assert "Proposal #1 by Kenji Sato: email out of band" in shown and "route confirm 1" in shown
+    assert bank.run("route", "confirm").code == 1
+    assert "email taken OUT OF BAND" in bank.done("route", "confirm", "1", who="kato").out
+    shown = bank.run("route", "show").out
+    assert "OUT OF BAND since" in shown and "Kenji Sato, Hiroshi Kato" in shown
+    assert "OUT OF BAND: email" in bank.run("health").out
+    assert bank.run("health", "--json").json["out_of_band"] == ["email"]
+    answer = bank.run("route", "show", "--json").json
+    assert (answer["trusted"], list(answer["out_of_band"])) == (["console", "file"], ["email"])
+    bank.done("route", "in-band", "email", *REASON, who="kato")
+    bank.done("route", "confirm", who="yoshida")
+    assert bank.run("route", "show", "--json").json["out_of_band"] == {}
+
+
+def test_the_last_channel_and_people_without_the_right(bank: Cli) -> None:
+    last = bank.run("route", "out-of-band", "email", "console", *REASON)
+    assert last.code == 1 and "no channel that reaches people would be left" in last.err
+    assert bank.run("route", "out-of-band", "email", *REASON, who="suzuki").code == 1
+    nothing = bank.run("route", "confirm", who="kato")
+    assert nothing.code == 1 and "no such proposal" in nothing.err
+
+
+def test_it_names_whoever_has_no_channel_of_their_own_left(bank: Cli) -> None:
+    said = bank.run("route", "out-of-band", "console", *REASON, lang="ja").out
+    assert "佐藤 健二" in said and "二人目の同意が必要" in said
+    bank.done("route", "confirm", who="kato")
+    shown = bank.run("route", "show").out
+    assert "No trusted channel of their own" in shown and "Osamu Watanabe" in shown
+    assert len(bank.run("route", "show", "--json").json["without_a_channel"]) > 5
+
+
+def test_a_proposal_of_yesterday_is_shown_as_lapsed(bank: Cli) -> None:
+    bank.done("route", "out-of-band", "email", *REASON)
+    for _ in range(25):
+        bank.clock.set(bank.clock.now().replace(day=26))
+    assert "has lapsed" in bank.run("route", "show").out
+    assert bank.run("route", "confirm", who="kato").code == 1
