@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import warnings
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
@@ -33,7 +34,7 @@ class TeamsNotifier:
         asset = AppriseAsset(app_id="Hikeshi", http_redirects=False, secure_logging=True)
         self._plugins: dict[str, Any] = {}
         for name, url in urls.items():
-            plugin = Apprise.instantiate(url, asset=asset, suppress_exceptions=True)
+            plugin = _plugin(url, asset)
             if plugin is None:
                 _LOG.warning("the destination %s in [teams.urls] is no URL that apprise can use", name)
                 continue
@@ -67,3 +68,11 @@ class TeamsNotifier:
 
     async def close(self) -> None:
         """No connection outlives its message."""
+
+
+def _plugin(url: str, asset: AppriseAsset) -> Any:
+    """What sends to an apprise URL, or None. The first loads all plugins, for seconds: no page waits yet."""
+    with warnings.catch_warnings():
+        # One of them uses a module that Python is about to drop.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return Apprise.instantiate(url, asset=asset, suppress_exceptions=True)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from tests.console.clihouse import Cli, cli  # noqa: F401 - a fixture
+from tests.console.clihouse import Cli, cli
+
+__all__ = ["cli"]
 
 REASON = ("--reason", "the workspace is in foreign hands")
 
 
 @pytest.fixture
-def bank(cli: Cli) -> Cli:  # noqa: F811
+def bank(cli: Cli) -> Cli:
     """The example bank with mail as a third channel."""
     object.__setattr__(cli.house.desk.premises, "channels", frozenset({"console", "file", "email"}))
     return cli
@@ -23,12 +25,14 @@ def test_one_proposes_another_confirms_and_everybody_sees_it(bank: Cli) -> None:
     assert "Proposal #1 by Kenji Sato: email out of band" in shown and "route confirm 1" in shown
     assert bank.run("route", "confirm").code == 1
     assert "email taken OUT OF BAND" in bank.done("route", "confirm", "1", who="kato").out
-    shown = bank.run("route", "show").out
-    assert "OUT OF BAND since" in shown and "Kenji Sato, Hiroshi Kato" in shown
+    shown = " ".join(bank.run("route", "show").out.split())
+    assert "OUT OF BAND since" in shown and "Kenji Sato" in shown and "Nothing goes" not in shown
     assert "OUT OF BAND: email" in bank.run("health").out
     assert bank.run("health", "--json").json["out_of_band"] == ["email"]
     answer = bank.run("route", "show", "--json").json
-    assert (answer["trusted"], list(answer["out_of_band"])) == (["console", "file"], ["email"])
+    assert answer["trusted"] == ["console", "file"]
+    known = answer["out_of_band"]["email"]
+    assert (known["proposed_by"], known["confirmed_by"]) == ("sato-kenji", "kato-hiroshi")
     bank.done("route", "in-band", "email", *REASON, who="kato")
     bank.done("route", "confirm", who="yoshida")
     assert bank.run("route", "show", "--json").json["out_of_band"] == {}
