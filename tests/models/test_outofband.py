@@ -85,7 +85,7 @@ def test_a_second_person_makes_it_so_and_the_way_back_takes_two_again() -> None:
         (propose(BEN), Reason.NO_SUCH_ITEM),
         (propose(BEN, "slack", way="in-band"), Reason.ALREADY),
         (propose(BEN, "slack", "email", "console"), Reason.LAST_CHANNEL),
-        (ConfirmTrust(actor=by(CHO)), Reason.NOTHING_PROPOSED),
+        (ConfirmTrust(actor=by(CHO)), Reason.NO_SUCH_PROPOSAL),
     ],
 )
 def test_what_cannot_be_proposed_or_confirmed(command: Any, reason: Reason) -> None:
@@ -109,9 +109,9 @@ def test_a_proposal_lapses_and_another_number_is_another_proposal() -> None:
     made.do(propose(BEN, "email"), HOUSE)
     assert first is not None
     wrong = ConfirmTrust(actor=by(CHO), proposal=first.seq)
-    assert made.says(wrong, HOUSE).reason is Reason.NOTHING_PROPOSED
+    assert made.says(wrong, HOUSE).reason is Reason.NO_SUCH_PROPOSAL
     made.wait(24 * 60 + 1, HOUSE)
-    assert made.says(ConfirmTrust(actor=by(CHO)), HOUSE).reason is Reason.NOTHING_PROPOSED
+    assert made.says(ConfirmTrust(actor=by(CHO)), HOUSE).reason is Reason.NO_SUCH_PROPOSAL
 
 
 def test_the_last_channel_stays_though_two_proposals_would_take_it_in_turn() -> None:
