@@ -44,6 +44,7 @@ def _slack(settings: SlackSettings, secrets: Secrets) -> Notifier:
         base_url=settings.base_url,
         timeout_seconds=settings.timeout.total_seconds(),
         buttons=settings.app_token is not None or settings.signing_secret is not None,
+        app_token=secrets(settings.app_token) if settings.app_token else None,
     )
 
 

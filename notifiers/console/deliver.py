@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from functools import partial
 from typing import TextIO
 
 from notifiers import rendering
 from notifiers.console.screen import Screen
 from notifiers.message import Delivery, Failed, Message, Sent
+from notifiers.probing import Addressee, Finding, finding
 
 WITHIN_SECONDS = 5.0
 _RULE = "─" * 72
@@ -52,6 +54,10 @@ class ConsoleNotifier:
     async def arrived(self, message: Message) -> Sent | None:
         """A screen cannot be asked; always None."""
         return None
+
+    async def probe(self, people: Sequence[Addressee]) -> list[Finding]:
+        """A screen cannot be asked whether somebody looks at it: those who have nothing else are named."""
+        return [finding(self.name, "console-only", one.person or one.address) for one in people]
 
     async def close(self) -> None:
         """Nothing is held open; the stream belongs to whoever gave it."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import socket
 import ssl
+from collections.abc import Sequence
 
 import aiosmtplib
 
@@ -17,6 +18,7 @@ from models.installation import EmailSettings
 from notifiers import rendering
 from notifiers.email import render
 from notifiers.message import Delivery, Failed, Message, Retry, Sent
+from notifiers.probing import Addressee, Finding
 
 _ADDRESS = re.compile(r"[^@\s<>\"'(),:;\\\[\]\x00-\x1f\x7f]{1,64}@[A-Za-z0-9.-]{1,253}")
 # The server's own verdict: 4xx is a no for now, 5xx for good; anything else is no verdict.
@@ -63,6 +65,12 @@ class EmailNotifier:
         """A mailbox cannot be asked; always None."""
         return None
 
+    async def probe(self, people: Sequence[Addressee]) -> list[Finding]:
+        """Whether the server takes mail for these addresses, asked up to but without the content."""
+        from notifiers.email.probe import EmailProbe  # noqa: PLC0415 - only the live check asks
+
+        return await EmailProbe(self._client, self.open, self._bare_sender(), self._scrubbed).run(people)
+
     async def close(self) -> None:
         """No connection outlives its message."""
 
@@ -79,7 +87,7 @@ class EmailNotifier:
 
     async def _send(self, client: aiosmtplib.SMTP, address: str, mail: render.Mail) -> Delivery:
         try:
-            await self._open(client)
+            await self.open(client)
             await client.mail(self._bare_sender())
             await client.rcpt(address)
         except _TROUBLE as error:
@@ -91,7 +99,8 @@ class EmailNotifier:
         receipt = f"{answer.code} {rendering.clean(answer.message)}"[:200]
         return Sent(receipt=receipt, rendering_failed=mail.rendering_failed)
 
-    async def _open(self, client: aiosmtplib.SMTP) -> None:
+    async def open(self, client: aiosmtplib.SMTP) -> None:
+        """Connect, TLS, login. Raises what the server or the network does."""
         await client.connect()
         if self._settings.security == "starttls":
             await client.ehlo()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import orjson
 
 from notifiers import rendering
 from notifiers.message import Delivery, Failed, Message, Sent
+from notifiers.probing import Addressee, Finding, finding
 
 READ_BACK_BYTES = 16 * 1024 * 1024
 """How far back `arrived` looks; an unclear message is asked for soon after it was written."""
@@ -43,6 +45,11 @@ class FileNotifier:
 
     async def arrived(self, message: Message) -> Sent | None:
         return await asyncio.to_thread(_find, self._path, message.key)
+
+    async def probe(self, people: Sequence[Addressee]) -> list[Finding]:
+        """Whether a line could be added now; none is."""
+        wrong = await asyncio.to_thread(_closed_to_us, self._path)
+        return [finding(self.name, "file-not-writable", self._path.name, wrong)] if wrong else []
 
     async def close(self) -> None:
         """Nothing is held open between messages."""
@@ -76,6 +83,19 @@ def _append(path: Path, line: bytes) -> int:
     finally:
         os.close(descriptor)
     return end + int(torn)
+
+
+def _closed_to_us(path: Path) -> str:
+    """Why the file cannot be written to, or empty. One that is not there yet is left so."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.exists():
+            os.close(os.open(path, os.O_WRONLY | os.O_APPEND))
+        elif not os.access(path.parent, os.W_OK | os.X_OK):
+            return "its folder cannot be written to"
+    except OSError as error:
+        return error.strerror or str(error)
+    return ""
 
 
 def _write_all(descriptor: int, rest: bytes) -> None:

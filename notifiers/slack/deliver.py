@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,6 +20,7 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from notifiers.message import Delivery, Failed, Message, Retry, Sent
+from notifiers.probing import Addressee, Finding
 from notifiers.slack import render
 from notifiers.slack.back import Found, read, receipt, whole
 from notifiers.slack.errors import LAYOUT, after_error, after_status
@@ -52,10 +54,12 @@ class SlackNotifier:
         base_url: str,
         timeout_seconds: float = 10.0,
         part_pause_seconds: float = 1.0,
+        app_token: str | None = None,
         buttons: bool = True,
     ) -> None:
         """`buttons` is False where nobody receives presses: a button that does nothing is worse than none."""
         self._token = token
+        self._app_token = app_token
         self._base_url = base_url if base_url.endswith("/") else f"{base_url}/"
         self._timeout_seconds = timeout_seconds
         self._part_pause_seconds = part_pause_seconds
@@ -132,6 +136,12 @@ class SlackNotifier:
             _LOG.warning("could not look for %s in Slack: %s", message.key, self._failed(error).error)
             return None
         return whole(found, message.keys)
+
+    async def probe(self, people: Sequence[Addressee]) -> list[Finding]:
+        """What is missing for `people` to be reached by Slack, and to act in it."""
+        from notifiers.slack.probe import SlackProbe  # noqa: PLC0415 - only the live check asks
+
+        return await SlackProbe(self._connected(), self._scrubbed, app_token=self._app_token).run(people)
 
     async def check(self) -> str:
         """Who the token speaks for, as `bot in workspace`, or why it does not work."""
@@ -233,7 +243,9 @@ class SlackNotifier:
         )
 
     def _scrubbed(self, text: str) -> str:
-        return text.replace(self._token, "(token)")[:300]
+        for secret in filter(None, (self._token, self._app_token)):
+            text = text.replace(secret, "(token)")
+        return text[:300]
 
 
 def _error_name(error: SlackApiError) -> str:

@@ -25,6 +25,7 @@ from aiohttp import web
 from msgspec import Struct, structs
 
 from models.clock import monotonic
+from notifiers.slack.fake_directory import APP_METHODS, FakeDirectory, Handler
 from notifiers.slack.fake_rooms import FakeRooms
 
 MAX_BLOCKS, MAX_SECTION, MAX_TOTAL, MAX_TEXT = 50, 3_000, 13_200, 40_000
@@ -153,6 +154,17 @@ class FakeSlack:
         self.rooms = FakeRooms(self.user_id)
         self.edits: list[Post] = []
         """Messages as they were edited, in order."""
+        self.directory = FakeDirectory()
+        self.handlers: dict[str, Handler] = {
+            "auth.test": self._auth_test,
+            "chat.postMessage": self._post_message,
+            "conversations.open": self._open,
+            "conversations.history": self._history,
+            "conversations.replies": self._history,
+            "chat.update": self._update,
+            **self.rooms.handlers,
+            **self.directory.handlers,
+        }
 
     async def __aenter__(self) -> Self:
         app = web.Application(client_max_size=1_048_576)
@@ -206,22 +218,19 @@ class FakeSlack:
         method = request.match_info["method"]
         given = await _arguments(request)
         self.requests.append(method)
-        if request.headers.get("Authorization") != f"Bearer {self.token}":
+        token = self.directory.app_token if method in APP_METHODS else self.token
+        if request.headers.get("Authorization") != f"Bearer {token}":
             return _json({"ok": False, "error": "invalid_auth"})
-        answers = {
-            "auth.test": self._auth_test,
-            "chat.postMessage": self._post_message,
-            "conversations.open": self._open,
-            "conversations.history": self._history,
-            "conversations.replies": self._history,
-            "chat.update": self._update,
-            **self.rooms.handlers,
-        }
-        if method not in answers:
+        if method not in self.handlers:
             return _json({"ok": False, "error": "unknown_method"})
-        fault = self._next_fault(method, str(given.get("channel") or given.get("users") or ""))
-        answer = answers[method](given) if fault is None or fault.accepted else {}
-        return _json(answer) if fault is None else await self._misbehave(request, fault, answer)
+        named = given.get("channel") or given.get("users") or given.get("user") or ""
+        fault = self._next_fault(method, str(named))
+        answer = self.handlers[method](given) if fault is None or fault.accepted else {}
+        return (
+            _json(answer, self.directory.headers)
+            if fault is None
+            else await self._misbehave(request, fault, answer)
+        )
 
     def _next_fault(self, method: str, address: str) -> Fault | None:
         for plan in self._plans:
@@ -393,5 +402,5 @@ async def _arguments(request: web.Request) -> Answer:
     return {**request.query, **form}
 
 
-def _json(answer: Answer) -> web.Response:
-    return web.json_response(answer)
+def _json(answer: Answer, headers: dict[str, str] | None = None) -> web.Response:
+    return web.json_response(answer, headers=headers)
