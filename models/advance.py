@@ -13,6 +13,8 @@ from typing import Any
 from models.clock import iso
 from models.clocks.rules import SUBJECT as SUBJECT_CLOCK
 from models.clocks.rules import clock_facts, clock_waits, matter_facts
+from models.comcheck import SUBJECT as SUBJECT_COMCHECK
+from models.comcheck import parts_of
 from models.fact import SYSTEM, Draft
 from models.gate import closed_gates
 from models.page import hurry, nobody_left
@@ -23,6 +25,7 @@ from models.readiness import again, applies, owed, phases_before_ended, settled,
 from models.reason import Reason
 from models.routing import APPROVAL, ask, choose_route, level_recipients
 from models.rules.approving import approvals, awaits
+from models.rules.comcheck import comchecks_complete
 from models.state import (
     ENDED,
     House,
@@ -52,6 +55,8 @@ def advance(state: StreamState, world: World) -> list[Draft]:
             lambda: matter_facts(state, world),
             lambda: clock_facts(state, world),
         )
+    if isinstance(state, Programme) and not drafts:
+        drafts = comchecks_complete(state)
     return drafts
 
 
@@ -97,6 +102,9 @@ def _over(state: StreamState, page: Page, world: World) -> Reason | None:
 
 
 def _programme_waits(state: Programme, kind: str, name: str) -> bool:
+    if kind == SUBJECT_COMCHECK:
+        known = state.comchecks.get(parts_of(name)[0])
+        return known is not None and known.running
     if kind == SUBJECT:
         return name in state.readings and state.readings[name].overdue
     return name in state.improvements and state.improvements[name].status == "open"

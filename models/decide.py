@@ -9,6 +9,7 @@ from typing import Any
 
 from models import answers, commands, rooms
 from models.clocks.rules import clock_instants, clocks_due
+from models.comcheck import StartComcheck
 from models.errors import Refused
 from models.fact import Draft
 from models.impact import ForecastService, RecordImpact
@@ -29,6 +30,7 @@ from models.reports import DraftReport, JudgeObligation, ReportSituation, Submit
 from models.routing import ask, level_recipients
 from models.rules import (
     approving,
+    comcheck,
     decisions,
     declining,
     handing,
@@ -126,6 +128,7 @@ _PROGRAMME: dict[type[commands.Command], Rule] = {
     commands.EndImprovement: others.end_improvement,
     AnnouncePlaybook: readers.announce,
     ReadPlaybook: readers.read,
+    StartComcheck: comcheck.start,
 }
 _RULES: dict[type[StreamState], dict[type[commands.Command], Rule]] = {
     Incident: _INCIDENT | _PAGES,
@@ -170,6 +173,7 @@ def due(state: StreamState, world: World) -> list[Draft]:
         drafts += _alerts_due(state, world)
     elif isinstance(state, Programme):
         drafts += [*_improvements_due(state, world), *readers.reading_due(state, world)]
+        drafts += comcheck.comchecks_due(state, world)
     return drafts
 
 
@@ -222,6 +226,7 @@ def next_due(state: StreamState) -> datetime | None:
         instants += [alert.overdue_at for alert in state.alerts.values()]
     elif isinstance(state, Programme):
         instants += [*_improvement_instants(state), *readers.reading_instants(state)]
+        instants += comcheck.comcheck_instants(state)
     return min((one for one in instants if one is not None), default=None)
 
 

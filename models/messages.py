@@ -12,6 +12,8 @@ from typing import Any
 
 import orjson
 
+from models.comcheck import EVENT as COMCHECK
+from models.comcheck import TEMPLATE as COMCHECK_TEMPLATE
 from models.fact import Fact
 from models.state import StreamState
 from models.world import World
@@ -35,6 +37,7 @@ PAGE_TEMPLATES = {
     "clock-warning": "page.clock_warning",
     "clock-forecast": "page.clock_forecast",
     "clock-breached": "page.clock_breached",
+    COMCHECK: COMCHECK_TEMPLATE,
 }
 _PAGED = {"page.asked", "page.escalated", "page.repeated", "page.lapsed", "page.delegated"}
 
@@ -149,6 +152,9 @@ def _for_duty_channel(sheet: _Sheet, world: World) -> list[dict[str, Any]]:
     """The standing duty channel sees the first call-out, every further level, and exhaustion."""
     address = world.organisation.duty_channel
     if address is None or "slack" not in world.channels or sheet.fact.kind == "page.repeated":
+        return []
+    if sheet.template == COMCHECK_TEMPLATE:
+        # A test has a page for each person and channel: the channel would see them all.
         return []
     return [replace(sheet, kind="notice").row("slack", f"slack:{address}") | {"address": address}]
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from models.comcheck import EVENT as COMCHECK
 from models.reason import Reason
 from models.state import Page
 
@@ -37,8 +38,8 @@ def escalation_due(page: Page, now: datetime) -> Escalation:
         return Escalation(reason=Reason.STOPPED)
     if page.state == "acknowledged":
         return _lapse_due(page, now)
-    if page.delegated_until is not None and page.delegated_until > now:
-        return Escalation(reason=Reason.DELEGATED, until=page.delegated_until)
+    if (waits := _held(page, now)) is not None:
+        return waits
     last = len(page.within)
     if due_at(page, last) <= now:
         return _exhaustion_due(page, now)
@@ -46,6 +47,16 @@ def escalation_due(page: Page, now: datetime) -> Escalation:
     if due:
         return Escalation(reason=Reason.ACK_OVERDUE, level=due[-1], skipped=tuple(due[:-1]))
     return _repeat_due(page, now)
+
+
+def _held(page: Page, now: datetime) -> Escalation | None:
+    """What keeps a page from climbing: that somebody else has it for a time, or that it is only a test."""
+    if page.event == COMCHECK:
+        # It ends when its communication check does (`models.rules.comcheck`).
+        return Escalation(reason=Reason.NOT_DUE, until=due_at(page, len(page.within)))
+    if page.delegated_until is not None and page.delegated_until > now:
+        return Escalation(reason=Reason.DELEGATED, until=page.delegated_until)
+    return None
 
 
 def _lapse_due(page: Page, now: datetime) -> Escalation:

@@ -65,6 +65,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "improvement-end": _LEAD,
     "alert": _CSIRT,
     "out-of-band": ("csirt-lead", "commander", "ciso", "cio"),
+    "comcheck": _CSIRT,
     "record-for": ("scribe", "csirt-lead", "commander"),
 }
 

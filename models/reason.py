@@ -44,6 +44,7 @@ class Reason(StrEnum):
     NO_SUCH_PLAYBOOK = "no such playbook"
     NO_SUCH_SERVICE = "no such service"
     NO_SUCH_ROLE = "no such role"
+    NO_SUCH_ROUTE = "no such route"
     NO_SUCH_SEVERITY = "no such severity"
     NO_SUCH_OPTION = "no such option"
     NO_SUCH_GATE = "no such gate"

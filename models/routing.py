@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from models.comcheck import SUBJECT as COMCHECK
+from models.comcheck import is_asked
 from models.directory import Holder
 from models.fact import Draft
 from models.policy import STEP_ROLES, Route
@@ -197,6 +199,8 @@ def entitled_level(world: World, state: StreamState, route: Route, person: str, 
 
     The number of levels stands for the last resort.
     """
+    if subject.partition(":")[0] == COMCHECK:
+        return 0 if is_asked(subject, person) else None
     ladder = [level.to for level in route.levels] + [route.exhausted.to]
     for number, to in enumerate(ladder):
         if any(one["person"] == person for one in level_recipients(world, state, to, (), subject)):

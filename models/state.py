@@ -12,6 +12,7 @@ from typing import Any, Literal
 import msgspec
 
 from models.answers import Declined, HandedOver, Opinion, ProposedDecision, SentBack
+from models.comcheck import Comcheck, Unreached
 from models.distrust import Distrusted, Proposal
 from models.policy import ClockKind
 from models.rooms import Room
@@ -473,8 +474,11 @@ class Reading(msgspec.Struct, kw_only=True):
 
 
 class Programme(StreamState, kw_only=True):
-    """Improvements, who has read which playbook, and later exercises."""
+    """Improvements, who has read which playbook, communication checks, and later exercises."""
 
     improvements: dict[str, Improvement] = {}
     readings: dict[str, Reading] = {}
     numbered: int = 0
+    comchecks: dict[str, Comcheck] = {}
+    comchecks_numbered: int = 0
+    unreached: dict[str, Unreached] = {}

@@ -12,6 +12,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from models.clock import iso
+from models.comcheck import parts_of
 from models.page import due_at
 from models.policy import PHASES, Route
 from models.readers import unread
@@ -189,6 +190,7 @@ def _subject(subject: str, matter: Matter, lang: str) -> dict[str, Any]:
         "improvement": _improvement,
         "confirm": _confirm,
         "reading": _reading,
+        "comcheck": _comcheck,
         "clock": brief_clock,
         "reports": brief_reports,
         "severity": brief_severity,
@@ -293,6 +295,29 @@ def _reading(name: str, matter: Matter, lang: str) -> dict[str, Any]:
             "due": at(one.due, organisation.zone, lang) if one.due else "",
             "command": f"hikeshi playbook read {name}",
         },
+    }
+
+
+def _comcheck(name: str, matter: Matter, lang: str) -> dict[str, Any]:
+    """A test: nothing has happened, nobody else is asked on this page, and nothing climbs."""
+    number, _, channel = parts_of(name)
+    known = matter.state.comchecks.get(number) if isinstance(matter.state, Programme) else None
+    if known is None:
+        return {"incident": number}
+    world = matter.world
+    route = next((one for one in world.policy.routes if one.id == known.route), None)
+    return {
+        "incident": number,
+        "severity": PHRASES[lang]["comcheck"],
+        "severity_title": "",
+        "what": PHRASES[lang]["comcheck-what"].format(
+            route=route.title.lang(lang) if route else known.route, channel=channel
+        ),
+        "until": at(known.ends_at, world.organisation.zone, lang),
+        "until_iso": iso(known.ends_at),
+        "then": PHRASES[lang]["comcheck-then"],
+        "route": "",
+        "reason": text_of(matter, known.reason),
     }
 
 

@@ -24,6 +24,7 @@ from markupsafe import Markup
 from markupsafe import escape as escape_html
 from msgspec import Struct
 
+from models.comcheck import TEMPLATE as COMCHECK
 from notifiers.message import Message
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -196,8 +197,9 @@ def _dull(found: re.Match[str]) -> str:
 def _marks(message: Message, lang: str) -> str:
     """Put before the head in code, so that no template can forget it."""
     drill = {"ja": "【訓練】", "en": "【訓練】DRILL "}[lang] if message.drill else ""
+    test = {"ja": "【通信試験】", "en": "【通信試験】[TEST] "}[lang] if message.template == COMCHECK else ""
     again = message.attempt > 1 or message.context.get("repeat") is True
-    return drill + ({"ja": "【再送】", "en": "【repeat】"}[lang] if again else "")
+    return drill + test + ({"ja": "【再送】", "en": "【repeat】"}[lang] if again else "")
 
 
 def _fill(message: Message, lang: str, medium: Medium) -> str:

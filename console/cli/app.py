@@ -21,6 +21,7 @@ from console.cli import (
     matter,
     metrics,
     pages,
+    readiness,
     reports,
     steps,
 )
@@ -47,6 +48,7 @@ MODULES = (
     alerts,
     metrics,
     bands,
+    readiness,
     house,
 )
 

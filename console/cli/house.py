@@ -33,9 +33,11 @@ def check(
     session: Session,
     directory: Annotated[str | None, typer.Argument(metavar="DIR", show_default=False)] = None,
     schemas: Annotated[bool, Opt("--schemas")] = False,
+    live: Annotated[bool, Opt("--live")] = False,
 ) -> None:
     """Every defect of an institution's directory at once."""
     from console.cli import output  # noqa: PLC0415
+    from console.cli.asking import Asked  # noqa: PLC0415
     from console.opening import find_directory  # noqa: PLC0415
     from playbooks import check as checks  # noqa: PLC0415
     from playbooks import schemas as schema_files  # noqa: PLC0415
@@ -48,13 +50,19 @@ def check(
     except OSError as wrong:
         session.wrong(session.texts("words.usage.file", option="DIR", path=folder, why=wrong.strerror))
     errors = errors_of(found)
+    # What the files say wrongly comes first: with defects in them nobody knows whom to ask for.
+    asked = Asked.of(session, folder) if live and not errors else None
+    ok = not errors and (asked is None or asked.live.ok)
     if session.given.json:
-        output.json({"ok": not errors, "defects": [_defect_json(one) for one in found]})
+        answer: dict[str, object] = {"ok": ok, "defects": [_defect_json(one) for one in found]}
+        output.json(answer | (asked.as_json() if asked is not None else {}))
     else:
         _show_defects(session, found, len(errors))
         if written:
             session.say(session.texts("words.schemas_written", n=len(written), folder=written[0].parent))
-    if errors:
+        if asked is not None:
+            output.show(asked.lines())
+    if not ok:
         raise typer.Exit(REFUSED)
 
 
@@ -127,11 +135,13 @@ def export(
 def health(session: Session) -> None:
     """Whether everything runs: pager, conductor, messages, timers."""
     from console.cli import output  # noqa: PLC0415
+    from console.views import comchecks  # noqa: PLC0415
     from console.views import health as view  # noqa: PLC0415
 
     defects = session.house.institution.playbooks.left_out
     files = sorted({Path(one.file).name for one in defects})
-    found = view.look(session.house.record, session.desk.state("house"), session.now, files)
+    unreached = {one: known.comcheck for one, known in comchecks.unreached(session.desk).items()}
+    found = view.look(session.house.record, session.desk.state("house"), session.now, files, unreached)
     if session.given.json:
         output.json(found.as_json())
     else:

@@ -19,6 +19,7 @@ from console.cli.session import NOBODY_PAGED, REFUSED, Session
 from console.views import facts as fact_view
 from console.views.refusals import advice, what
 from console.views.sheet import Line
+from models.comcheck import EVENT as COMCHECK
 from models.fact import SYSTEM, Fact
 from models.node import alive
 from models.premises import Outcome
@@ -122,7 +123,7 @@ def _say_whether_paged(session: Session, paged: bool | None) -> None:
 def _lines(session: Session, outcome: Outcome) -> list[Line]:
     own = [fact for fact in outcome.facts if fact.actor != SYSTEM or fact.for_]
     opened = [Line(text=session.texts("words.opened", incident=outcome.opened), style="strong")]
-    lines = [_line(session, fact, "words.recorded", "good") for fact in own if fact.kind != "alert.attached"]
+    lines = [_line(session, fact, "words.recorded", "good") for fact in own if not _is_part(fact)]
     lines = (opened if outcome.opened else []) + lines
     lines = lines or [Line(text=session.texts("words.nothing_new"), style="dim")]
     follow = [fact for fact in outcome.facts if fact.actor == SYSTEM and fact.kind in FOLLOWING]
@@ -134,6 +135,11 @@ def _lines(session: Session, outcome: Outcome) -> list[Line]:
             Line(text=session.texts("words.more", n=len(follow) - MAX_FOLLOWING), indent=1, style="dim")
         )
     return lines
+
+
+def _is_part(fact: Fact) -> bool:
+    """Whether a fact only carries out what another one of its command says already."""
+    return fact.kind == "alert.attached" or (fact.kind == "page.asked" and fact.data["event"] == COMCHECK)
 
 
 def _line(session: Session, fact: Fact, key: str, style: Any) -> Line:

@@ -161,6 +161,10 @@ _PEOPLE = frozenset(
         "approved_by",
         "said_by",
         "taken_from",
+        "reached",
+        "silent",
+        "nowhere",
+        "open",
     }
 )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -26,6 +26,7 @@ STUCK = timedelta(seconds=60)
 LATELY = timedelta(hours=1)
 LATE = timedelta(seconds=30)
 WAITING = ("queued", "sending")
+_NOBODY: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +44,8 @@ class Health:
     quarantined: tuple[str, ...]
     impaired: dict[str, str]
     house: House
+    unreached: dict[str, str]
+    """People whom their last communication check did not reach; shown, but Hikeshi runs all the same."""
 
     def alive(self, part: str) -> bool:
         """Whether a part has shown itself lately."""
@@ -79,11 +82,18 @@ class Health:
             "quarantined": list(self.quarantined),
             "impaired": self.impaired,
             "out_of_band": sorted(self.house.distrusted),
+            "unreached": self.unreached,
         }
 
 
-def look(record: Record, house: StreamState, now: datetime, left_out: Sequence[str] = ()) -> Health:
-    """Read how things are. `left_out` are files of playbooks that have defects."""
+def look(
+    record: Record,
+    house: StreamState,
+    now: datetime,
+    left_out: Sequence[str] = (),
+    unreached: Mapping[str, str] = _NOBODY,
+) -> Health:
+    """Read how things are. `left_out`: files of playbooks that have defects; `unreached`: person -> test."""
     seen: dict[str, datetime | None] = dict.fromkeys(PARTS)
     with record.read() as tx:
         running = select(NODE.c.id, NODE.c.beat_at).where(NODE.c.detail != RETIRED)
@@ -127,6 +137,7 @@ def look(record: Record, house: StreamState, now: datetime, left_out: Sequence[s
         quarantined=tuple(state.quarantined),
         impaired=impaired,
         house=state,
+        unreached=dict(unreached),
     )
 
 
@@ -160,4 +171,7 @@ def lines(found: Health, naming: Naming) -> list[Line]:
     for what, detail in found.impaired.items():
         text = texts("words.health.impaired", what=what, detail=naming.text(detail))
         said.append(Line(text=text, style="bad"))
+    for person, comcheck in found.unreached.items():
+        text = texts("readiness.health.unreached", who=naming.who(person), comcheck=comcheck)
+        said.append(Line(text=text, style="warn"))
     return said

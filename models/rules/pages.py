@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from models.clock import iso
+from models.comcheck import EVENT as COMCHECK
 from models.commands import Acknowledge, Delegate, Impair, MarkDelivery
 from models.errors import Refused
 from models.fact import Draft
@@ -87,7 +88,7 @@ def delegate(state: StreamState, command: Delegate, world: World) -> Decided:
     if page.state != "open":
         raise Refused(Reason.ALREADY, {"what": page.state, "page": page.id})
     level = entitled_level(world, state, route_of(world, state, page), command.who, page.subject)
-    if level is None or level < page.level or page.level in page.delegated_levels:
+    if page.event == COMCHECK or level is None or level < page.level or page.level in page.delegated_levels:
         # Once a level: nobody may hold the route up again and again.
         raise Refused(Reason.NOT_ENTITLED_ON_ROUTE, {"who": command.who, "page": page.id})
     people = paged(world, state, (command.to,), (), page.subject)
@@ -194,7 +195,8 @@ def mark_delivery(state: StreamState, command: MarkDelivery, world: World) -> De
         return [*drafts, Then(stream="house", command=_impaired(command, mended=True))]
     if command.outcome != "given_up" or not command.page or state.stream == "house":
         return drafts
-    if page is None or page.state != "open" or command.further or command.reached:
+    reached = command.further or command.reached
+    if page is None or page.state != "open" or page.event == COMCHECK or reached:
         return drafts
     if page.round:
         # The last resort itself cannot be reached: whoever looks after Hikeshi has to know.

@@ -110,6 +110,7 @@ ELSEWHERE = {
     "improvement-end": "the programme, below",
     "record-for": "scribes, below",
     "scope-accept": "test_gates",
+    "comcheck": "test_comcheck",
     "playbook-announce": "test_readers",
     "playbook-read": "test_readers",
 }

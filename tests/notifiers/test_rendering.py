@@ -16,7 +16,7 @@ Make = Callable[..., Message]
 
 PAGES = (
     "declared decision step step_overdue step_unknown severity confirm delivery_failed triage "
-    "alert_unreadable timers_stopped impaired improvement read_overdue exhausted test "
+    "alert_unreadable timers_stopped impaired improvement read_overdue exhausted comcheck "
     "clock_warning clock_forecast clock_breached approval"
 )
 NOTICES = (
@@ -134,8 +134,10 @@ def test_the_last_resort_is_loud_whatever_is_asked(message: Make) -> None:
 
 
 def test_a_test_page_says_that_there_is_no_incident(message: Make) -> None:
-    assert "実際のインシデントではありません" in render(message("page.test")).text
-    assert "基幹系" not in render(message("page.test")).text
+    assert "実際のインシデントではありません" in render(message("page.comcheck", what="")).text
+    assert "基幹系" not in render(message("page.comcheck", what="")).text
+    assert render(message("page.comcheck")).head.startswith("【通信試験】")
+    assert render(message("page.comcheck", lang="en")).head.startswith("【通信試験】[TEST] ")
 
 
 @pytest.mark.parametrize("template", [*TEMPLATES, "page.there_is_none"])
@@ -146,9 +148,10 @@ def test_a_drill_and_a_repeat_are_marked_even_on_the_minimal_form(
     head = render(message(template, lang=lang, drill=True, attempt=2)).head
     assert head.startswith("【訓練】")
     assert {"ja": "【再送】", "en": "【repeat】"}[lang] in head
-    assert "【" not in render(message(template, lang=lang)).head.replace("【最終呼出】", "").replace(
-        "【LAST RESORT】", ""
-    )
+    plain = render(message(template, lang=lang)).head
+    for own in ("【最終呼出】", "【LAST RESORT】", "【通信試験】"):
+        plain = plain.replace(own, "")
+    assert "【" not in plain
 
 
 def test_the_context_can_mark_a_repeat_too(message: Make) -> None:
@@ -305,7 +308,7 @@ def test_templates_cannot_reach_python(message: Make) -> None:
 
 
 def test_rendering_needs_its_medium() -> None:
-    template = rendering._environment().get_template("ja/page.test.j2")
+    template = rendering._environment().get_template("ja/page.comcheck.j2")
     with pytest.raises(TypeError, match="without a medium"):
         template.render(blank_context())
 

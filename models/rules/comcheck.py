@@ -1,0 +1,167 @@
+"""Starting a communication check, and what time and answers make of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from models.clock import iso
+from models.comcheck import (
+    EVENT,
+    EVERYTHING,
+    LAST,
+    LEAST,
+    MAX_ASKS,
+    MOST,
+    NO_CHANNEL,
+    Comcheck,
+    StartComcheck,
+    subject_of,
+)
+from models.errors import Refused
+from models.fact import Draft
+from models.permission import require
+from models.policy import STEP_ROLES, Route
+from models.reason import Reason
+from models.routing import level_recipients
+from models.rules.common import Decided, text
+from models.state import Programme
+from models.world import World
+
+Rung = tuple[tuple[str, ...], tuple[str, ...]]
+"""To whom, and on which channels; none named: each person's own."""
+
+
+def start(state: Programme, command: StartComcheck, world: World) -> Decided:
+    """One page for each person and channel of the route, all at once."""
+    require(command, "comcheck", state, world)
+    running = next((one for one in state.comchecks.values() if one.running), None)
+    if running is not None:
+        # Two at once would tell the same people twice, and nobody which test they answer.
+        raise Refused(Reason.ALREADY, {"what": f"{running.id} ({running.route})"})
+    if not LEAST <= command.within <= MOST:
+        wrong = f"within: expected 1m to 24h, got {int(command.within.total_seconds())} s"
+        raise Refused(Reason.FIELD_WRONG, {"fields": [wrong]})
+    route = _route(world, command.route)
+    rungs = _rungs(route, command.level)
+    people = _people(state, rungs, world)
+    asks = [(one, channel) for one in people for channel in one["channels"]]
+    if len(asks) > MAX_ASKS:
+        wrong = f"level: {len(asks)} messages at once, at most {MAX_ASKS}; test the levels one by one"
+        raise Refused(Reason.FIELD_WRONG, {"fields": [wrong]})
+    number = f"CC-{state.comchecks_numbered + 1:04d}"
+    started = _started(number, route, command, people, world)
+    if opened := [who for to, _ in rungs for who in to if who in STEP_ROLES]:
+        started.data["open"] = list(dict.fromkeys(opened))
+    seconds = int(command.within.total_seconds())
+    pages = [_page(number, route, seconds, one, channel, world) for one, channel in asks]
+    return [started, *pages]
+
+
+def _route(world: World, name: str) -> Route:
+    found = next((one for one in world.policy.routes if one.id == name), None)
+    if found is None:
+        known = sorted(one.id for one in world.policy.routes)
+        raise Refused(Reason.NO_SUCH_ROUTE, {"route": name, "known": known})
+    return found
+
+
+def _rungs(route: Route, level: str) -> list[Rung]:
+    """The levels to test; the last resort is one of them. Raises Refused if the route has no such level."""
+    rungs: dict[str, Rung] = {str(n): (one.to, one.channels) for n, one in enumerate(route.levels, start=1)}
+    rungs[LAST] = (route.exhausted.to, ())
+    if level == EVERYTHING:
+        return list(rungs.values())
+    if level not in rungs:
+        wrong = f"level: expected one of {', '.join(rungs)}, got {level}"
+        raise Refused(Reason.FIELD_WRONG, {"fields": [wrong]})
+    return [rungs[level]]
+
+
+def _people(state: Programme, rungs: list[Rung], world: World) -> list[dict[str, Any]]:
+    """Everybody whom these levels mean now, each once, with the channels that reach them and the others."""
+    found: dict[str, dict[str, Any]] = {}
+    for to, channels in rungs:
+        for one in level_recipients(world, state, to, channels, ""):
+            known = found.setdefault(one["person"], one | {"channels": [], "without": []})
+            person = world.directory.person(one["person"])
+            wanted = channels or (person.channels if person is not None else ())
+            for channel in wanted:
+                which = "channels" if channel in one["channels"] else "without"
+                if channel not in known[which]:
+                    known[which].append(channel)
+    return list(found.values())
+
+
+def _started(
+    number: str, route: Route, command: StartComcheck, people: list[dict[str, Any]], world: World
+) -> Draft:
+    data: dict[str, Any] = {
+        "id": number,
+        "route": route.id,
+        "level": command.level,
+        "ends_at": iso(world.now + command.within),
+        "recipients": [one if one["without"] else _without_empty(one) for one in people],
+        "directory": world.directory.version,
+    }
+    texts = {"reason": text(command.reason, "reason")} if command.reason.strip() else {}
+    return Draft(kind="comcheck.started", data=data, texts=texts)
+
+
+def _without_empty(one: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in one.items() if name != "without"}
+
+
+def _page(number: str, route: Route, seconds: int, one: dict[str, Any], channel: str, world: World) -> Draft:
+    """A page of one level that nobody else may answer; it ends with the test (`models.page`)."""
+    recipient = {name: one[name] for name in ("person", "role", "for") if name in one}
+    return Draft(
+        kind="page.asked",
+        data={
+            "event": EVENT,
+            "subject": subject_of(number, one["person"], channel),
+            "route": route.id,
+            "within": [seconds],
+            "repeat": [0],
+            "all": [False],
+            "every": seconds,
+            "renew": 0,
+            "recipients": [recipient | {"channels": [channel]}],
+            "directory": world.directory.version,
+            "detail": {},
+        },
+    )
+
+
+# -- the end ------------------------------------------------------------------------------------------------
+
+
+def comchecks_due(state: Programme, world: World) -> Iterator[Draft]:
+    """Tests whose time is over."""
+    for one in state.comchecks.values():
+        if one.running and one.ends_at <= world.now:
+            yield _ended(one)
+
+
+def comcheck_instants(state: Programme) -> Iterator[datetime]:
+    """When `comchecks_due` has something to say."""
+    return (one.ends_at for one in state.comchecks.values() if one.running)
+
+
+def comchecks_complete(state: Programme) -> list[Draft]:
+    """Tests on which everybody has answered on every channel: there is nothing left to wait for."""
+    return [_ended(one) for one in state.comchecks.values() if one.running and one.complete]
+
+
+def _ended(one: Comcheck) -> Draft:
+    """The result names who did not answer, who has no channel, which delivery failed."""
+    why = {person: one.why_not(person) for person in one.people}
+    data = {
+        "id": one.id,
+        "reached": [person for person, reason in why.items() if reason is None],
+        "silent": [person for person, reason in why.items() if reason not in {None, NO_CHANNEL}],
+        "nowhere": [person for person, reason in why.items() if reason == NO_CHANNEL],
+        "failed": [{"person": ask.person, "channel": ask.channel} for ask in one.asks if ask.failed],
+    }
+    return Draft(kind="comcheck.ended", data=data)
