@@ -33,7 +33,9 @@ from models.values import ID_PATTERN
 from notifiers.console import ConsoleNotifier
 from notifiers.email.deliver import EmailNotifier
 from notifiers.file import FileNotifier
+from notifiers.probing import CODES
 from notifiers.slack.deliver import SlackNotifier
+from notifiers.slack.scopes import APP_SCOPES, SCOPES
 from playbooks.catalogue import GuidelineItem, read_catalogue
 from playbooks.library import read_library
 
@@ -224,6 +226,36 @@ def _named_in(item: GuidelineItem, shipped: list[Playbook]) -> str:
     )
 
 
+def scopes(_: str) -> Rows:
+    """What the Slack app may do; the app-level token's own scope stands last."""
+    rows: Rows = [("scope", "for", "methods")]
+    return [
+        *rows,
+        *(
+            (_code(one.name), one.why, ", ".join(map(_code, one.methods)) or "–")
+            for one in (*SCOPES, *APP_SCOPES)
+        ),
+    ]
+
+
+def findings(_: str) -> Rows:
+    """What a live check can find, with what to do."""
+    words = texts("en").entries
+    head = ("finding", "fails the check", "what is said", "what to do")
+    return [
+        head,
+        *(
+            (
+                _code(code),
+                "yes" if severity == "missing" else "no",
+                words[f"readiness.live.what.{code}"],
+                words[f"readiness.live.do.{code}"],
+            )
+            for code, severity in CODES.items()
+        ),
+    ]
+
+
 def channels(_: str) -> ByHand:
     """Every channel and whether it can be asked what has arrived."""
     all_of = (ConsoleNotifier, FileNotifier, SlackNotifier, EmailNotifier)
@@ -302,7 +334,7 @@ def _written(parameter: Any) -> str:
 
 GENERATED: Mapping[str, Callable[[str], Rows]] = {
     "reasons": reasons, "errors": errors, "causes": causes, "functions": functions, "kinds": kinds,
-    "guideline": guideline,
+    "guideline": guideline, "scopes": scopes, "findings": findings,
 }  # fmt: skip
 BY_HAND: Mapping[str, Callable[[str], ByHand]] = {
     "fields": fields, "facts": facts, "permissions": permissions, "gates": gates, "channels": channels,

@@ -38,7 +38,7 @@ WRITE = os.environ.get("HIKESHI_WRITE_DOCS") == "1"
 OWN = (
     "architecture", "clocks", "commands", "configuration", "escalation", "guideline", "notifications",
     "operations",
-    "playbooks", "quickstart", "record", "security",
+    "playbooks", "quickstart", "readiness", "record", "security",
 )  # fmt: skip
 PAGES = [ROOT / "README.md", ROOT / "README.ja.md", *(DOCS / f"{name}.md" for name in OWN)]
 TABLE = re.compile(r"<!-- table: (?P<what>[^\n]+?) -->\n(?P<body>.*?)<!-- end -->", re.DOTALL)
