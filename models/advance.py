@@ -15,6 +15,7 @@ from models.clocks.rules import SUBJECT as SUBJECT_CLOCK
 from models.clocks.rules import clock_facts, clock_waits, matter_facts
 from models.comcheck import SUBJECT as SUBJECT_COMCHECK
 from models.comcheck import parts_of
+from models.communication import SUBJECT as MESSAGE
 from models.fact import SYSTEM, Draft
 from models.gate import closed_gates
 from models.page import hurry, nobody_left
@@ -117,6 +118,9 @@ def _waits(state: Incident, kind: str, name: str, world: World) -> bool:
         return known is not None and known.status in asking and world.step(state, name) is not None
     if kind == "confirm":
         return int(name) in state.confirmations
+    if kind == MESSAGE:
+        message, _, role = name.partition("/")
+        return role in state.outgoing[message].waiting()
     return True
 
 
@@ -128,6 +132,8 @@ def _worked(state: StreamState, page: Page) -> bool:
     if state.severity_at is not None and state.severity_at > since:
         return True
     kind, _, name = page.subject.partition(":")
+    if kind == MESSAGE:
+        return False  # nothing but the approval, or the no, is the work that this page waits for
     steps = [state.steps[name]] if kind == "step" and name in state.steps else state.steps.values()
     for step in steps:
         if step.node is None and _since(step.started_by, step.started_at, since):

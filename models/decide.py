@@ -10,6 +10,17 @@ from typing import Any
 from models import answers, commands, rooms
 from models.clocks.rules import clock_instants, clocks_due
 from models.comcheck import StartComcheck
+from models.communication import (
+    AddInquiry,
+    ApproveMessage,
+    DraftMessage,
+    EditMessage,
+    RecordSending,
+    RejectMessage,
+    SendSituation,
+    SubmitMessage,
+    WithdrawMessage,
+)
 from models.errors import Refused
 from models.fact import Draft
 from models.impact import ForecastService, RecordImpact
@@ -31,6 +42,7 @@ from models.routing import ask, level_recipients
 from models.rules import (
     approving,
     comcheck,
+    communication,
     decisions,
     declining,
     handing,
@@ -93,6 +105,15 @@ _INCIDENT: dict[type[commands.Command], Rule] = {
     SubmitReport: owed.submit,
     ReportSituation: owed.situation,
     VendorFact: owed.vendor,
+    DraftMessage: communication.draft,
+    EditMessage: communication.edit,
+    SubmitMessage: communication.submit,
+    ApproveMessage: communication.approve,
+    RejectMessage: communication.reject,
+    RecordSending: communication.record_sending,
+    WithdrawMessage: communication.withdraw,
+    SendSituation: communication.send_situation,
+    AddInquiry: communication.add_inquiry,
     commands.AddEvidence: matter.add_evidence,
     commands.ScopeFact: matter.scope_fact,
     commands.SetRecoveryPoint: matter.set_recovery_point,

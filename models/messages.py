@@ -38,6 +38,7 @@ PAGE_TEMPLATES = {
     "clock-forecast": "page.clock_forecast",
     "clock-breached": "page.clock_breached",
     COMCHECK: COMCHECK_TEMPLATE,
+    "message-approval": "page.message_approval",
 }
 _PAGED = {"page.asked", "page.escalated", "page.repeated", "page.lapsed", "page.delegated"}
 

@@ -66,6 +66,11 @@ TABLE: dict[str, tuple[str, ...]] = {
     "alert": _CSIRT,
     "out-of-band": ("csirt-lead", "commander", "ciso", "cio"),
     "comcheck": _CSIRT,
+    "message": (*_CSIRT, "pr", "legal", "privacy-lead", "branch-lead", "vendor-desk"),
+    "message-approve": EVERYBODY,
+    "message-sent": (*_CSIRT, "pr", "legal", "privacy-lead", "branch-lead", "vendor-desk"),
+    "message-withdraw": (*_LEAD, "pr"),
+    "inquiry": (*_CSIRT, "pr", "legal", "branch-lead", "vendor-desk", "owner"),
     "record-for": ("scribe", "csirt-lead", "commander"),
 }
 

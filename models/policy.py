@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from models.audience import APPROVALS, Audience
 from models.obligation import Obligation, Profile
 from models.values import Duration, Frozen, Id, Text
 
@@ -29,6 +30,7 @@ Event = Literal[
     "clock-warning",
     "clock-forecast",
     "clock-breached",
+    "message-approval",
 ]
 ClockKind = Literal["rto", "mtpd", "rpo", "report", "phase", "situation", "watch", "vendor"]
 WARN_AT = (50, 75, 90)
@@ -209,3 +211,5 @@ class Policy(Frozen):
     )
     profile: Profile = Profile()
     obligations: tuple[Obligation, ...] = ()
+    approvals: dict[Audience, tuple[Id, ...]] = Field(default_factory=lambda: dict(APPROVALS))
+    lists: dict[Id, tuple[Id, ...]] = Field(default_factory=dict)

@@ -6,6 +6,7 @@ from typing import Any
 
 from models.comcheck import SUBJECT as COMCHECK
 from models.comcheck import is_asked
+from models.communication import SUBJECT as MESSAGE
 from models.directory import Holder
 from models.fact import Draft
 from models.policy import STEP_ROLES, Route
@@ -13,7 +14,12 @@ from models.reach import hushed, recipient
 from models.state import Incident, Page, Programme, StreamState
 from models.world import World
 
-INSTEAD = {"approval": "decision", "clock-forecast": "clock-breached", "clock-breached": "step-overdue"}
+INSTEAD = {
+    "approval": "decision",
+    "message-approval": "decision",
+    "clock-forecast": "clock-breached",
+    "clock-breached": "step-overdue",
+}
 """Whose route an event takes that has none of its own: nothing that needs somebody happens in silence."""
 CLOCK_WARNING = "clock-warning"
 APPROVAL = "approval"
@@ -121,6 +127,9 @@ def _named(world: World, state: StreamState, who: str, subject: str) -> str | No
         return next((one.person for one in waiting if str(one.seq) == name), None)
     if kind == "clock":
         return _of_clock(state, name)
+    if kind == MESSAGE:
+        # The role whose approval it waits for, which its subject names.
+        return name.partition("/")[2]
     return _of_step(world, state, who, kind, name)
 
 

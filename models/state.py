@@ -13,6 +13,7 @@ import msgspec
 
 from models.answers import Declined, HandedOver, Opinion, ProposedDecision, SentBack
 from models.comcheck import Comcheck, Unreached
+from models.communication import Outgoing, Situation
 from models.distrust import Distrusted, Proposal
 from models.policy import ClockKind
 from models.rooms import Room
@@ -389,6 +390,9 @@ class Incident(StreamState, kw_only=True):
     situations: int = 0
     proposed_rank: int = -1
     proposed_severity: str = ""
+    outgoing: dict[str, Outgoing] = {}
+    situation_reports: list[Situation] = []
+    inquiries: dict[str, int] = {}
 
 
 class Alert(msgspec.Struct, kw_only=True):

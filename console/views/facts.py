@@ -14,6 +14,7 @@ from models.fact import Fact
 from models.reason import Reason
 
 MAX_VALUE = 200
+SHORT_DIGEST = 19
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 _NAMED_ACCOUNT = re.compile(r"cli:as=[^;]*;uid=(?P<uid>\d+)(?:;sudo=(?P<sudo>\d+))?")
 """How an act came about for which the process took on another account than its own."""
@@ -38,6 +39,11 @@ _VARIANTS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "page.hurried": lambda data: ".declined" if data.get("reason") == Reason.DECLINED.value else "",
     "note.added": lambda data: ".said" if data.get("said_by") else ".source" if data.get("source") else "",
     "obligation.judged": lambda data: "" if data.get("applicable") else ".not",
+    "outgoing.drafted": lambda data: ".corrects" if data.get("corrects") else "",
+    "outgoing.approved": lambda data: ".deputy" if data.get("deputy_for") else "",
+    "outgoing.sent": lambda data: ".early" if data.get("before_approval") else "",
+    "outgoing.withdrawn": lambda data: ".sent" if data.get("sent") else "",
+    "situation.reported": lambda data: ".sent" if data.get("people") else "",
 }
 """Kinds that say one of several things, by what they hold."""
 
@@ -64,6 +70,11 @@ def variants() -> tuple[str, ...]:
         "page.hurried.declined",
         "note.added.said",
         "note.added.source",
+        "outgoing.drafted.corrects",
+        "outgoing.approved.deputy",
+        "outgoing.sent.early",
+        "outgoing.withdrawn.sent",
+        "situation.reported.sent",
     )
 
 
@@ -125,6 +136,9 @@ def _mapping(naming: Naming, name: str, value: Mapping[str, Any]) -> str:
         return naming.who(str(value.get("person", "")))
     if name == "authority":
         return naming.who(str(value.get("role", "")))
+    if name == "versions":
+        shown = (f"{lang} {digest[:SHORT_DIGEST]}…" for lang, digest in value.items())
+        return naming.texts("words.comma").join(shown)
     parts = (f"{key}={_value(naming, key, inner)}" for key, inner in value.items())
     return naming.texts("words.comma").join(parts)
 
@@ -147,9 +161,12 @@ _NAMED: Mapping[str, Callable[[Naming, str], str]] = {
     "choice": lambda naming, value: value,
     "name": lambda naming, value: naming.texts.word("words.instant", value),
     "level": lambda naming, value: value,
+    "audience": lambda naming, value: naming.texts.word("communication.audience", value),
+    "asker": lambda naming, value: naming.texts.word("communication.asker", value),
 }
 _PEOPLE = frozenset(
     {
+        "deputy_for",
         "person",
         "people",
         "by",
@@ -192,6 +209,7 @@ _BAD = frozenset(
         "decision.rejected",
         "improvement.overdue", "reading.overdue", "clock.breached", "clock.missed", "service.level.fell",
         "trust.withdrawn",
+        "outgoing.voided", "outgoing.rejected",
     }
 )  # fmt: skip
 _STRONG = frozenset(

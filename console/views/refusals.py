@@ -63,5 +63,6 @@ _NAMED: Mapping[str, Callable[[Naming, str], str]] = {
     "gate": gate,
     "cause": cause,
     "instant": lambda naming, value: naming.times.at(datetime.fromisoformat(value)),
+    "audience": lambda naming, value: naming.texts.word("communication.audience", value),
     "status": lambda naming, value: naming.texts.word("words.status", value),
 }

@@ -11,7 +11,18 @@ from typing import Any
 from models import rooms
 from models.errors import RecordTooNew
 from models.fact import Fact
-from models.fold import clocks, comcheck, incident, matter, others, pages, readers, steps, trust
+from models.fold import (
+    clocks,
+    comcheck,
+    communication,
+    incident,
+    matter,
+    others,
+    pages,
+    readers,
+    steps,
+    trust,
+)
 from models.state import Confirmation, House, Incident, Intake, Programme, StreamState
 
 RULES_VERSION = 3
@@ -19,7 +30,19 @@ RULES_VERSION = 3
 
 _PAGES: dict[str, Callable[[Any, Fact], None]] = pages.FOLDS
 _FOLDS: dict[type[StreamState], dict[str, Callable[[Any, Fact], None]]] = {
-    Incident: _PAGES | incident.FOLDS | steps.FOLDS | matter.FOLDS | clocks.FOLDS | rooms.FOLDS,
+    Incident: _PAGES
+    | incident.FOLDS
+    | steps.FOLDS
+    | matter.FOLDS
+    | clocks.FOLDS
+    | rooms.FOLDS
+    | communication.FOLDS,
+    | incident.FOLDS
+    | steps.FOLDS
+    | matter.FOLDS
+    | clocks.FOLDS
+    | rooms.FOLDS
+    | communication.FOLDS,
     Intake: _PAGES | others.INTAKE,
     House: _PAGES | others.HOUSE | trust.FOLDS,
     Programme: _PAGES | others.PROGRAMME | readers.FOLDS | comcheck.FOLDS,

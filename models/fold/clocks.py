@@ -111,11 +111,6 @@ def _submitted(state: Incident, fact: Fact) -> None:
     )
 
 
-def _situation(state: Incident, fact: Fact) -> None:
-    state.situation_at = fact.at
-    state.situations += 1
-
-
 def _vendor_asked(state: Incident, fact: Fact) -> None:
     data = fact.data
     state.vendors[f"{data['party']}/{data['what']}"] = VendorAsk(
@@ -150,7 +145,6 @@ FOLDS: dict[str, Callable[[Any, Fact], None]] = {
     "report.drafted": _drafted,
     "report.submitted": _submitted,
     "report.updated": _submitted,
-    "situation.reported": _situation,
     "vendor.asked": _vendor_asked,
     "vendor.answered": _vendor_answered,
     "severity.proposed": _severity_proposed,
