@@ -29,6 +29,7 @@ from notifiers.briefing_answers import (
     sent_back,
 )
 from notifiers.briefing_clocks import brief_clock, brief_reports, brief_severity
+from notifiers.briefing_communication import brief_message, brief_situation
 from notifiers.briefing_names import Matter, at, person_name, text_of
 from notifiers.message import blank_context
 from notifiers.phrases import PHRASES
@@ -194,6 +195,8 @@ def _subject(subject: str, matter: Matter, lang: str) -> dict[str, Any]:
         "clock": brief_clock,
         "reports": brief_reports,
         "severity": brief_severity,
+        "message": brief_message,
+        "situation": brief_situation,
         "quarantine": lambda name, matter, lang: {
             "extra": {"part": name},
             "what": PHRASES[lang]["quarantine"].format(stream=name),

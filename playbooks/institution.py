@@ -10,17 +10,19 @@ from typing import TypeVar
 
 from pydantic import BaseModel, Field
 
+from models.audience import APPROVALS, Audience
 from models.directory import shift_rule
 from models.errors import BadConfiguration
 from models.installation import Intake, Settings, Targets
 from models.organisation import Organisation
 from models.policy import Limits, Policy, Route, SeverityPolicy
-from models.values import Frozen
+from models.values import Frozen, Id
 from playbooks.catalogue import GuidelineItem, read_catalogue
 from playbooks.defect import Defect, Defects, errors_of
 from playbooks.document import Document, read_document
 from playbooks.library import Entry, Library, read_library
 from playbooks.obligations import ObligationsFile, merged
+from playbooks.outgoing import MessagesFile
 from playbooks.reading import fit
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -34,6 +36,12 @@ class RoutesFile(Frozen):
     permissions: dict[str, tuple[str, ...]] = Field(
         default_factory=dict, description="command -> roles, over the shipped table"
     )
+    approvals: dict[Audience, tuple[Id, ...]] = Field(
+        default_factory=dict, description="audience -> roles that approve, in order, over the shipped ones"
+    )
+    lists: dict[Id, tuple[Id, ...]] = Field(
+        default_factory=dict, description="name -> roles or people, whom situation reports go to"
+    )
 
 
 FILES: Mapping[str, type[BaseModel]] = {
@@ -44,6 +52,7 @@ FILES: Mapping[str, type[BaseModel]] = {
     "targets.yaml": Targets,
     "intake.yaml": Intake,
     "settings.toml": Settings,
+    "messages.yaml": MessagesFile,
 }
 REQUIRED = ("organisation.yaml", "routes.yaml", "severity.yaml")
 
@@ -60,6 +69,7 @@ class Institution:
     settings: Settings
     playbooks: Library
     owed: ObligationsFile = field(default_factory=ObligationsFile)
+    messages: MessagesFile | None = None
 
     @property
     def origins(self) -> Mapping[str, str]:
@@ -85,6 +95,7 @@ class Contents:
     intake: Intake | None
     settings: Settings | None
     owed: ObligationsFile | None
+    messages: MessagesFile | None
     entries: Mapping[str, Entry]
     catalogue: Mapping[str, GuidelineItem]
     defects: tuple[Defect, ...]
@@ -111,6 +122,7 @@ def load(directory: Path) -> Institution:
         settings=contents.settings or Settings(),
         playbooks=Library(directory),
         owed=contents.owed or ObligationsFile(),
+        messages=contents.messages,
     )
 
 
@@ -123,6 +135,8 @@ def _policy(routes: RoutesFile, severity: SeverityPolicy, owed: ObligationsFile 
         permissions=routes.permissions,
         profile=(owed or ObligationsFile()).profile,
         obligations=merged(owed).obligations,
+        approvals={**APPROVALS, **routes.approvals},
+        lists=routes.lists,
     )
 
 
@@ -155,6 +169,7 @@ def _read_core(directory: Path) -> Contents:
         intake=_fit(documents, "intake.yaml", Intake, defects),
         settings=_fit(documents, "settings.toml", Settings, defects),
         owed=_fit(documents, "obligations.yaml", ObligationsFile, defects),
+        messages=_fit(documents, "messages.yaml", MessagesFile, defects),
         entries={},
         catalogue={},
         defects=tuple(sorted(defects)),

@@ -10,6 +10,7 @@ from console.cli import (
     alerts,
     approving,
     bands,
+    communication,
     deciding,
     declaring,
     ending,
@@ -23,6 +24,7 @@ from console.cli import (
     pages,
     readiness,
     reports,
+    situation,
     steps,
 )
 from console.cli.given import Dir, Json, Lang
@@ -43,6 +45,8 @@ MODULES = (
     matter,
     harm,
     reports,
+    situation,
+    communication,
     evidence,
     ending,
     alerts,

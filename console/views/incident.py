@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-from console.views import answers, harm, pages, reports
+from console.views import answers, communication, harm, pages, reports
 from console.views.causes import cause, gate
 from console.views.clocks import OVER, clocks, section
 from console.views.naming import Naming, to_decide
@@ -25,6 +25,8 @@ OWN_SECTIONS = (
     "services",
     "impact",
     "reports",
+    "messages",
+    "inquiries",
     "evidence",
     "scope",
     "unconfirmed",
@@ -47,6 +49,8 @@ def sections(state: Incident, naming: Naming) -> list[Section | Line]:
         "services": list(_services(state, naming)),
         "impact": list(_impact(state, naming)),
         "reports": list(_owed(state, naming)),
+        "messages": list(communication.messages(state, naming)),
+        "inquiries": [Line(text=communication.inquiry_line(state, naming))] if state.inquiries else [],
         "evidence": list(_evidence(state, naming)),
         "scope": list(_scope(state, naming)),
         "unconfirmed": list(_unconfirmed(state, naming)),
@@ -289,6 +293,8 @@ _PARTS: Mapping[str, Callable[[Incident, Naming], list[Line]]] = {
     "reports": lambda state, naming: [
         part for part in reports.whole(state, naming).parts if isinstance(part, Line)
     ],
+    "messages": lambda state, naming: list(communication.messages(state, naming)),
+    "inquiries": lambda state, naming: [Line(text=communication.inquiry_line(state, naming))],
     "unconfirmed": lambda state, naming: list(_unconfirmed(state, naming)),
     "backups": _backups,
 }
@@ -306,6 +312,7 @@ def part_json(name: str, state: Incident, naming: Naming) -> object:
         "impact": state.impacts,
         "instants": {one: iso(at) for one, at in state.instants.items()},
         "vendors": list(state.vendors.values()),
+        "messages": [communication.message_json(one, naming) for one in state.outgoing.values()],
         "backups": {
             "points": list(state.recovery_points.values()),
             "losses": {one: known.loss for one, known in state.services.items() if known.loss is not None},
@@ -364,5 +371,7 @@ def as_json(state: Incident, naming: Naming) -> dict[str, object]:
             }
             for one in state.scope.values()
         ],
+        "messages": [communication.message_json(one, naming) for one in state.outgoing.values()],
+        "inquiries": communication.by_asker(state),
         "unconfirmed": [{"fact": one.seq, "person": one.person} for one in state.confirmations.values()],
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
+from console.views import communication
 from console.views import facts as fact_view
 from console.views import incident as screen
 from console.views.causes import cause, gate
@@ -38,6 +39,8 @@ def sections(
         "scope": screen.part("scope", state, naming).parts,
         "evidence": screen.part("evidence", state, naming).parts,
         "backups": screen.part("backups", state, naming).parts,
+        "messages": screen.part("messages", state, naming).parts,
+        "inquiries": (communication.inquiry_table(state, naming, "day")).parts,
         "improvements": _improvements(improvements, naming),
         "unconfirmed": screen.part("unconfirmed", state, naming).parts,
         "disposed": _disposed(naming),

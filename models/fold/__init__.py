@@ -37,12 +37,6 @@ _FOLDS: dict[type[StreamState], dict[str, Callable[[Any, Fact], None]]] = {
     | clocks.FOLDS
     | rooms.FOLDS
     | communication.FOLDS,
-    | incident.FOLDS
-    | steps.FOLDS
-    | matter.FOLDS
-    | clocks.FOLDS
-    | rooms.FOLDS
-    | communication.FOLDS,
     Intake: _PAGES | others.INTAKE,
     House: _PAGES | others.HOUSE | trust.FOLDS,
     Programme: _PAGES | others.PROGRAMME | readers.FOLDS | comcheck.FOLDS,

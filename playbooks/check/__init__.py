@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 from playbooks.check import (
+    communication,
     cover,
     experts,
     gates,
@@ -45,6 +46,7 @@ CHECKS: tuple[Callable[[View], Iterator[Defect]], ...] = tuple(
         readers,
         review,
         obligations,
+        communication,
     )
 )
 
