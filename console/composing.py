@@ -35,11 +35,12 @@ MAX_LINE = 220
 MAX_CLOCKS = 6
 DONE = frozenset(
     {
-        "decision.made", "decision.withdrawn", "step.done", "step.skipped", "severity.set",
-        "service.impacted", "service.level", "service.restored", "service.checked", "service.confirmed", "service.resumed",
-        "evidence.added", "scope.added", "scope.fixed", "scope.accepted", "report.submitted",
-        "report.updated", "obligation.judged", "outgoing.sent", "outgoing.withdrawn", "vendor.asked", "vendor.answered",
-        "gate.overridden", "note.added", "instant.set", "incident.declared", "incident.reopened",
+        "decision.made", "decision.withdrawn", "evidence.added", "gate.overridden", "incident.declared",
+        "incident.reopened", "instant.set", "note.added", "obligation.judged", "outgoing.sent",
+        "outgoing.withdrawn", "report.submitted", "report.updated", "scope.accepted", "scope.added",
+        "scope.fixed", "service.checked", "service.confirmed", "service.impacted", "service.level",
+        "service.restored", "service.resumed", "severity.set", "step.done", "step.skipped", "vendor.answered",
+        "vendor.asked",
     }
 )  # fmt: skip
 """Kinds that a situation report tells as done; what the machine says to itself is left out."""

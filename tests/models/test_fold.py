@@ -201,6 +201,15 @@ ELSEWHERE = {
     "reading.complete": "test_readers",
     "reading.overdue": "test_readers",
     "reading.withdrawn": "test_readers",
+    "outgoing.drafted": "test_communication",
+    "outgoing.edited": "test_communication",
+    "outgoing.voided": "test_communication",
+    "outgoing.submitted": "test_communication",
+    "outgoing.approved": "test_communication",
+    "outgoing.rejected": "test_communication",
+    "outgoing.sent": "test_communication",
+    "outgoing.withdrawn": "test_communication",
+    "inquiry.counted": "test_communication",
 }
 
 
