@@ -87,7 +87,7 @@ def _over(state: StreamState, page: Page, world: World) -> Reason | None:
     """Why a page need not be answered any more; None if it must."""
     kind, _, name = page.subject.partition(":")
     if isinstance(state, Incident):
-        if state.status in ENDED or (state.status == "closed" and kind in {"incident", "step"}):
+        if state.status in ENDED or (state.status == "closed" and kind in {"incident", "step", "shift"}):
             return Reason.STOPPED
         waits = clock_waits(state, page, name) if kind == SUBJECT_CLOCK else _waits(state, kind, name, world)
         waits = waits and awaits(state, page, name)
@@ -116,6 +116,8 @@ def _waits(state: Incident, kind: str, name: str, world: World) -> bool:
         known = state.steps.get(name)
         asking = {"ready", "started", "failed", "unknown", "held"}
         return known is not None and known.status in asking and world.step(state, name) is not None
+    if kind == "shift":
+        return name in state.shifts and state.shifts[name].status == "missed"
     if kind == "confirm":
         return int(name) in state.confirmations
     if kind == MESSAGE:

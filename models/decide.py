@@ -55,9 +55,11 @@ from models.rules import (
     playbooks,
     readers,
     services,
+    shifts,
     steps,
 )
 from models.rules.common import Decided, past, within_reach
+from models.shifts import SetShifts
 from models.state import ENDED, OVER, House, Incident, Intake, Programme, StreamState
 from models.world import World
 
@@ -114,6 +116,7 @@ _INCIDENT: dict[type[commands.Command], Rule] = {
     WithdrawMessage: communication.withdraw,
     SendSituation: communication.send_situation,
     AddInquiry: communication.add_inquiry,
+    SetShifts: shifts.set_shifts,
     commands.AddEvidence: matter.add_evidence,
     commands.ScopeFact: matter.scope_fact,
     commands.SetRecoveryPoint: matter.set_recovery_point,
@@ -190,6 +193,7 @@ def due(state: StreamState, world: World) -> list[Draft]:
     if isinstance(state, Incident):
         drafts += _steps_due(state, world) if state.status not in OVER else ()
         drafts += clocks_due(state, world) if state.status not in ENDED else ()
+        drafts += shifts.shifts_due(state, world)
     elif isinstance(state, Intake):
         drafts += _alerts_due(state, world)
     elif isinstance(state, Programme):
@@ -243,6 +247,7 @@ def next_due(state: StreamState) -> datetime | None:
             if known.status == "started":
                 instants.append(known.lease_until)
         instants += clock_instants(state) if state.status not in ENDED else ()
+        instants += shifts.shift_instants(state)
     elif isinstance(state, Intake):
         instants += [alert.overdue_at for alert in state.alerts.values()]
     elif isinstance(state, Programme):

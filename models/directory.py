@@ -15,13 +15,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cached_property
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 from dateutil.rrule import rrule, rrulestr
 
 from models.clock import utc
 from models.errors import BadConfiguration
-from models.organisation import Organisation, Person, Role, Rota, Service, Shift, ThirdParty
+from models.organisation import Organisation, Override, Person, Role, Rota, Service, Shift, ThirdParty
 
 MAX_DEPUTIES_DEEP = 5
 MAX_ANSWERS = 20_000
@@ -57,6 +58,14 @@ def _unshared(organisation: Organisation) -> dict[str, Person]:
         if person.number is not None:
             having.setdefault(person.number, []).append(person)
     return {number: people[0] for number, people in having.items() if len(people) == 1}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Roster:
+    """Who is meant to answer at an instant, absent or not, and whether by shift, override or for good."""
+
+    people: tuple[str, ...]
+    why: Literal["shift", "override", "standing"]
 
 
 def shift_rule(shift: Shift) -> rrule:
@@ -139,6 +148,24 @@ class Directory:
             if len(self._answers) > MAX_ANSWERS:
                 self._answers.clear()
         return answer
+
+    def rostered(self, who: str, now: datetime) -> Roster:
+        """Whom rota, override, or the role itself puts on duty at `now` (aware), before absences."""
+        slot = self._slot(utc(now))
+        role = self._roles.get(who)
+        if role is None:
+            return Roster(people=(who,) if who in self._people else (), why="standing")
+        rota = self._rotas.get(role.rota) if role.rota else None
+        why: Literal["shift", "override", "standing"] = "standing"
+        if rota is not None:
+            why = "override" if rota.override(slot) is not None else "shift"
+        return Roster(people=tuple(self._on_duty(role, slot)), why=why)
+
+    def longest_shift(self, who: str) -> timedelta | None:
+        """The longest shift of a role's rota; None if it has none."""
+        role = self._roles.get(who)
+        rota = self._rotas.get(role.rota) if role is not None and role.rota else None
+        return rota.longest if rota is not None else None
 
     def roles_of(self, person_id: str, now: datetime) -> frozenset[str]:
         """The roles whose rights a person has at `now`: their own, those on duty for, those stood in for.
@@ -229,21 +256,25 @@ class _Rota:
         self._rota = rota
         self._zone = ZoneInfo(rota.zone)
         self._rules = [shift_rule(shift) for shift in rota.shifts]
-        self._longest = max(shift.lasts for shift in rota.shifts)
+        self.longest = max(shift.lasts for shift in rota.shifts)
         self._months: dict[tuple[int, int], list[Duty]] = {}
 
     def on_duty(self, now: datetime) -> list[str]:
         """Ids of those on duty; an override takes the whole rota for its time."""
-        override = next((o for o in reversed(self._rota.overrides) if o.since <= now < o.until), None)
+        override = self.override(now)
         if override is not None:
             return list(override.people)
         duties = self.duties(now, now + timedelta(microseconds=1))
         return list(dict.fromkeys(name for duty in duties for name in duty.people))
 
+    def override(self, now: datetime) -> Override | None:
+        """The override in force; of several the last one written."""
+        return next((one for one in reversed(self._rota.overrides) if one.since <= now < one.until), None)
+
     def duties(self, since: datetime, until: datetime) -> Iterator[Duty]:
         """The stretches of duty that touch the time from `since` to `until`, overrides left aside."""
         # A day more on each side: a local day may begin up to 14 h before or 12 h after the same one in UTC.
-        month = (since - self._longest - ONE_DAY).date().replace(day=1)
+        month = (since - self.longest - ONE_DAY).date().replace(day=1)
         last = (until + ONE_DAY).date()
         while month <= last:
             for duty in self._of_month(month):

@@ -39,6 +39,7 @@ PAGE_TEMPLATES = {
     "clock-breached": "page.clock_breached",
     COMCHECK: COMCHECK_TEMPLATE,
     "message-approval": "page.message_approval",
+    "shift-uncovered": "page.shift_uncovered",
 }
 _PAGED = {"page.asked", "page.escalated", "page.repeated", "page.lapsed", "page.delegated"}
 

@@ -49,6 +49,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "severity": _CSIRT,
     "instant": _CSIRT,
     "role": _LEAD,
+    "shifts": _LEAD,
     "service": (*_CSIRT, "owner"),
     "impact": (*_CSIRT, "owner", "it-ops", "legal", "privacy-lead", "pr"),
     "forecast": (*_CSIRT, "owner", "it-ops"),

@@ -31,6 +31,7 @@ Event = Literal[
     "clock-forecast",
     "clock-breached",
     "message-approval",
+    "shift-uncovered",
 ]
 ClockKind = Literal["rto", "mtpd", "rpo", "report", "phase", "situation", "watch", "vendor"]
 WARN_AT = (50, 75, 90)

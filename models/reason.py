@@ -82,6 +82,7 @@ class Reason(StrEnum):
     IN_PERSON = "an approval is given in person"
     NOT_ASKED_FOR_OPINION = "no opinion was asked for"
     NOT_YOURS = "the step is not yours"
+    PLAN_WRONG = "the shift plan has defects"
     SELF_MERGE = "same incident"
     CHANNEL_DISTRUSTED = "channel is out of band"
     SECOND_PERSON = "a second person is needed"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from models.comcheck import SUBJECT as COMCHECK
@@ -19,6 +20,7 @@ INSTEAD = {
     "message-approval": "decision",
     "clock-forecast": "clock-breached",
     "clock-breached": "step-overdue",
+    "shift-uncovered": "step-overdue",
 }
 """Whose route an event takes that has none of its own: nothing that needs somebody happens in silence."""
 CLOCK_WARNING = "clock-warning"
@@ -125,11 +127,8 @@ def _named(world: World, state: StreamState, who: str, subject: str) -> str | No
     if kind == "confirm":
         waiting = [*state.unasked, *state.confirmations.values()]
         return next((one.person for one in waiting if str(one.seq) == name), None)
-    if kind == "clock":
-        return _of_clock(state, name)
-    if kind == MESSAGE:
-        # The role whose approval it waits for, which its subject names.
-        return name.partition("/")[2]
+    if kind in _OWNERS:
+        return _OWNERS[kind](state, name)
     return _of_step(world, state, who, kind, name)
 
 
@@ -146,12 +145,31 @@ def _of_step(world: World, state: Incident, who: str, kind: str, name: str) -> s
     return planned.step.authority or planned.step.owner if who == "authority" else planned.step.owner
 
 
+def _of_shift(state: Incident, name: str) -> str | None:
+    """Who has the role that nobody could take over; the role itself if it was with nobody in the incident."""
+    shift = state.shifts.get(name)
+    return state.assigned.get(shift.role, shift.role) if shift is not None else None
+
+
 def _of_clock(state: Incident, name: str) -> str | None:
     """The role that answers for a clock."""
     if name in state.clocks:
         return state.clocks[name].owner or None
     service = state.services.get(name.partition(":")[2])
     return service.targets.owner if service is not None and service.targets is not None else None
+
+
+def _of_message(state: Incident, name: str) -> str | None:
+    """The role whose approval it waits for, which its subject names."""
+    del state
+    return name.partition("/")[2]
+
+
+_OWNERS: Mapping[str, Callable[[Incident, str], str | None]] = {
+    "clock": _of_clock,
+    "shift": _of_shift,
+    MESSAGE: _of_message,
+}
 
 
 def _recipient(world: World, state: StreamState, holder: Holder, channels: tuple[str, ...]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from models.communication import Outgoing, Situation
 from models.distrust import Distrusted, Proposal
 from models.policy import ClockKind
 from models.rooms import Room
+from models.shifts import ShiftState, Tenure
 
 StepStatus = Literal[
     "waiting", "held", "ready", "started", "done", "failed", "unknown", "skipped", "not-applicable"
@@ -393,6 +394,9 @@ class Incident(StreamState, kw_only=True):
     outgoing: dict[str, Outgoing] = {}
     situation_reports: list[Situation] = []
     inquiries: dict[str, int] = {}
+    shifts: dict[str, ShiftState] = {}
+    shifts_numbered: int = 0
+    tenures: dict[str, Tenure] = {}
 
 
 class Alert(msgspec.Struct, kw_only=True):

@@ -24,6 +24,7 @@ from console.cli import (
     pages,
     readiness,
     reports,
+    rota,
     situation,
     steps,
 )
@@ -53,6 +54,7 @@ MODULES = (
     metrics,
     bands,
     readiness,
+    rota,
     house,
 )
 

@@ -177,7 +177,7 @@ def clocks(
     namings = [session.naming(session.desk.state(stream)) for stream in streams]
     found = view.ordered([clock for naming in namings for clock in view.clocks(naming)])
     if ics is not None:
-        _write_ics(session, ics, calendar(found, session.now))
+        write_ics(session, ics, calendar(found, session.now))
     elif session.given.json:
         output.json(found)
     else:
@@ -185,7 +185,7 @@ def clocks(
         output.show([view.section(found, namings[0]), *(one for one in order if one is not None)])
 
 
-def _write_ics(session: Session, path: str, text: str) -> None:
+def write_ics(session: Session, path: str, text: str) -> None:
     """A calendar holds what its reader may see in any other program: titles and ids, no text of people's."""
     if path == "-":
         typer.echo(text, nl=False)

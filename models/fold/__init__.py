@@ -20,6 +20,7 @@ from models.fold import (
     others,
     pages,
     readers,
+    shifts,
     steps,
     trust,
 )
@@ -36,7 +37,8 @@ _FOLDS: dict[type[StreamState], dict[str, Callable[[Any, Fact], None]]] = {
     | matter.FOLDS
     | clocks.FOLDS
     | rooms.FOLDS
-    | communication.FOLDS,
+    | communication.FOLDS
+    | shifts.FOLDS,
     Intake: _PAGES | others.INTAKE,
     House: _PAGES | others.HOUSE | trust.FOLDS,
     Programme: _PAGES | others.PROGRAMME | readers.FOLDS | comcheck.FOLDS,

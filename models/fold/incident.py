@@ -111,10 +111,6 @@ def _instant(state: Incident, fact: Fact) -> None:
     state.instants[fact.data["name"]] = datetime.fromisoformat(fact.data["instant"])
 
 
-def _role(state: Incident, fact: Fact) -> None:
-    state.assigned[fact.data["role"]] = fact.data["person"]
-
-
 def _linked(state: Incident, fact: Fact) -> None:
     state.links[fact.data["to"]] = fact.data["relation"]
 
@@ -167,7 +163,6 @@ FOLDS: dict[str, Callable[[Any, Fact], None]] = {
     "phase.ended": _phase("ended"),
     "severity.set": _severity,
     "instant.set": _instant,
-    "role.assigned": _role,
     "note.added": no_change,
     "confirm.asked": _confirm_asked,
     "confirmed": _confirmed,

@@ -42,6 +42,7 @@ from models.rules.common import (
 )
 from models.rules.playbooks import playbook_added
 from models.rules.services import impact_data
+from models.rules.shifts import brief
 from models.state import Incident
 from models.world import World
 
@@ -249,7 +250,9 @@ def assign_role(state: Incident, command: AssignRole, world: World) -> Decided:
         raise Refused(Reason.NO_SUCH_ROLE, {"role": command.role, "known": ["commander", "scribe"]})
     if world.directory.person(command.person) is None:
         raise Refused(Reason.UNKNOWN_PERSON, {"who": command.person})
-    return [Draft(kind="role.assigned", data={"role": command.role, "person": command.person})]
+    drafts = [Draft(kind="role.assigned", data={"role": command.role, "person": command.person})]
+    notice = brief(state, command.role, command.person, world)
+    return [*drafts, notice] if notice is not None else drafts
 
 
 def note(state: Incident, command: Note, world: World) -> Decided:

@@ -14,6 +14,7 @@ from playbooks.check import (
     graph,
     installation,
     obligations,
+    oncall,
     people,
     reach,
     readers,
@@ -47,6 +48,7 @@ CHECKS: tuple[Callable[[View], Iterator[Defect]], ...] = tuple(
         review,
         obligations,
         communication,
+        oncall,
     )
 )
 
