@@ -22,7 +22,7 @@ _ESCAPED = str.maketrans({"\\": "\\\\", ";": "\\;", ",": "\\,", "\n": "\\n"})
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """One event; instants are aware. Without `ends` it is a moment. `uid` never changes, so that it is one."""
+    """One event; instants are aware. Without `ends` it is a moment. `uid` never changes."""
 
     uid: str
     starts: datetime

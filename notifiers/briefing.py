@@ -31,6 +31,7 @@ from notifiers.briefing_answers import (
 from notifiers.briefing_clocks import brief_clock, brief_reports, brief_severity
 from notifiers.briefing_communication import brief_message, brief_situation
 from notifiers.briefing_names import Matter, at, person_name, text_of
+from notifiers.handover import brief_handover, brief_shift
 from notifiers.message import blank_context
 from notifiers.phrases import PHRASES
 
@@ -81,7 +82,7 @@ def brief(envelope: Envelope, matter: Matter, lang: str) -> dict[str, Any]:
     if page is not None:
         context |= _page(page, envelope, matter, lang)
     extra = context["extra"]
-    context |= _subject(envelope.subject, matter, lang)
+    context |= _subject(envelope.subject, matter, lang, envelope.person)
     context["extra"] = extra | context["extra"]
     return context
 
@@ -181,7 +182,7 @@ def _then(page: Page, route: Route | None, following: datetime, matter: Matter, 
     return phrase.format(time=time, who=names or "-", every=page.every // 60)
 
 
-def _subject(subject: str, matter: Matter, lang: str) -> dict[str, Any]:
+def _subject(subject: str, matter: Matter, lang: str, person: str | None) -> dict[str, Any]:
     kind, _, name = subject.partition(":")
     about: dict[str, Brief] = {
         "step": _step,
@@ -197,6 +198,8 @@ def _subject(subject: str, matter: Matter, lang: str) -> dict[str, Any]:
         "severity": brief_severity,
         "message": brief_message,
         "situation": brief_situation,
+        "shift": brief_shift,
+        "handover": lambda name, matter, lang: brief_handover(name, matter, lang, person),
         "quarantine": lambda name, matter, lang: {
             "extra": {"part": name},
             "what": PHRASES[lang]["quarantine"].format(stream=name),

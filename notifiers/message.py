@@ -112,7 +112,8 @@ def blank_context() -> dict[str, Any]:
     `since`, `part`, `from_severity`, `improvement`, `owner`, `due`, and of a clock `clock`, `left`, `share`,
     `late`, `internal`, `lines` (list), `proposed`; of what people answered `declined`, `opinions`, `factors`
     (lists), `delegated`, `proposed_by`, `proposal_reason`, `question`, `opinion`, `hand_over_reason`,
-    `refusal`, `handed_by`, `handed_to`, `take`, `refuse`, `begun_by`.
+    `refusal`, `handed_by`, `handed_to`, `take`, `refuse`, `begun_by`. A hand-over has `role` and a list for
+    each of its parts.
     """
     texts = (
         "incident title severity severity_title phase organisation what asked until until_iso then link"

@@ -25,6 +25,7 @@ from console.cli import (
     readiness,
     reports,
     rota,
+    shifts,
     situation,
     steps,
 )
@@ -55,6 +56,7 @@ MODULES = (
     bands,
     readiness,
     rota,
+    shifts,
     house,
 )
 

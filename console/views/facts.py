@@ -38,6 +38,9 @@ _VARIANTS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "page.declined": lambda data: ".back" if data.get("gave_back") else "",
     "page.hurried": lambda data: ".declined" if data.get("reason") == Reason.DECLINED.value else "",
     "note.added": lambda data: ".said" if data.get("said_by") else ".source" if data.get("source") else "",
+    "role.handed_over": lambda data: (
+        ".deputy" if data.get("absent") else "" if data.get("outgoing") else ".first"
+    ),
     "obligation.judged": lambda data: "" if data.get("applicable") else ".not",
     "outgoing.drafted": lambda data: ".corrects" if data.get("corrects") else "",
     "outgoing.approved": lambda data: ".deputy" if data.get("deputy_for") else "",
@@ -75,6 +78,8 @@ def variants() -> tuple[str, ...]:
         "outgoing.sent.early",
         "outgoing.withdrawn.sent",
         "situation.reported.sent",
+        "role.handed_over.first",
+        "role.handed_over.deputy",
     )
 
 
@@ -182,6 +187,8 @@ _PEOPLE = frozenset(
         "silent",
         "nowhere",
         "open",
+        "outgoing",
+        "absent",
     }
 )
 
@@ -210,6 +217,7 @@ _BAD = frozenset(
         "improvement.overdue", "reading.overdue", "clock.breached", "clock.missed", "service.level.fell",
         "trust.withdrawn",
         "outgoing.voided", "outgoing.rejected",
+        "shift.missed",
     }
 )  # fmt: skip
 _STRONG = frozenset(

@@ -9,6 +9,7 @@ from typing import Any
 from console.views.causes import cause, gate
 from console.views.naming import Naming
 from console.views.sheet import harmless
+from console.views.shifts import defect_text
 from models.reason import Reason
 
 MAX_NAMED = 12
@@ -45,7 +46,14 @@ def _no_such_page(naming: Naming, detail: Mapping[str, object]) -> str:
 
 def _value(naming: Naming, name: str, value: Any) -> str:
     if isinstance(value, (list, tuple, set, frozenset)):
-        kinds = {"steps": "id", "after": "step", "gates": "gate", "causes": "cause", "needs": "who"}
+        kinds = {
+            "steps": "id",
+            "after": "step",
+            "gates": "gate",
+            "causes": "cause",
+            "needs": "who",
+            "defects": "defect",
+        }
         shown = [_one(naming, kinds.get(name, "id"), str(one)) for one in list(value)[:MAX_NAMED]]
         more = ["…"] if len(value) > MAX_NAMED else []
         return naming.texts("words.comma").join([*shown, *more]) or naming.texts("words.none")
@@ -61,6 +69,7 @@ _NAMED: Mapping[str, Callable[[Naming, str], str]] = {
     "who": Naming.who,
     "step": Naming.step,
     "gate": gate,
+    "defect": defect_text,
     "cause": cause,
     "instant": lambda naming, value: naming.times.at(datetime.fromisoformat(value)),
     "audience": lambda naming, value: naming.texts.word("communication.audience", value),

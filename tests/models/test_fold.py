@@ -210,6 +210,11 @@ ELSEWHERE = {
     "outgoing.sent": "test_communication",
     "outgoing.withdrawn": "test_communication",
     "inquiry.counted": "test_communication",
+    "role.handed_over": "test_shifts",
+    "shift.begun": "test_shifts",
+    "shift.missed": "test_shifts",
+    "shift.passed": "test_shifts",
+    "shifts.set": "test_shifts",
 }
 
 

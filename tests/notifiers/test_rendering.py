@@ -17,11 +17,13 @@ Make = Callable[..., Message]
 PAGES = (
     "declared decision step step_overdue step_unknown severity confirm delivery_failed triage "
     "alert_unreadable timers_stopped impaired improvement read_overdue exhausted comcheck "
-    "clock_warning clock_forecast clock_breached approval message_approval"
+    "clock_warning clock_forecast clock_breached approval message_approval shift_uncovered"
 )
 NOTICES = (
     "step step_ready page_stopped acknowledged delegated incident_closed improvement_due playbook_to_read "
-    "clock reports severity declined opinion opinion_given handed_over hand_over_refused taken_over situation message"
+    "clock reports severity declined opinion opinion_given handed_over hand_over_refused taken_over "
+    "situation message "
+    "handover"
 )
 TEMPLATES = tuple(f"page.{name}" for name in PAGES.split()) + tuple(f"notice.{n}" for n in NOTICES.split())
 OPTIONS = [
