@@ -132,10 +132,9 @@ def _bounded(lines: list[str], view: _View) -> tuple[str, ...]:
 
 
 def _happened(view: _View) -> Iterator[str]:
-    state, policy = view.state, view.matter.world.policy.severity
+    state = view.state
     yield view.say("declared", at=view.at(state.declared_at), who=view.who(state.declared_by))
-    severity = next((one.title.lang(view.lang) for one in policy.severities if one.id == state.severity), "")
-    yield view.say("severity", severity=severity or state.severity, at=view.at(state.severity_at))
+    yield view.say("severity", severity=_severity(view), at=view.at(state.severity_at))
     phases = [name for name, known in state.phases.items() if known.status == "open"]
     names = ", ".join(PHRASES[view.lang][f"phase.{name}"] for name in phases)
     yield view.say("phases", phases=names or view.say("none"), status=view.say(f"status.{state.status}"))
@@ -192,7 +191,7 @@ def _of_services(view: _View) -> Iterator[tuple[datetime | None, str]]:
 
 def _of_matter(view: _View) -> Iterator[tuple[datetime | None, str]]:
     state = view.state
-    yield state.severity_at, view.say("severity-set", severity=state.severity)
+    yield state.severity_at, view.say("severity-set", severity=_severity(view))
     yield state.resolved_at, view.say("resolved")
     for item in state.evidence.values():
         yield item.at, view.say("evidence", name=view.text(item.name) or item.source)
@@ -204,6 +203,11 @@ def _of_matter(view: _View) -> Iterator[tuple[datetime | None, str]]:
         for report in owed.reports.values():
             for sent in report.submitted:
                 yield sent.at, view.say("submitted", report=_obligation(view, name), who=view.who(sent.by))
+
+
+def _severity(view: _View) -> str:
+    known = view.matter.world.policy.severity.severities
+    return next((one.title.lang(view.lang) for one in known if one.id == view.state.severity), "-")
 
 
 def _title(view: _View, role: str) -> str:

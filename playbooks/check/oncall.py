@@ -46,7 +46,7 @@ def defects(view: View) -> Iterator[Defect]:
         first = many[0]
         local = first.since.astimezone(zone)
         hours = sum((one.until - one.since for one in many), timedelta(0)) / timedelta(hours=1)
-        said = _WRONG[kind].format(who=who, people=" > ".join((*first.people, first.people[0])))
+        said = _WRONG[kind].format(who=who, people=" > ".join((*first.people, *first.people[:1])))
         when = f"from {local:%Y-%m-%d %H:%M} ({local:%Z}), {hours:.3g} hours in all"
         path = _place(view.organisation, first)
         yield document.defect(path, f"{said} {when}", _EXPECTED[kind], severity="warning")

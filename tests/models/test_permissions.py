@@ -24,6 +24,7 @@ from models.impact import ForecastService, RecordImpact
 from models.permission import TABLE, require
 from models.reason import Reason
 from models.reports import DraftReport, JudgeObligation, ReportSituation, SubmitReport, VendorFact
+from models.shifts import SetShifts
 from tests.models.small import (
     AMY,
     BEN,
@@ -73,6 +74,7 @@ COMMANDS: list[tuple[str, type[Command], dict[str, Any], set[str]]] = [
     ("severity", c.SetSeverity, {"severity": "low"}, CSIRT),
     ("instant", c.SetInstant, {"name": "occurred", "instant": NIGHT, "source": "x"}, CSIRT),
     ("role", c.AssignRole, {"role": "scribe", "person": DAN}, LEAD),
+    ("shifts", SetShifts, {"shifts": (), "roles": ("scribe",)}, LEAD),
     ("service", c.ServiceFact, {"service": "payments", "what": "impacted"}, {*CSIRT, EVE}),
     ("impact", RecordImpact, {"kind": "people", "value": "1", "source": "x"}, {*CSIRT, FAY}),
     ("forecast", ForecastService, {"service": "payments", "eta": SOON}, {*CSIRT, EVE}),
