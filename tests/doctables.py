@@ -33,9 +33,11 @@ from models.values import ID_PATTERN
 from notifiers.console import ConsoleNotifier
 from notifiers.email.deliver import EmailNotifier
 from notifiers.file import FileNotifier
+from notifiers.gateway.deliver import GatewayNotifier
 from notifiers.probing import CODES
 from notifiers.slack.deliver import SlackNotifier
 from notifiers.slack.scopes import APP_SCOPES, SCOPES
+from notifiers.teams.deliver import TeamsNotifier
 from playbooks.catalogue import GuidelineItem, read_catalogue
 from playbooks.library import read_library
 
@@ -258,8 +260,9 @@ def findings(_: str) -> Rows:
 
 def channels(_: str) -> ByHand:
     """Every channel and whether it can be asked what has arrived."""
-    all_of = (ConsoleNotifier, FileNotifier, SlackNotifier, EmailNotifier)
+    all_of = (ConsoleNotifier, FileNotifier, SlackNotifier, EmailNotifier, TeamsNotifier)
     reads = {one.name: one.can_read_back for one in all_of}
+    reads |= dict.fromkeys(("sms", "voice"), GatewayNotifier.can_read_back)
     return ("channel", "can be read back"), [
         (_code(name), "yes" if reads[name] else "no") for name in get_args(Channel)
     ]

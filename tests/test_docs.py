@@ -37,7 +37,8 @@ DOCS = ROOT / "docs"
 WRITE = os.environ.get("HIKESHI_WRITE_DOCS") == "1"
 OWN = (
     "architecture", "clocks", "commands", "communication", "configuration", "escalation", "guideline",
-    "notifications", "operations", "playbooks", "quickstart", "readiness", "record", "security",
+    "notifications", "operations", "out-of-band", "playbooks", "quickstart", "readiness", "record", "rota",
+    "security",
 )  # fmt: skip
 PAGES = [ROOT / "README.md", ROOT / "README.ja.md", *(DOCS / f"{name}.md" for name in OWN)]
 TABLE = re.compile(r"<!-- table: (?P<what>[^\n]+?) -->\n(?P<body>.*?)<!-- end -->", re.DOTALL)
