@@ -23,6 +23,7 @@ from benchmarks.fold import fold
 from benchmarks.ground import BUILD, Benchmark, Ground, ground, settle
 from benchmarks.idle import idle
 from benchmarks.steps import steps
+from benchmarks.storm import storm
 from benchmarks.timers import timers
 from benchmarks.verifying import verifying
 from models.errors import HikeshiError
@@ -36,6 +37,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "alert": alert,
     "alert-busy": alert_busy,
     "timers": timers,
+    "storm": storm,
     "steps": steps,
     "verify": verifying,
     "cli": cli,
