@@ -36,7 +36,8 @@ def render(message: Message, sender: str, at: datetime) -> Mail:
     mail["Subject"] = rendering.cut(rendering.one_line(rendered.head), MAX_SUBJECT)
     mail["Date"] = format_datetime(at)
     mail["Message-ID"] = message_id(message.key, sender)
-    mail["X-Hikeshi-Key"] = rendering.one_line(message.key)
+    for key in message.keys:
+        mail["X-Hikeshi-Key"] = rendering.one_line(key)
     # Absent people's automatic replies would hide real answers, and nobody reads them.
     mail["Auto-Submitted"] = "auto-generated"
     mail["X-Auto-Response-Suppress"] = "All"

@@ -62,6 +62,8 @@ class _NotOnDisk(OSError):
 def _fields(message: Message) -> dict[str, Any]:
     """The message as JSON can hold it; a context that it cannot hold must not lose the page."""
     fields: dict[str, Any] = msgspec.structs.asdict(message)
+    if fields.pop("bundle"):
+        fields["keys"] = list(message.keys)
     try:
         orjson.dumps(fields)
     except TypeError:

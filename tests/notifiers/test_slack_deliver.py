@@ -13,7 +13,7 @@ import pytest
 
 from models.clock import monotonic
 from notifiers.message import Failed, Message, Sent
-from notifiers.slack import deliver, render
+from notifiers.slack import back, deliver, render
 from notifiers.slack.deliver import SlackNotifier
 from notifiers.slack.errors import LAYOUT, RETRY, after_error, after_status
 from notifiers.slack.fake import FakeSlack, Fault
@@ -95,9 +95,14 @@ async def test_a_key_posted_by_somebody_else_does_not_count(
     assert await notifier.arrived(asked) == Sent(receipt=slack.posts[1].receipt)
 
 
-async def test_other_apps_metadata_is_left_alone(notifier: SlackNotifier) -> None:
-    assert deliver._key({"metadata": {"event_type": "other", "event_payload": {"key": "k"}}}) is None
-    assert deliver._key({}) is None
+def test_other_apps_metadata_is_left_alone() -> None:
+    other = {"metadata": {"event_type": "other", "event_payload": {"key": "k"}}}
+    strange = {
+        "metadata": {"event_type": render.EVENT_TYPE, "event_payload": {"key": 1, "keys": "k", "part": "x"}}
+    }
+    for post in (other, strange, {}):
+        found = back.read("D0", post)
+        assert (found.key, found.keys, found.part, found.parts) == ("", frozenset(), 1, 1)
 
 
 async def test_looking_back_goes_through_pages_and_has_an_end(
@@ -206,6 +211,7 @@ async def test_the_fake_refuses_what_slack_would(
 ) -> None:
     block = {"type": "section", "text": {"type": "mrkdwn", "text": "x" * 2_900}}
     body = render.render(message())
+    monkeypatch.setattr(render, "split", lambda made: (made,))
     for blocks, error in (((block,) * 51, "invalid_blocks"), ((block,) * 5, "msg_blocks_too_long")):
         too_much = msgspec.structs.replace(body, blocks=blocks)
         monkeypatch.setattr(render, "render", lambda _, made=too_much: made)
