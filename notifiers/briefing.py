@@ -306,7 +306,7 @@ def _reading(name: str, matter: Matter, lang: str) -> dict[str, Any]:
 
 def _comcheck(name: str, matter: Matter, lang: str) -> dict[str, Any]:
     """A test: nothing has happened, nobody else is asked on this page, and nothing climbs."""
-    number, _, channel = parts_of(name)
+    number, person, channel = parts_of(name)
     known = matter.state.comchecks.get(number) if isinstance(matter.state, Programme) else None
     if known is None:
         return {"incident": number}
@@ -322,6 +322,11 @@ def _comcheck(name: str, matter: Matter, lang: str) -> dict[str, Any]:
         "until": at(known.ends_at, world.organisation.zone, lang),
         "until_iso": iso(known.ends_at),
         "then": PHRASES[lang]["comcheck-then"],
+        "command": "".join(
+            f"hikeshi ack {matter.state.stream} {ask.page}"
+            for ask in known.of(person)
+            if ask.channel == channel
+        ),
         "route": "",
         "reason": text_of(matter, known.reason),
     }

@@ -49,30 +49,35 @@ def _asked(state: Programme, fact: Fact) -> None:
         state.comchecks[name].asks.append(Ask(person=person, channel=channel, page=fact.seq))
 
 
-def _ask_of(state: Programme, page: int) -> Ask | None:
-    """What a page of a test that still runs asks; late news of one that is over changes nothing."""
-    running = (one for one in state.comchecks.values() if one.running)
-    return next((ask for one in running for ask in one.asks if ask.page == page), None)
+def _ask_of(state: Programme, fact: Fact) -> Ask | None:
+    """What the fact's page asks in a test that still runs; news from after its time changes nothing.
+
+    Its end is a fact of the watch's and may come late: what counts is when the answer came.
+    """
+    running = (one for one in state.comchecks.values() if one.running and fact.at <= one.ends_at)
+    return next((ask for one in running for ask in one.asks if ask.page == fact.data.get("page")), None)
 
 
 def _answered(state: Programme, fact: Fact) -> None:
     PAGES["page.acknowledged"](state, fact)
-    ask = _ask_of(state, fact.data["page"])
+    ask = _ask_of(state, fact)
     if ask is not None and fact.data["complete"]:
-        ask.answered_at, ask.via = fact.at, fact.via.partition(":")[0]
+        # Given with a time from before the test, it came with the test.
+        ask.answered_at = max(fact.at, state.pages[ask.page].asked_at)
+        ask.via = fact.via.partition(":")[0]
         state.unreached.pop(ask.person, None)
 
 
 def _sent(state: Programme, fact: Fact) -> None:
     PAGES["message.sent"](state, fact)
-    ask = _ask_of(state, fact.data.get("page", 0))
+    ask = _ask_of(state, fact)
     if ask is not None:
         ask.sent_at, ask.failed = ask.sent_at or fact.at, ""
 
 
 def _given_up(state: Programme, fact: Fact) -> None:
     PAGES["message.given_up"](state, fact)
-    ask = _ask_of(state, fact.data.get("page", 0))
+    ask = _ask_of(state, fact)
     if ask is not None:
         ask.failed = fact.data.get("detail") or "given up"
 

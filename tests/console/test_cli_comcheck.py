@@ -39,6 +39,8 @@ def test_a_route_is_tested_and_the_result_shown(cli: Cli) -> None:
         assert "報告ルート「インシデント報告ルート」の通信試験（経路: file）" in str(line["text"])
         assert "届かなかった人" in str(line["text"])
         assert "monthly" in str(line["text"])
+        [own] = [one for one in latest(cli).of(str(line["person"])) if one.channel == "file"]
+        assert f"hikeshi ack programme {own.page}" in str(line["text"])
     page = next(one.page for one in latest(cli).of(SATO) if one.channel == "file")
     cli.done("ack", "programme", str(page), who="sato")
     running = cli.run("comcheck", "show")

@@ -155,7 +155,8 @@ class Dumb:
 async def test_a_channel_that_hangs_or_falls_over_costs_the_others_nothing(
     cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    channels = {"stuck": Stuck("stuck"), "broken": Stuck("broken", breaks=True), "dumb": Dumb()}
+    stuck = Stuck("stuck")
+    channels = {"stuck": stuck, "broken": Stuck("broken", breaks=True), "dumb": Dumb()}
     monkeypatch.setattr(live, "build", lambda *_: dict(channels))
     async with asyncio.timeout(5):
         made = await look(cli.house, seconds=0.3)
@@ -163,7 +164,7 @@ async def test_a_channel_that_hangs_or_falls_over_costs_the_others_nothing(
     assert found(made, "broken") == [("channel-broken", "")]
     assert found(made, "dumb") == [("no-probe", "")]
     assert "secret inside" not in repr(made)
-    assert channels["stuck"].closed  # type: ignore[union-attr]
+    assert stuck.closed
 
 
 # -- the public address -------------------------------------------------------------------------------------

@@ -197,6 +197,17 @@ def test_an_answer_after_the_end_is_refused_and_changes_nothing() -> None:
     assert test_of(made).of(AMY)[0].sent_at is None
 
 
+def test_an_answer_counts_by_when_it_came_and_not_by_when_the_end_was_written() -> None:
+    made = bank()
+    made.do(start(level="1"), STREAM)
+    made.clock.advance(timedelta(minutes=11))
+    assert answer(made, AMY, "console") == ("page.acknowledged",)
+    early = Acknowledge(actor=by(AMY), page=page_of(made, AMY, "file"), at=NIGHT - timedelta(hours=1))
+    assert made.do(early, STREAM) == ("page.acknowledged",)
+    late, backdated = test_of(made).of(AMY)
+    assert (late.answered_at, backdated.answered_at) == (None, NIGHT)
+
+
 def test_somebody_unreached_stays_a_finding_until_a_later_test_reaches_them() -> None:
     made = bank()
     made.do(start(level="1"), STREAM)

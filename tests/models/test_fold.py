@@ -196,6 +196,8 @@ ELSEWHERE = {
     "page.unanswerable": "test_machine_steps: an event without a route is said",
     "page.hurried": "test_machine_steps: a level that no channel reaches climbs at once",
     "page.repeated": "test_page and the machine",
+    "comcheck.started": "test_comcheck",
+    "comcheck.ended": "test_comcheck",
     "playbook.announced": "test_readers",
     "playbook.read": "test_readers",
     "reading.complete": "test_readers",

@@ -6,6 +6,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, Session
@@ -54,7 +55,7 @@ class Server:
 
 
 @asynccontextmanager
-async def serving(server: Server, **more: object) -> AsyncIterator[EmailSettings]:
+async def serving(server: Server, **more: Any) -> AsyncIterator[EmailSettings]:
     loop = asyncio.get_running_loop()
     listening = await loop.create_server(lambda: SMTP(server, hostname="mx.example", **more), "127.0.0.1", 0)
     port = listening.sockets[0].getsockname()[1]
