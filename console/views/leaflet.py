@@ -191,6 +191,8 @@ class _Writer:
 
     def _who(self, step: Step) -> str:
         role = step.authority or step.owner
+        if role and step.approver:
+            return self.texts("answers.both", who=self._name(role), second=self._name(step.approver))
         if role:
             return self._name(role)
         return step.call if step.call else self.texts("words.machine")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from console.texts import Texts
 from console.views.sheet import Line, Row, Section, Table
-from models.playbook import Playbook
+from models.playbook import Playbook, Step
 from models.policy import PHASES
 from models.values import write_duration
 from playbooks.institution import Institution
@@ -33,6 +33,12 @@ def as_json(playbook: Playbook, institution: Institution) -> dict[str, object]:
     }
 
 
+def _who(step: Step, texts: Texts) -> str:
+    """Who acts; of a decision with four eyes, both."""
+    who = step.authority or step.owner or texts("words.machine")
+    return texts("answers.both", who=who, second=step.approver) if step.approver else who
+
+
 def whole(playbook: Playbook, texts: Texts) -> list[Section | Line]:
     """A playbook's steps by phase, with who acts and how long they have."""
     lang = texts.lang
@@ -49,7 +55,7 @@ def whole(playbook: Playbook, texts: Texts) -> list[Section | Line]:
                     step.id,
                     texts.word("words.kind", step.kind),
                     step.title.lang(lang),
-                    step.authority or step.owner or texts("words.machine"),
+                    _who(step, texts),
                     write_duration(step.within) if step.within else "",
                 )
             )

@@ -20,7 +20,7 @@ from console.web.board import board, measures
 from console.web.gateway import GatewayDoor
 from console.web.health import health
 from console.web.links import Link, form_token, read, signing_key
-from console.web.pages import OutOfBand, acknowledge, must_be_trusted, sheet, shown
+from console.web.pages import OutOfBand, acknowledge, decline, must_be_trusted, sheet, shown
 from console.web.rendering import STYLE, page, words
 from console.web.running import Run
 from console.web.security import (
@@ -36,7 +36,9 @@ from console.web.security import (
 from models.clock import monotonic as system_monotonic
 from models.errors import NotFound, RecordError
 
-MAX_FORM = 4_096
+MAX_FORM = 8_192
+"""Bytes of a form: a reason of 500 characters of Japanese takes nine bytes for each."""
+Fields = Mapping[str, list[str]]
 FORM_WITHIN_SECONDS = 10.0
 RETRY_SECONDS = "5"
 
@@ -63,6 +65,7 @@ def create_app(
             Route("/api/gateway", telephone.post, methods=["POST"]),
             Route("/p/{token}", pages.show, methods=["GET"]),
             Route("/p/{token}/ack", pages.ack, methods=["POST"]),
+            Route("/p/{token}/decline", pages.decline, methods=["POST"]),
             Route("/", board_door.show, methods=["GET"]),
             Route("/health", board_door.health, methods=["GET"]),
             Route("/metrics", board_door.metrics, methods=["GET"]),
@@ -107,12 +110,22 @@ class _Pages:
 
     async def ack(self, request: Request) -> Response:
         """The button: recorded as the person in the link, then back to the page."""
+        return await self._act(request, lambda link, fields: acknowledge(self._house, link))
+
+    async def decline(self, request: Request) -> Response:
+        """The other form: that person cannot take it, with a reason."""
+        return await self._act(
+            request, lambda link, fields: decline(self._house, link, fields.get("reason", [""])[0])
+        )
+
+    async def _act(self, request: Request, act: Callable[[Link, Fields], bool]) -> Response:
         token = request.path_params["token"]
         try:
             link = self._link(request)
-            if not await self._is_from_the_page(request, token):
+            fields = await self._from_the_page(request, token)
+            if fields is None:
                 return _said("refused", 403, back=f"/p/{token}")
-            queued = await self._run(lambda: acknowledge(self._house, link))
+            queued = await self._run(lambda: act(link, fields))
         except NotFound:
             return _said("gone", 404)
         except OutOfBand:
@@ -121,16 +134,16 @@ class _Pages:
             self._wake()
         return RedirectResponse(f"/p/{token}", 303)
 
-    async def _is_from_the_page(self, request: Request, token: str) -> bool:
+    async def _from_the_page(self, request: Request, token: str) -> Fields | None:
+        """The fields of the form; None unless it came from the page itself."""
         try:
             body = await read_body(request, MAX_FORM, FORM_WITHIN_SECONDS)
-            fields = parse_qs(body.decode("ascii"), max_num_fields=10)
+            fields = parse_qs(body.decode("ascii"), max_num_fields=10, errors="strict")
         except (TooLarge, TooSlow, ValueError):
-            return False
+            return None
         given = fields.get("form", [""])[0]
-        return same_origin(request, self._hosts) and hmac.compare_digest(
-            given.encode(), form_token(self._key, token).encode()
-        )
+        genuine = hmac.compare_digest(given.encode(), form_token(self._key, token).encode())
+        return fields if genuine and same_origin(request, self._hosts) else None
 
 
 HEALTH_SECONDS = 2.0

@@ -5,7 +5,7 @@ Reading it changes nothing; only the form acts, as the person whom the link name
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -15,6 +15,7 @@ from sqlalchemy import select
 from console.opening import House
 from console.web.links import DEAD, Link
 from console.web.rendering import ours, span, when, words
+from models.answers import Decline
 from models.commands import Acknowledge, Actor
 from models.distrust import WEB as VIA
 from models.errors import NotFound
@@ -25,17 +26,20 @@ from models.page import page_next_due
 from models.playbook import FACTORS, Step
 from models.reason import Reason
 from models.record import FACT
-from models.routing import entitled_level, route_of
+from models.routing import APPROVAL, entitled_level, route_of
+from models.rules.declining import has_declined
+from models.rules.pages import asks
 from models.state import ENDED, Incident, Page, Recipient, StepState, StreamState
 from models.world import World
 from notifiers.briefing import Envelope, brief
 from notifiers.briefing_names import Matter
 
-Standing = Literal["open", "mine", "joined", "other", "stopped", "outsider", "seen", "notice"]
+Standing = Literal["open", "mine", "joined", "declined", "other", "stopped", "outsider", "seen", "notice"]
 NOTICE: Literal["notice"] = "notice"
 GRAVE_FROM_NISC = 3
 MAX_STEPS = 12
 MAX_SEEN = 1_000
+MAX_REASON = 500
 SHOWING_STEPS = ("mine", "joined", "other", NOTICE)
 _BEFORE = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -109,6 +113,8 @@ def _standing(house: House, state: StreamState, page: Page, person: str, world: 
         return "mine" if page.acked_by == person or person in page.acks else "other"
     if person in page.acks:
         return "joined"
+    if has_declined(page, person):
+        return "declined"
     route = route_of(world, state, page)
     if page.delegated_to == person or entitled_level(world, state, route, person, page.subject) is not None:
         return "open"
@@ -149,12 +155,37 @@ def acknowledge(house: House, link: Link) -> bool:
     it cannot be written.
     """
     must_be_trusted(house, link)
-    if sheet(house, link).standing not in {"open", "outsider"}:
+    if sheet(house, link).standing not in {"open", "declined", "outsider"}:
         return False
     outcome = house.desk.handle(link.stream, Acknowledge(actor=_actor(link), page=link.page))
     if not outcome.accepted and outcome.refused is not Reason.ALREADY:
         raise NotFound(DEAD)
     return outcome.queued > 0
+
+
+def decline(house: House, link: Link, reason: str) -> bool:
+    """Record that the link's person cannot take it, or gives it back. Whether anything was queued.
+
+    Doing it again changes nothing, nor does a form without a reason: the page asks for one. Raises NotFound
+    if the link leads nowhere, OutOfBand if it came over a distrusted channel, RecordError if it cannot be
+    written.
+    """
+    must_be_trusted(house, link)
+    if not link.page or not reason.strip() or not can_decline(sheet(house, link)):
+        return False
+    said = Decline(actor=_actor(link), page=link.page, reason=reason.strip()[:MAX_REASON])
+    outcome = house.desk.handle(link.stream, said)
+    if not outcome.accepted and outcome.refused is not Reason.ALREADY:
+        raise NotFound(DEAD)
+    return outcome.queued > 0
+
+
+def can_decline(found: Sheet) -> bool:
+    """Whether the page waits for this person's answer, or they have it and may give it back."""
+    if found.standing in {"mine", "joined"}:
+        return True
+    reached = asks(found.page, found.person.id)
+    return reached and found.standing in {"open", "outsider", "seen"}
 
 
 # -- what is shown ------------------------------------------------------------------------------------------
@@ -179,6 +210,10 @@ def shown(house: House, found: Sheet) -> dict[str, Any]:
         "left": span(datetime.fromisoformat(briefing["until_iso"]), found.world.now, lang) if waiting else "",
         "standing": found.standing,
         "standing_text": _standing_text(found),
+        "can_decline": can_decline(found),
+        "max_reason": MAX_REASON,
+        "declined": list(_declined(found, texts)),
+        "delegated": briefing["extra"].get("delegated", ""),
         "decided": _decided(found),
         "commands": list(_commands(found)),
         "show_steps": isinstance(found.state, Incident) and found.standing in SHOWING_STEPS,
@@ -232,13 +267,20 @@ def _is_grave(found: Sheet) -> bool:
 
 def _standing_text(found: Sheet) -> str:
     page = found.page
-    own_at = page.acks.get(found.person.id)
+    own_at, no = page.acks.get(found.person.id), page.declined.get(found.person.id)
     at = own_at if found.standing == "mine" and own_at else page.acked_at
+    at = no.at if found.standing == "declined" and no is not None else at
     asked = {one.person for one in page.reached.get(str(page.level), [])}
     names = ", ".join(found.name(one) for one in sorted(asked - set(page.acks)))
     return str(words(found.lang)["standing"][found.standing]).format(
         at=found.at(at) if at else "-", name=found.name(page.acked_by), names=names or "-"
     )
+
+
+def _declined(found: Sheet, texts: Mapping[str, str | None]) -> Iterator[str]:
+    """Who said no and why; a reason that was disposed of says nothing."""
+    for who, no in found.page.declined.items():
+        yield f"{found.name(who)} ({found.at(no.at)}): {texts.get(no.reason) or '-'}"
 
 
 def _reached(found: Sheet) -> Iterator[dict[str, Any]]:
@@ -261,7 +303,7 @@ def _reached_person(found: Sheet, one: Recipient) -> str:
 def _step_of(found: Sheet) -> tuple[Step, StepState] | None:
     """The step that the page is about."""
     kind, _, key = found.page.subject.partition(":")
-    if kind != "step" or not isinstance(found.state, Incident):
+    if kind not in {"step", APPROVAL} or not isinstance(found.state, Incident):
         return None
     planned = found.world.step(found.state, key)
     if planned is None:
@@ -305,6 +347,9 @@ def _step_commands(incident: str, step: Step, known: StepState) -> Iterator[str]
         yield f'hikeshi step retry {incident} {known.key} --reason "…"'
     elif known.status not in {"ready", "started"}:
         return
+    elif known.proposed is not None:
+        yield f"hikeshi approve {incident} {known.key}"
+        yield f'hikeshi reject {incident} {known.key} --reason "…"'
     elif step.kind == "decision":
         needed = dict.fromkeys((*step.factors, *(FACTORS if step.stops else ())))
         factors = "".join(f' --factor {name}="…"' for name in needed)

@@ -41,12 +41,18 @@ def _must_be_asked(page: Page, person: str) -> None:
         raise Refused(Reason.ALREADY, {"what": f"{page.state} ({page.acked_by or ''})", "page": page.id})
     if person in page.acks:
         return
-    asked, before = asks(page, person), page.declined.get(person)
-    if before is not None and (not asked or before.level >= _level_of(page, person)):
-        if page.delegated_to != person:
-            raise Refused(Reason.ALREADY, {"what": f"declined ({person})", "page": page.id})
-    elif not asked:
+    if has_declined(page, person):
+        raise Refused(Reason.ALREADY, {"what": f"declined ({person})", "page": page.id})
+    if not asks(page, person):
         raise Refused(Reason.NOT_PAGED, {"who": person, "page": page.id})
+
+
+def has_declined(page: Page, person: str) -> bool:
+    """Whether the person said no, and neither a further level nor a delegation has asked them since."""
+    before = page.declined.get(person)
+    if before is None or page.delegated_to == person:
+        return False
+    return not asks(page, person) or before.level >= _level_of(page, person)
 
 
 def _level_of(page: Page, person: str) -> int:

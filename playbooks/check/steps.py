@@ -43,11 +43,24 @@ def _people(view: View, entry: Entry, path: KeyPath, step: Step) -> Iterator[Def
     if view.organisation is None:
         return
     named: list[tuple[KeyPath, str | None]] = [(("owner",), step.owner), (("authority",), step.authority)]
+    named += [(("four_eyes",), None if step.four_eyes is True else step.four_eyes)]
     named += [(("to", place), name) for place, name in enumerate(step.to) if name not in view.parties]
     for place, name in named:
         if name is not None and name not in view.roles and name not in view.people:
             what = "role or third party" if place[0] == "to" else "role"
             yield from _lacking(entry, (*path, *place), name, what, view.roles)
+    yield from _four_eyes(view, entry, path, step)
+
+
+def _four_eyes(view: View, entry: Entry, path: KeyPath, step: Step) -> Iterator[Defect]:
+    """A second pair of eyes that is nobody else's could never approve: the decision would wait for ever."""
+    deciding, approving = view.candidates(step.authority or ""), view.candidates(step.approver or "")
+    if step.approver is not None and approving and len(deciding | approving) == 1:
+        yield entry.document.defect(
+            (*path, "four_eyes"),
+            f"only {next(iter(approving))} could decide and approve",
+            "a role that somebody else holds",
+        )
 
 
 def _lacking(entry: Entry, path: KeyPath, name: str, what: str, known: Iterable[str]) -> Iterator[Defect]:
@@ -76,7 +89,7 @@ def _needs(view: View) -> Iterator[Defect]:
 
 def _named(view: View, playbook: Playbook) -> Iterator[tuple[str, str, str]]:
     """File, key and name of all that the playbook names and nothing defines."""
-    people = {who for step in playbook.steps for who in (step.owner, step.authority, *step.to)}
+    people = {who for step in playbook.steps for who in (step.owner, step.authority, step.approver, *step.to)}
     uses = {use.target for step in playbook.steps for use in (step, step.probe) if use is not None}
     if view.organisation is not None:
         for who in {*people, *playbook.experts} - {*view.roles, *view.people, *view.parties, None}:

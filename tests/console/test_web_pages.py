@@ -137,7 +137,7 @@ async def test_after_the_ack_the_page_says_what_to_do_now(web: Web, page: Page) 
         f"hikeshi done {INCIDENT} ransomware/confirm-alert --set genuine=",
     ):
         assert part in text, part
-    assert "<button" not in text and "will be paged" not in text
+    assert "/ack" not in text and "will be paged" not in text
     assert "中村 結衣 さんが 11/23 03:00 (+09:00) に受領済みです。" in await shown(web, page, LEAD)
 
 
@@ -206,7 +206,7 @@ async def test_where_all_of_a_level_must_answer_one_is_not_enough(
     await web.press(web.token(INCIDENT, page.id, LEAD))
     assert current(web, page).state == "open"
     text = await shown(web, page, LEAD)
-    assert "この段では全員の受領が必要です。残り: 加藤 博" in text and "<button" not in text
+    assert "この段では全員の受領が必要です。残り: 加藤 博" in text and "/ack" not in text
     before = kinds(web.house, INCIDENT)
     token = web.token(INCIDENT, page.id, LEAD)
     await web.ask("POST", f"/p/{token}/ack", data={"form": form_token(web.key, token)})
@@ -369,7 +369,7 @@ async def test_outside_text_on_the_page_is_text(web: Web, hostile: str) -> None:
     for raw in ("<script", "<svg", "【訓練】", "https://evil", "\u202e", "\u200b"):
         assert raw not in answer.text
     assert ("{{ 7*7 }}" in answer.text) is ("{{" in hostile)
-    assert answer.text.count("<form") == 1 and "49" not in re.sub(r"[\w.-]{40,}", "", answer.text)
+    assert answer.text.count("<form") == 2 and "49" not in re.sub(r"[\w.-]{40,}", "", answer.text)
 
 
 async def test_a_drill_is_marked_everywhere(bank: Institution, desk: Desk, tmp_path: Path) -> None:

@@ -157,3 +157,11 @@ class Web:
             given = re.search(r'name="form" value="([^"]+)"', shown.text)
             form = {"form": given[1] if given else ""}
             return await client.post(f"/p/{token}/ack", data=form, headers=dict(headers or {}))
+
+    async def say_no(self, token: str, reason: str, **more: str) -> httpx.Response:
+        """Open the page, write why, and press the button of the other form."""
+        async with self.client() as client:
+            shown = await client.get(f"/p/{token}")
+            given = re.search(r'name="form" value="([^"]+)"', shown.text)
+            form = {"form": given[1] if given else "", "reason": reason} | more
+            return await client.post(f"/p/{token}/decline", data=form)

@@ -18,7 +18,7 @@ from models.commands import (
 )
 from models.errors import Refused
 from models.fold import empty, fold
-from models.playbook import FACTORS, Step
+from models.playbook import Step
 from models.policy import Policy
 from models.reason import Reason
 from tests.models.small import (
@@ -96,8 +96,8 @@ def test_the_first_person_proposes_and_nothing_follows_yet() -> None:
 
 
 def test_the_second_person_approves_and_it_is_decided_as_the_first_said() -> None:
-    made = four_eyes(stops=["cards"])
-    propose(made, factors=dict.fromkeys(FACTORS, "unknown"))
+    made = four_eyes(factors=["window"])
+    propose(made, factors={"window": "unknown"})
     made.clock.advance(timedelta(minutes=3))
     kinds = approve(made, reason="agreed")
     assert kinds[:2] == ("decision.approved", "decision.made")
