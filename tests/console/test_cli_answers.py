@@ -142,4 +142,5 @@ def test_a_note_from_elsewhere_stands_in_the_timeline_at_its_instant(pair: Cli) 
     assert f"said by Hiroshi Kato: we saw it first {link}" in log
     assert "note: heard (source: the minutes)" in log and "note: plain" in log
     exported = pair.run("export", INC, "--format", "md").out
-    assert exported.index("we saw it first") < exported.index("incident declared")
+    timeline = exported[exported.index("## Timeline") :]
+    assert timeline.index("we saw it first") < timeline.index("incident declared")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from slackhouse import DUTY, STRANGER, Scene, actions, text_of, war_room
+from tests.console.slackhouse import DUTY, STRANGER, Scene, actions, text_of, war_room
 
 SUZUKI, KATO, SATO = "U0SUZUKI1", "U0KATO001", "U0SATO001"
 INC = "INC-2026-0001"
