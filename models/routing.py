@@ -105,7 +105,7 @@ def level_recipients(
         named = _named(world, state, who, subject) if who in STEP_ROLES else who
         for holder in world.holders(incident, named) if named else ():
             if holder.person.id not in found and holder.person.id not in barred:
-                found[holder.person.id] = _recipient(world, state, holder, channels)
+                found[holder.person.id] = _elsewhere(_recipient(world, state, holder, channels), subject)
     return list(found.values())
 
 
@@ -170,6 +170,14 @@ _OWNERS: Mapping[str, Callable[[Incident, str], str | None]] = {
     "shift": _of_shift,
     MESSAGE: _of_message,
 }
+
+
+def _elsewhere(found: dict[str, Any], subject: str) -> dict[str, Any]:
+    """That a channel does not work is said by another, if the person has one."""
+    kind, _, part = subject.partition(":")
+    dead = part.partition("-")[0] if kind == "impaired" else ""
+    left = [one for one in found["channels"] if one != dead]
+    return found | {"channels": left} if left else found
 
 
 def _recipient(world: World, state: StreamState, holder: Holder, channels: tuple[str, ...]) -> dict[str, Any]:

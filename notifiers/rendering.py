@@ -133,6 +133,8 @@ def _together(message: Message, lang: str, medium: Medium) -> Rendered:
         what, link = one.context.get("what"), one.context.get("link")
         if isinstance(what, str) and what:
             lines.append(f"{medium.label(words['what'])} {medium.escape(cut(clean(what), BUNDLED_WHAT))}")
+        if one.standing:
+            lines.append(medium.escape(cut(clean(one.standing), BUNDLED_WHAT)))
         url = safe_url(link) if isinstance(link, str) else ""
         lines += [f"{medium.label(words['link'])} {medium.url(url)}"] if url else []
         parts.append("\n".join(lines))

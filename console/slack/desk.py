@@ -177,19 +177,23 @@ class FrontDesk:
         )
 
     def _stranger(self, actor: Actor, command: str) -> Answer | None:
-        """Somebody whom the directory does not know is told so, and it is recorded."""
-        if actor.person is not None:
-            return None
+        """Whom the directory does not know is not served, and nobody while Slack is out of band."""
         desk = self.house.desk
+        if VIA in desk.distrusted():
+            reason, detail = Reason.CHANNEL_DISTRUSTED, {"channel": VIA}
+        elif actor.person is None:
+            reason, detail = Reason.UNKNOWN_PERSON, {"who": actor.name}
+        else:
+            return None
         refusal = RecordRefusal(
             actor=Actor.machine(VIA),
-            refused=SOMEBODY,
+            refused=actor.person or SOMEBODY,
             command=command,
-            reason=Reason.UNKNOWN_PERSON.value,
+            reason=reason.value,
             detail=actor.name,
         )
         desk.handle(HOUSE, refusal)
-        return self._refusal(self._naming(HOUSE, actor), Reason.UNKNOWN_PERSON, {"who": actor.name})
+        return self._refusal(self._naming(HOUSE, actor), reason, detail)
 
     def _open(self, form: Form, target: Target, pressed: Pressed, extra: Mapping[str, str]) -> Answer:
         actor = self.actor(pressed.user)

@@ -68,13 +68,21 @@ class Rooms:
     """Keeps the channels of all incidents that have one. `run` executes in the thread of the record."""
 
     def __init__(
-        self, desk: Desk, api: SlackApi, run: Run, settings: RoomSettings, public_url: str = ""
+        self,
+        desk: Desk,
+        api: SlackApi,
+        run: Run,
+        settings: RoomSettings,
+        *,
+        public_url: str = "",
+        buttons: bool = True,
     ) -> None:
         self._desk = desk
         self._api = api
         self._run = run
         self._settings = settings
         self._public_url = public_url
+        self._buttons = buttons
         self._dirty: dict[str, None] = {}
         self._looked: set[str] = set()
         self._woken = asyncio.Event()
@@ -233,7 +241,7 @@ class Rooms:
         return {one.slack for one in (*holders, *paged) if one is not None and one.slack}
 
     async def _board(self, room: _Room) -> None:
-        blocks = fitting(board.blocks(room.naming))
+        blocks = self._shown(fitting(board.blocks(room.naming)))
         shows = face([one for one in blocks if one["type"] != "context"])
         known = room.mirror("board")
         if known.place and known.shown == shows:
@@ -280,7 +288,7 @@ class Rooms:
         told = int(known.mark or 0)
         place = known.place
         if batch.root != feed.MAIN and not place:
-            blocks = feed.root(batch.root, room.naming)
+            blocks = self._shown(feed.root(batch.root, room.naming))
             if not blocks:
                 return
             place = await self._show(room, batch.root, "", self._plain(blocks), blocks)
@@ -320,7 +328,7 @@ class Rooms:
             root = name.removeprefix(f"room:{room.stream}:")
             if not root.startswith(("page:", "step:")) or not mirror.place:
                 continue
-            blocks = feed.root(root, room.naming)
+            blocks = self._shown(feed.root(root, room.naming))
             if blocks and face(blocks) != mirror.shown:
                 await self._show(room, root, mirror.place, self._plain(blocks), blocks)
                 await self._remember(room, root, mirror.place, face(blocks), mark=mirror.mark)
@@ -350,6 +358,10 @@ class Rooms:
         )
         return str(answer.get("ts") or "")
 
+    def _shown(self, blocks: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Without buttons where nobody receives presses."""
+        return [one for one in blocks if self._buttons or one["type"] != "actions"]
+
     def _plain(self, blocks: list[dict[str, Any]]) -> str:
         return str(blocks[0]["text"]["text"])[:300] if blocks else "-"
 
@@ -371,7 +383,7 @@ class Rooms:
     def _read(self, stream: str) -> _Room | None:
         """What the channel has to show; None if this incident has none and needs none."""
         state = self._desk.state(stream)
-        if not isinstance(state, Incident) or state.at is None:
+        if not isinstance(state, Incident) or state.at is None or VIA in self._desk.distrusted():
             return None
         world = self._desk.world(state)
         least = world.policy.severity.rank(self._settings.from_severity)

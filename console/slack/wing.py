@@ -60,10 +60,19 @@ class Wing:
         self.api = SlackApi(
             token=token, base_url=settings.base_url, timeout_seconds=settings.timeout.total_seconds()
         )
-        self.copies = Copies(house.desk, self.api, run, link)
+        self.copies = Copies(house.desk, self.api, run, link, buttons=bool(app_token or signing_secret))
         public_url = house.institution.settings.public_url or ""
         self.rooms = (
-            Rooms(house.desk, self.api, run, settings.room, public_url) if settings.room is not None else None
+            Rooms(
+                house.desk,
+                self.api,
+                run,
+                settings.room,
+                public_url=public_url,
+                buttons=bool(app_token or signing_secret),
+            )
+            if settings.room is not None
+            else None
         )
         self.door: Door | None = None
         self.socket: Socket | None = None

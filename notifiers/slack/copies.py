@@ -14,13 +14,15 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
+from msgspec import structs
 from sqlalchemy import select
 
 from models.desk import Desk
 from models.mirror import Mirror, face, keep, mirrors
 from models.record import OUTBOX, Tx, micros
 from models.supervised import attempt_async, wait
-from notifiers.claims import items
+from notifiers.bundling import bundle
+from notifiers.claims import Item, items
 from notifiers.composing import Link, compose
 from notifiers.message import Message
 from notifiers.slack import render
@@ -28,7 +30,7 @@ from notifiers.slack.api import CallFailed, SlackApi
 
 CHANNEL = "slack"
 KEPT_TRUE_FOR = timedelta(days=14)
-MAX_COPIES = 200
+MAX_COPIES, MAX_ROWS, MAX_IN_ONE = 200, 1_000, 100
 EVERY_SECONDS = 1.0
 AGAIN_SECONDS = 30.0
 log = logging.getLogger("hikeshi.slack")
@@ -48,13 +50,13 @@ class Edit:
 class Copies:
     """Edits messages that were sent. `run` executes in the thread of the record."""
 
-    def __init__(self, desk: Desk, api: SlackApi, run: Run, link: Link) -> None:
+    def __init__(self, desk: Desk, api: SlackApi, run: Run, link: Link, *, buttons: bool = True) -> None:
         self._desk = desk
         self._api = api
         self._run = run
         self._link = link
+        self._buttons = buttons
         self._dirty: dict[str, None] = {}
-        self._again: dict[str, float] = {}
         self._woken = asyncio.Event()
         self.error = ""
 
@@ -90,7 +92,8 @@ class Copies:
         return whole
 
     async def _edit(self, edit: Edit) -> bool:
-        body = render.render(edit.message)
+        # Of a message in several posts the last one is edited: that is where the buttons are.
+        body = render.split(render.render(edit.message))[-1]
         try:
             await self._api.call(
                 "chat.update",
@@ -126,50 +129,57 @@ class Copies:
             return list(rows.scalars())
 
     def _plan(self, stream: str) -> list[Edit]:
+        """The edits that a stream's copies need; none while Slack is out of band."""
+        if CHANNEL in self._desk.distrusted():
+            return []
         with self._desk.record.read() as tx:
             known = mirrors(tx, stream)
-            rows = self._rows(tx, stream)
-        edits = [self._look(row, known) for row in rows]
+            posts = self._posts(tx, stream)
+        edits = [self._look(place, rows, known) for place, rows in posts.items()]
         return [edit for edit in edits if edit is not None]
 
-    def _rows(self, tx: Tx, stream: str) -> list[tuple[Any, str]]:
-        """The newest sent messages of a stream, each with its receipt."""
+    def _posts(self, tx: Tx, stream: str) -> dict[str, list[Item]]:
+        """The newest posts that carry messages of a stream, by place, each with all that it carries."""
         since = micros(self._desk.clock.now() - KEPT_TRUE_FOR)
-        sent = (
-            OUTBOX.c.stream == stream,
-            OUTBOX.c.channel == CHANNEL,
-            OUTBOX.c.state == "sent",
-            OUTBOX.c.sent_at > since,
-        )
-        newest = select(OUTBOX.c.id, OUTBOX.c.receipt).where(*sent)
-        receipts = {
-            row[0]: row[1] or ""
-            for row in tx.connection.execute(newest.order_by(OUTBOX.c.id.desc()).limit(MAX_COPIES))
-        }
-        found = items(tx, OUTBOX.c.id.in_(list(receipts)), MAX_COPIES)
-        return [(item, receipts[item.id]) for item in reversed(found)]
+        sent = (OUTBOX.c.channel == CHANNEL, OUTBOX.c.state == "sent", OUTBOX.c.sent_at > since)
+        newest = select(OUTBOX.c.receipt).where(*sent, OUTBOX.c.stream == stream)
+        places = list(tx.connection.execute(newest.order_by(OUTBOX.c.id.desc()).limit(MAX_COPIES)).scalars())
+        # A post may carry pages of several incidents: an edit must not lose the others.
+        rows = tx.connection.execute(
+            select(OUTBOX.c.id, OUTBOX.c.receipt).where(*sent, OUTBOX.c.receipt.in_(places))
+        ).all()
+        receipts = {row[0]: row[1] or "" for row in rows}
+        found: dict[str, list[Item]] = {}
+        for item in items(tx, OUTBOX.c.id.in_(list(receipts)), MAX_ROWS):
+            found.setdefault(receipts[item.id], []).append(item)
+        return dict(reversed(found.items()))
 
-    def _look(self, row: tuple[Any, str], known: dict[str, Mirror]) -> Edit | None:
-        """The edit that a copy needs, or None. One that says nothing else than when it left needs none."""
-        item, receipt = row
-        conversation, slash, ts = receipt.partition("/")
-        if not slash:
+    def _look(self, place: str, rows: list[Item], known: dict[str, Mirror]) -> Edit | None:
+        """The edit that a post needs, or None. One that says nothing else than when it left needs none."""
+        conversation, slash, ts = place.partition("/")
+        if not slash or len(rows) > MAX_IN_ONE:
             return None
-        message = compose(self._desk, item.envelope, item.address, self._link)
-        shows = face([message.standing, [act.name for act in message.acts]])
-        name = f"copy:{item.envelope.key}"
+        messages = [compose(self._desk, row.envelope, row.address, self._link) for row in rows]
+        if not self._buttons:
+            messages = [structs.replace(one, acts=()) for one in messages]
+        shows = face([[one.standing, [act.name for act in one.acts]] for one in messages])
+        first = rows[0].envelope
+        name = f"copy:{place}"
         before = known.get(name)
-        if before.shown == shows if before is not None else self._is_fresh(message):
+        fresh = all(_is_fresh(one, buttons=self._buttons) for one in messages)
+        if before.shown == shows if before is not None else fresh:
             return None
-        mirror = Mirror(id=name, stream=item.envelope.stream, place=receipt, shown=shows)
+        mirror = Mirror(id=name, stream=first.stream, place=place, shown=shows)
+        message = messages[0] if len(messages) == 1 else bundle(messages)
         return Edit(mirror=mirror, conversation=conversation, ts=ts, message=message)
-
-    def _is_fresh(self, message: Message) -> bool:
-        """Whether a message that was never edited still says what it said when it left."""
-        taken = message.kind == "page" and not any(act.name == "ack" for act in message.acts)
-        return not message.standing and not taken
 
     def _keep(self, mirror: Mirror, error: str) -> None:
         kept = Mirror(id=mirror.id, stream=mirror.stream, place=mirror.place, shown=mirror.shown, error=error)
         with self._desk.record.begin() as tx:
             keep(tx, kept, self._desk.clock.now())
+
+
+def _is_fresh(message: Message, *, buttons: bool) -> bool:
+    """Whether a message that was never edited still says what it said when it left."""
+    open_still = not buttons or any(act.name == "ack" for act in message.acts)
+    return not message.standing and (message.kind != "page" or open_still)

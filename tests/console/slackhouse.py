@@ -81,7 +81,7 @@ class Scene:
         return found
 
     async def first_page(self, stream: str) -> tuple[int, str, str]:
-        """The first page that was asked for: its number, the person it reached in Slack, and their Slack id."""
+        """The first page: its number, the person it reached in Slack, and their Slack id."""
         fact = await self.fact(stream, "page.asked")
         directory = self.house.desk.directory
         for one in fact.data["recipients"]:

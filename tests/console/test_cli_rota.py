@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import shlex
 from datetime import timedelta
@@ -16,6 +17,8 @@ __all__ = ["cli"]
 INC = "INC-2026-0001"
 PAGE = Path(__file__).parents[2] / "docs" / "rota.md"
 NIGHT = "2026-12-31T20:00:00+09:00"
+
+AWAY = 'absences: [{since: "2026-11-25T00:00:00+09:00", until: "2026-11-26T00:00:00+09:00"}]'
 
 
 def declared(cli: Cli) -> None:
@@ -65,7 +68,7 @@ def test_the_coming_days_as_a_table_as_data_and_as_a_calendar(cli: Cli) -> None:
     table = cli.run("oncall", "--days", "2", "--role", "csirt-duty").out
     rows = cli.run("oncall", "--days", "2", "--role", "csirt-duty", "--json").json
     assert table.count("shift") == len(rows) >= 3
-    assert all(before["until"] == after["since"] for before, after in zip(rows, rows[1:], strict=False))
+    assert all(before["until"] == after["since"] for before, after in itertools.pairwise(rows))
     file = cli.run("oncall", "--ics", "-", "--days", "2", "--role", "csirt-duty").out
     assert file.count("BEGIN:VEVENT") == file.count("DTEND:") == len(rows)
     assert "PRODID:-//Hikeshi//Duty//EN" in file
@@ -79,12 +82,12 @@ def test_what_is_wrong_with_the_rota_ends_with_one(cli: Cli) -> None:
     changed(
         cli,
         "roles: [ciso]",
-        'roles: [ciso]\n    absences: [{since: "2026-11-25T00:00:00+09:00", until: "2026-11-26T00:00:00+09:00"}]',
+        f"roles: [ciso]\n    {AWAY}",
     )
     changed(
         cli,
         "roles: [cio]",
-        'roles: [cio]\n    absences: [{since: "2026-11-25T00:00:00+09:00", until: "2026-11-26T00:00:00+09:00"}]',
+        f"roles: [cio]\n    {AWAY}",
     )
     kinds = {one["kind"] for one in cli.run("oncall", "gaps", "--role", "ciso", "--days", "3", "--json").json}
     assert kinds == {"nobody", "circle"}

@@ -172,7 +172,7 @@ async def test_an_incident_is_declared_by_a_form_and_asked_about(tmp_path: Path)
         await scene.slack.shortcut(SUZUKI, "hikeshi_declare")
         await scene.slack.modal_shown()
         await scene.slack.submit(
-            SUZUKI, text="不審な送金", severity="high", playbooks=["fraudulent-transfers"]
+            SUZUKI, text="不審な送金", severity="high", playbooks=("fraudulent-transfers",)
         )
         state = await scene.until(lambda: scene.facts(INC, "playbook.added"))
         assert state[0].data["playbook"] == "fraudulent-transfers"

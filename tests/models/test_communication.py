@@ -53,17 +53,17 @@ APPROVAL = route(
 
 def bank(**changes: Any) -> Scene:
     """An incident where the press office and the CISO approve statements, in that order."""
-    shape = {"routes": changes.pop("routes", [*ROUTES, APPROVAL]), "approvals": APPROVALS | CHAIN}
+    shape = {"routes": changes.pop("routes", [*ROUTES, APPROVAL]), "approvals": dict(APPROVALS) | CHAIN}
     return scene(policy=policy(**shape, lists={"management": ["ciso", "cio"]}), **changes)
 
 
 def draft(made: Scene, who: str = AMY, **fields: Any) -> tuple[str, ...]:
-    shape = {"audience": "press", "tlp": "CLEAR", "lang": "ja", "document": ONE, "gaps": 0}
+    shape: dict[str, Any] = {"audience": "press", "tlp": "CLEAR", "lang": "ja", "document": ONE, "gaps": 0}
     return made.do(DraftMessage(actor=by(who), **(shape | fields)))
 
 
 def edit(who: str = AMY, document: str = TWO, version: str = "ja", **fields: Any) -> EditMessage:
-    shape = {"message": "MSG-001", "version": version, "document": document, "gaps": 0}
+    shape: dict[str, Any] = {"message": "MSG-001", "version": version, "document": document, "gaps": 0}
     return EditMessage(actor=by(who), **(shape | fields))
 
 
@@ -72,7 +72,7 @@ def submit(made: Scene, message: str = "MSG-001") -> tuple[str, ...]:
 
 
 def approve(who: str, document: str = ONE, lang: str = "ja", **fields: Any) -> ApproveMessage:
-    shape = {"actor": by(who), "message": "MSG-001", "read": {lang: document}}
+    shape: dict[str, Any] = {"actor": by(who), "message": "MSG-001", "read": {lang: document}}
     return ApproveMessage(**(shape | fields))
 
 
@@ -117,7 +117,7 @@ def test_a_label_stands_at_head_and_foot_once_however_often_it_is_put_there() ->
 def test_every_audience_has_labels_and_a_chain() -> None:
     assert set(LABELS) == set(APPROVALS)
     assert all("RED" not in labels for audience, labels in LABELS.items() if audience != "staff")
-    assert all("AMBER+STRICT" not in LABELS[one] for one in ("press", "customers", "third-party", "other"))  # type: ignore[index]
+    assert all("AMBER+STRICT" not in LABELS[one] for one in ("press", "customers", "third-party", "other"))
 
 
 @pytest.mark.parametrize(

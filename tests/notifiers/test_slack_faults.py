@@ -22,7 +22,7 @@ from notifiers.slack.fake import FakeSlack, Fault, Post
 from playbooks.institution import Institution
 
 T = TypeVar("T")
-QUICK: dict[str, float] = {"timeout_seconds": 1.0, "part_pause_seconds": 0.0}
+QUICK: dict[str, Any] = {"timeout_seconds": 1.0, "part_pause_seconds": 0.0}
 
 
 class Bank:
