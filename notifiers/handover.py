@@ -25,7 +25,7 @@ PARTS = (
     "happened", "changed", "decisions", "mine", "others", "clocks", "reports", "pages", "promised", "on",
     "unknown",
 )  # fmt: skip
-MAX_LINES = 8
+MAX_LINES, MAX_CHANGES = 8, 12
 ACTIVE = ("ready", "started", "failed", "unknown")
 DECISION = "decision"
 
@@ -115,16 +115,16 @@ def handover(matter: Matter, lang: str, since: datetime, person: str | None) -> 
         Part(
             name=name,
             title=view.say(f"title.{name}", since=view.at(since)),
-            lines=_bounded(list(_PARTS[name](view)), view),
+            lines=_bounded(list(_PARTS[name](view)), MAX_CHANGES if name == "changed" else MAX_LINES, view),
         )
         for name in PARTS
     ]
 
 
-def _bounded(lines: list[str], view: _View) -> tuple[str, ...]:
-    if len(lines) > MAX_LINES:
-        more = view.say("more", n=len(lines) - MAX_LINES + 1)
-        return (*lines[: MAX_LINES - 1], more)
+def _bounded(lines: list[str], limit: int, view: _View) -> tuple[str, ...]:
+    if len(lines) > limit:
+        more = view.say("more", n=len(lines) - limit + 1)
+        return (*lines[: limit - 1], more)
     return tuple(lines)
 
 
@@ -149,7 +149,7 @@ def _changed(view: _View) -> Iterator[str]:
     found = sorted(_changes(view), key=lambda one: one[0])
     if not found:
         return
-    cut = found[-MAX_LINES:] if len(found) <= MAX_LINES else found[-(MAX_LINES - 1) :]
+    cut = found if len(found) <= MAX_CHANGES else found[-(MAX_CHANGES - 1) :]
     if len(found) > len(cut):
         yield view.say("earlier", n=len(found) - len(cut))
     for instant, said in cut:
@@ -177,6 +177,8 @@ def _of_steps(view: _View) -> Iterator[tuple[datetime | None, str]]:
 
 def _of_phases(view: _View) -> Iterator[tuple[datetime | None, str]]:
     for name, phase in view.state.phases.items():
+        if phase.opened_at == phase.ended_at:
+            continue  # it had nothing to do
         title = PHRASES[view.lang][f"phase.{name}"]
         yield phase.opened_at, view.say("phase-opened", phase=title)
         yield phase.ended_at, view.say("phase-ended", phase=title)

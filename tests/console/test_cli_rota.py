@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 import shlex
 from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -16,6 +16,7 @@ from tests.console.clihouse import Cli, cli
 __all__ = ["cli"]
 INC = "INC-2026-0001"
 PAGE = Path(__file__).parents[2] / "docs" / "rota.md"
+AWAY = 'absences: [{since: "2026-11-25T00:00:00+09:00", until: "2026-11-26T00:00:00+09:00"}]'
 NIGHT = "2026-12-31T20:00:00+09:00"
 
 AWAY = 'absences: [{since: "2026-11-25T00:00:00+09:00", until: "2026-11-26T00:00:00+09:00"}]'
@@ -45,6 +46,12 @@ def test_every_command_of_the_page_runs(cli: Cli, tmp_path: Path, monkeypatch: p
         assert answer.code == 0, (line, answer.err)
 
 
+@pytest.fixture(autouse=True)
+def wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A terminal on which no cell is broken over two lines."""
+    monkeypatch.setenv("COLUMNS", "250")
+
+
 def test_who_is_on_duty_now_and_who_is_next(cli: Cli) -> None:
     out = cli.run("oncall").out
     duty = next(line for line in out.splitlines() if line.startswith("CSIRT on duty"))
@@ -68,7 +75,7 @@ def test_the_coming_days_as_a_table_as_data_and_as_a_calendar(cli: Cli) -> None:
     table = cli.run("oncall", "--days", "2", "--role", "csirt-duty").out
     rows = cli.run("oncall", "--days", "2", "--role", "csirt-duty", "--json").json
     assert table.count("shift") == len(rows) >= 3
-    assert all(before["until"] == after["since"] for before, after in itertools.pairwise(rows))
+    assert all(before["until"] == after["since"] for before, after in pairwise(rows))
     file = cli.run("oncall", "--ics", "-", "--days", "2", "--role", "csirt-duty").out
     assert file.count("BEGIN:VEVENT") == file.count("DTEND:") == len(rows)
     assert "PRODID:-//Hikeshi//Duty//EN" in file
@@ -79,16 +86,8 @@ def test_what_is_wrong_with_the_rota_ends_with_one(cli: Cli) -> None:
     assert answer.code == 1
     assert "without a break" in answer.out
     assert cli.run("oncall", "gaps", "--role", "ciso").code == 0
-    changed(
-        cli,
-        "roles: [ciso]",
-        f"roles: [ciso]\n    {AWAY}",
-    )
-    changed(
-        cli,
-        "roles: [cio]",
-        f"roles: [cio]\n    {AWAY}",
-    )
+    changed(cli, "roles: [ciso]", f"roles: [ciso]\n    {AWAY}")
+    changed(cli, "roles: [cio]", f"roles: [cio]\n    {AWAY}")
     kinds = {one["kind"] for one in cli.run("oncall", "gaps", "--role", "ciso", "--days", "3", "--json").json}
     assert kinds == {"nobody", "circle"}
     assert "NOBODY" in cli.run("oncall", "--role", "ciso", "--at", "2026-11-25T12:00:00+09:00").out
@@ -122,16 +121,15 @@ def test_a_plan_is_proposed_edited_set_and_carried_out(cli: Cli, tmp_path: Path)
     assert "NOBODY" not in cli.run(*asked, "--people", "tanaka,sato,ito").out
     assert len(cli.run(*asked, "--people", "tanaka,sato,ito", "--json").json["shifts"]) == 3
     cli.done("shifts", "set", INC, str(file))
-    assert "Misaki Tanaka  planned" in cli.run("shifts", "show", INC).out
+    assert [one["status"] for one in cli.run("shifts", "show", INC, "--json").json] == ["planned"] * 3
     cli.house.desk.tick(INC)
     assert "has taken over" in cli.run("shifts", "show", INC).out
     assert "took over as Commander (shift SH-001)" in cli.run("log", INC).out
     cli.clock.advance(timedelta(hours=9))
     cli.house.desk.tick(INC)
     assert "Commander went over from Misaki Tanaka to Kenji Sato" in cli.run("log", INC).out
-    assert [one["status"] for one in cli.run("shifts", "show", INC, "--json").json] == [
-        "passed" if n == "never" else n for n in ("taken", "taken", "planned")
-    ]
+    shown = cli.run("shifts", "show", INC, "--json").json
+    assert [one["status"] for one in shown] == ["taken", "taken", "planned"]
 
 
 def test_all_that_is_wrong_with_a_file_is_said_at_once(cli: Cli, tmp_path: Path) -> None:
@@ -167,7 +165,7 @@ def test_the_hand_over_brief_in_both_languages_and_escaped(cli: Cli) -> None:
     for title in ("What happened", "Open decisions", "Your steps", "Reports owed", "What is not known"):
         assert f"■ {title}" in out
     md = cli.run("handover", INC, "--md").out
-    assert md.startswith(f"# Hand\\-over of {INC}".replace("\\", "")) or md.startswith("# Hand")
+    assert md.startswith("# Hand")
     assert "<b>" not in md
     assert "■ 分かっていないこと" in cli.run("handover", INC, lang="ja").out
 
