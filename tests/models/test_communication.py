@@ -53,7 +53,7 @@ APPROVAL = route(
 
 def bank(**changes: Any) -> Scene:
     """An incident where the press office and the CISO approve statements, in that order."""
-    shape = {"routes": changes.pop("routes", [*ROUTES, APPROVAL]), "approvals": dict(APPROVALS) | CHAIN}
+    shape = {"routes": changes.pop("routes", [*ROUTES, APPROVAL]), "approvals": {**APPROVALS, **CHAIN}}
     return scene(policy=policy(**shape, lists={"management": ["ciso", "cio"]}), **changes)
 
 
