@@ -42,7 +42,7 @@ from tests.models.small import (
 )
 
 ONE, TWO = "sha256:1", "sha256:2"
-CHAIN = {"press": ["pr", "ciso"], "staff": [], "customers": ["csirt-lead", "cio", "ciso"]}
+CHAIN: dict[Any, Any] = {"press": ["pr", "ciso"], "staff": [], "customers": ["csirt-lead", "cio", "ciso"]}
 APPROVAL = route(
     "message-approval",
     "message-approval",

@@ -13,7 +13,7 @@ from notifiers.slack.render import render as render_slack
 from tests.models.small import AMY, CHO, FAY, Scene, by, policy, scene
 from tests.notifiers.test_clock_messages import message
 
-LONG = "\n".join(f"line {number}: <!channel> https://evil.example/{'x' * 60}" for number in range(80))
+LONG = "\n".join(f"line {number}: <!channel> https://evil.example/{'x' * 60}" for number in range(75))
 
 
 def reported(text: str) -> Scene:
@@ -50,7 +50,7 @@ def test_a_long_report_is_split_within_the_limits_of_slack_and_nothing_in_it_act
     assert max(map(len, texts)) <= MAX_SECTION
     assert sum(map(len, texts)) <= MAX_TOTAL
     joined = "\n".join(texts)
-    assert "line 0:" in joined and "line 79:" in joined
+    assert "line 0:" in joined and "line 74:" in joined
     assert "<!channel>" not in joined and "https://" not in joined
     assert "hikeshi situation show" in joined
 
