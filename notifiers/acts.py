@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from models.comcheck import EVENT as COMCHECK
 from models.state import ENDED, OVER, Incident, Page, StepState, StreamState
 from models.world import World
 from notifiers.message import Act
@@ -34,7 +35,7 @@ class Target:
     def step(self) -> str:
         """The step's key, or empty if it is about something else."""
         kind, _, name = self.subject.partition(":")
-        return name if kind == "step" else ""
+        return name.partition("#")[0] if kind in {"step", "approval", "opinion"} else ""
 
 
 def read_target(value: str) -> Target:
@@ -51,16 +52,18 @@ def page_acts(state: StreamState, page: Page, world: World) -> tuple[Act, ...]:
     found: list[Act] = []
     if page.state == "open":
         found.append(Act(name="ack", value=target.value, primary=True))
-        found.append(Act(name="decline", value=target.value))
-        if page.level not in page.delegated_levels:
+        if page.event != COMCHECK:
+            found.append(Act(name="decline", value=target.value))
+        if page.event != COMCHECK and page.level not in page.delegated_levels:
             found.append(Act(name="delegate", value=target.value))
     return (*found, *_subject_acts(state, target, world), *_general(state, target))
 
 
-def step_acts(state: Incident, key: str, world: World, page: int = 0) -> tuple[Act, ...]:
-    """The buttons of a message about a step."""
-    target = Target(stream=state.stream, page=page, subject=f"step:{key}")
-    return (*_subject_acts(state, target, world), *_general(state, target))
+def subject_acts(state: Incident, subject: str, world: World) -> tuple[Act, ...]:
+    """The buttons of a message about a step, an opinion that is asked for, or the like."""
+    target = Target(stream=state.stream, subject=subject)
+    own = tuple(_subject_acts(state, target, world))
+    return (*own, *_general(state, target)) if own else ()
 
 
 def incident_acts(state: Incident) -> tuple[Act, ...]:
@@ -86,7 +89,11 @@ def _subject_acts(state: StreamState, target: Target, world: World) -> Iterator[
         return
     if kind == "confirm" and name.isdecimal() and int(name) in state.confirmations:
         yield Act(name="confirm", value=target.value, primary=True)
-    if kind != "step":
+    if kind == "message":
+        yield Act(name="message", value=target.value, primary=True)
+    if kind == "opinion":
+        yield Act(name="give-opinion", value=target.value, primary=True)
+    if kind not in {"step", "approval"}:
         return
     planned, known = world.step(state, name), state.steps.get(name)
     if planned is None or known is None or known.status not in {"ready", "started"}:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from models.desk import Desk
 from models.state import Incident, StreamState
 from models.world import World
-from notifiers.acts import page_acts, step_acts
+from notifiers.acts import page_acts, subject_acts
 from notifiers.briefing import Envelope, brief
 from notifiers.briefing_names import Matter
 from notifiers.message import Act, Message
@@ -49,8 +49,8 @@ def acts_of(envelope: Envelope, state: StreamState, world: World) -> tuple[Act, 
     page = state.pages.get(envelope.page)
     if page is not None:
         return page_acts(state, page, world)
-    if isinstance(state, Incident) and envelope.subject.startswith(STEP):
-        return step_acts(state, envelope.subject.removeprefix(STEP), world)
+    if isinstance(state, Incident):
+        return subject_acts(state, envelope.subject, world)
     return ()
 
 

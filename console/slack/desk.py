@@ -14,7 +14,7 @@ import orjson
 from sqlalchemy import select
 
 from console.opening import House
-from console.slack import answering, choosing, ending, telling, working
+from console.slack import answering, approving, choosing, ending, telling, working
 from console.slack.blocks import given
 from console.slack.files import Fetched
 from console.slack.forms import Case, Form, NotUnderstood, text, view
@@ -36,7 +36,14 @@ VIA = "slack"
 MAX_INCIDENTS = 30
 FORMS: dict[str, Form] = {
     form.name: form
-    for form in (*answering.FORMS, *choosing.FORMS, *working.FORMS, *telling.FORMS, *ending.FORMS)
+    for form in (
+        *answering.FORMS,
+        *approving.FORMS,
+        *choosing.FORMS,
+        *working.FORMS,
+        *telling.FORMS,
+        *ending.FORMS,
+    )
 }
 
 
@@ -203,6 +210,8 @@ class FrontDesk:
         if form.name in {"timeline", "evidence"}:
             extra["incidents"] = self._incidents()
             target = Target(stream=self._room_of(pressed.channel) or target.stream)
+        if form.name == "message":
+            extra |= approving.texts_of(self.house, self.house.desk.state(target.stream), target.subject)
         case = self.case(target, actor, extra)
         if target.stream and case.state.at is None:
             return self._refusal(case.naming, Reason.NO_SUCH_INCIDENT, {"incident": target.stream})
@@ -286,7 +295,12 @@ def _confirm(actor: Actor, target: Target) -> Command:
 
 def _metadata(target: Target, channel: str, extra: Mapping[str, str]) -> str:
     """What a dialog brings back; the texts it shows are not part of it (Slack keeps 3,000 characters)."""
-    kept = {name: value for name, value in extra.items() if name not in {"incidents", "text", "names"}}
+    shown = {"incidents", "text", "names"}
+    kept = {
+        name: value
+        for name, value in extra.items()
+        if name not in shown and not name.startswith(approving.TEXT)
+    }
     return orjson.dumps({"on": target.value if target.stream else "", "in": channel, "x": kept}).decode()
 
 

@@ -11,7 +11,7 @@ from console.views import facts as sentences
 from console.views.naming import Naming
 from models.fact import Fact
 from models.state import Incident
-from notifiers.acts import page_acts, step_acts
+from notifiers.acts import page_acts, subject_acts
 from notifiers.slack import escape
 from notifiers.slack.buttons import actions_block
 from notifiers.standing import page_standing, step_standing
@@ -133,5 +133,5 @@ def _step_root(state: Incident, key: str, naming: Naming) -> list[Block]:
         words(limit),
         words(standing, 500),
     )
-    buttons = actions_block(step_acts(state, key, naming.world), naming.lang)
+    buttons = actions_block(subject_acts(state, f"step:{key}", naming.world), naming.lang)
     return [head, buttons] if buttons else [head]

@@ -264,9 +264,16 @@ class Rooms:
     async def _bookmarks(self, room: _Room) -> None:
         """Where to go when Slack is not to be trusted: the node's own address, and the bridge."""
         bridge = room.naming.world.organisation.bridge or ""
+        there: set[str] | None = None
         for name, link in (("node", self._public_url), ("bridge", bridge)):
             marked = room.mirror(f"mark-{name}").shown == face(link)
             if marked or not link.startswith(("https://", "http://")):
+                continue
+            if there is None:
+                listed = await self._api.call("bookmarks.list", channel_id=room.channel)
+                there = {str(one.get("link")) for one in listed.get("bookmarks") or []}
+            if link in there:
+                await self._remember(room, f"mark-{name}", "", face(link))
                 continue
             title = room.naming.texts(f"slack.room.{name}")
             await self._api.call(

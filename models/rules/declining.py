@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from models.answers import Decline
+from models.comcheck import EVENT as COMCHECK
 from models.errors import Refused
 from models.fact import Draft
 from models.page import hurry
@@ -23,6 +24,9 @@ def decline(state: StreamState, command: Decline, world: World) -> Decided:
     require(command, "decline", state, world)
     reason = text(command.reason, "reason")
     page = find_page(state, command.page, command.who)
+    if page.event == COMCHECK:
+        # A test asks whether somebody is reached; nobody stands behind it.
+        raise Refused(Reason.NOT_ENTITLED_ON_ROUTE, {"who": command.who, "page": page.id})
     _must_be_asked(page, command.who)
     has_it = page.state == "acknowledged"
     stands_in = not has_it and page.delegated_to == command.who

@@ -49,6 +49,7 @@ class FakeRooms:
             "conversations.invite": self._invite,
             "pins.add": self._pin,
             "bookmarks.add": self._bookmark,
+            "bookmarks.list": self._bookmarks,
             "chat.postEphemeral": self._ephemeral,
             "views.open": self._dialog,
         }
@@ -117,6 +118,12 @@ class FakeRooms:
             return {"ok": False, "error": "channel_not_found"}
         channel.bookmarks.append({"title": str(given.get("title")), "link": str(given.get("link"))})
         return {"ok": True}
+
+    def _bookmarks(self, given: Mapping[str, Any]) -> Answer:
+        channel = self._channel(given, "channel_id")
+        if channel is None:
+            return {"ok": False, "error": "channel_not_found"}
+        return {"ok": True, "bookmarks": list(channel.bookmarks)}
 
     def _ephemeral(self, given: Mapping[str, Any]) -> Answer:
         self.private.append(dict(given))

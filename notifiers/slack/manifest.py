@@ -88,7 +88,12 @@ def manifest(lang: str, url: str | None = None) -> dict[str, Any]:
 
 
 def _shortcut(name: str, kind: str, words: dict[str, str]) -> dict[str, str]:
-    return {"name": words[name], "type": kind, "callback_id": name, "description": words[f"{name}-why"]}
+    return {
+        "name": words[name],
+        "type": kind,
+        "callback_id": f"hikeshi_{name}",
+        "description": words[f"{name}-why"],
+    }
 
 
 def _command(words: dict[str, str], requests: str | None) -> dict[str, Any]:

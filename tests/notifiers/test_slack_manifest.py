@@ -20,9 +20,9 @@ def test_words_keep_the_limits_of_slacks_schema(lang: str) -> None:
     assert 0 < len(shown["description"]) <= 140
     shortcuts = made["features"]["shortcuts"]
     assert [(one["type"], one["callback_id"]) for one in shortcuts] == [
-        ("global", "declare"),
-        ("message", "timeline"),
-        ("message", "evidence"),
+        ("global", "hikeshi_declare"),
+        ("message", "hikeshi_timeline"),
+        ("message", "hikeshi_evidence"),
     ]
     assert all(0 < len(one["name"]) <= 24 and 0 < len(one["description"]) <= 150 for one in shortcuts)
     [command] = made["features"]["slash_commands"]
