@@ -38,6 +38,7 @@ HEALTHY = {
     "oldest_unsent_page_seconds": None,
     "impaired": [],
     "quarantined": [],
+    "out_of_band": [],
     "prefect": "ok",
     "version": "0.1.0",
 }

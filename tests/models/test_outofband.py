@@ -15,7 +15,7 @@ from models.outofband import ConfirmTrust, OpenLink, ProposeTrust, TakeReply
 from models.reason import Reason
 from models.record import Record
 from models.state import House
-from tests.models.small import AMY, BEN, CHO, DAN, EVE, GUS, Scene, by, open_desk, organisation, scene
+from tests.models.small import AMY, BEN, CHO, DAN, EVE, FAY, GUS, Scene, by, open_desk, organisation, scene
 
 CHANNELS = frozenset({"console", "file", "slack", "email"})
 HOUSE = "house"
@@ -80,7 +80,7 @@ def test_a_second_person_makes_it_so_and_the_way_back_takes_two_again() -> None:
 @pytest.mark.parametrize(
     ("command", "reason"),
     [
-        (propose(AMY, "slack"), Reason.ROLE_MISSING),
+        *((propose(one, "slack"), Reason.ROLE_MISSING) for one in (AMY, EVE, FAY, GUS)),
         (propose(BEN, "pigeon"), Reason.NO_SUCH_ITEM),
         (propose(BEN), Reason.NO_SUCH_ITEM),
         (propose(BEN, "slack", way="in-band"), Reason.ALREADY),

@@ -111,6 +111,7 @@ ELSEWHERE = {
     "alert": "the table of alerts, below",
     "improvement-end": "the programme, below",
     "record-for": "scribes, below",
+    "out-of-band": "test_outofband",
     "scope-accept": "test_gates",
     "comcheck": "test_comcheck",
     "playbook-announce": "test_readers",
