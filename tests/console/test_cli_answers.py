@@ -69,7 +69,7 @@ def test_a_decision_of_two_people_from_proposal_to_approval(pair: Cli) -> None:
     same = pair.run("approve", INC, "cut", who="kato")
     assert same.code == 1 and "Hiroshi Kato" in same.err and "Two different people" in same.err
     scribe = pair.run("approve", INC, "cut", "--for", second(pair), who="sato")
-    assert scribe.code == 1 and "in person" in scribe.err
+    assert scribe.code == 1 and "not recorded for somebody else" in scribe.err
     said = pair.done("approve", INC, "cut", "--reason", "Agreed", who=second(pair))
     assert "decided by Hiroshi Kato, approved by" in said.out
     assert pair.run("approve", INC, "cut", who=second(pair)).code == 1

@@ -272,7 +272,10 @@ def test_matters_of_an_incident(cli: Cli) -> None:
     until = "2026-11-24T15:00:00+09:00"
     page = next(iter(cli.house.desk.incident(INC).pages))
     cli.done("delegate", "1", str(page), "tanaka", "--until", until)
-    assert "delegated to Misaki Tanaka until 2026-11-24 15:00 +09:00" in cli.run("show", "1").out
+    assert (
+        "delegated to Misaki Tanaka (named by Kenji Sato) until 2026-11-24 15:00 +09:00"
+        in cli.run("show", "1").out
+    )
     for arguments in (["improvement", "add", "1", "Better", "--owner", "ito", "--due", "2027-01-29"],):
         cli.done(*arguments)
     assert "due" in cli.run("improvement", "list").out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import time
 from datetime import UTC, datetime
@@ -72,6 +73,15 @@ def test_defects_of_several_files_are_told_together_and_a_broken_file_hides_only
         "playbooks/pc-malware.yaml",
         "severity.yaml",
     ]
+
+
+def test_a_decision_that_only_one_person_could_make_and_approve_is_a_defect(bank: Path) -> None:
+    edit(bank, "playbooks/pc-malware.yaml", "authority: ciso", "authority: ciso\n    four_eyes: csirt-lead")
+    assert errors(bank) == [], "a deputy could"
+    text = (bank / "organisation.yaml").read_text()
+    (bank / "organisation.yaml").write_text(re.sub(r"deputies: \[.*\]", "deputies: []", text))
+    [found] = [line for line in errors(bank) if "four_eyes" in line]
+    assert "could decide and approve" in found
 
 
 @pytest.mark.parametrize(
