@@ -76,7 +76,7 @@ def test_defects_of_several_files_are_told_together_and_a_broken_file_hides_only
 
 
 def test_a_decision_that_only_one_person_could_make_and_approve_is_a_defect(bank: Path) -> None:
-    edit(bank, "playbooks/pc-malware.yaml", "authority: ciso", "authority: ciso\n    four_eyes: csirt-lead")
+    edit(bank, "playbooks/pc-malware.yaml", "authority: ciso", "authority: ciso\n    four_eyes: true")
     assert errors(bank) == [], "a deputy could"
     text = (bank / "organisation.yaml").read_text()
     (bank / "organisation.yaml").write_text(re.sub(r"deputies: \[.*\]", "deputies: []", text))
