@@ -29,6 +29,7 @@ from notifiers.slack.fake_directory import APP_METHODS, FakeDirectory, Handler
 from notifiers.slack.fake_rooms import FakeRooms
 
 MAX_BLOCKS, MAX_SECTION, MAX_TOTAL, MAX_TEXT = 50, 3_000, 13_200, 40_000
+MAX_ELEMENTS, MAX_LABEL, MAX_VALUE = 25, 75, 2_000
 MAX_POSTS = 100_000
 MAX_PAGE = 999
 _ACTIVE = re.compile(r"<[!@#][^>]*>|<[a-z]+:[^>]*>")
@@ -371,7 +372,25 @@ def active(text: str) -> list[str]:
 
 
 def _texts(blocks: tuple[dict[str, Any], ...]) -> list[str]:
-    return [str((block.get("text") or {}).get("text") or "") for block in blocks]
+    """The texts of sections and of contexts; buttons have labels of their own."""
+    found = [str((block.get("text") or {}).get("text") or "") for block in blocks if "text" in block]
+    for block in blocks:
+        if block.get("type") == "context":
+            found += [str(one.get("text") or "") for one in block.get("elements") or []]
+    return found
+
+
+def _buttons_wrong(blocks: tuple[dict[str, Any], ...]) -> bool:
+    """Slack takes 25 elements, labels of 75 characters and values of 2,000, and each id once in a message."""
+    rows = [block.get("elements") or [] for block in blocks if block.get("type") == "actions"]
+    buttons = [button for row in rows for button in row]
+    names = [(number, one.get("action_id")) for number, row in enumerate(rows) for one in row]
+    return (
+        any(not 0 < len(row) <= MAX_ELEMENTS for row in rows)
+        or any(not 0 < len(str(one["text"]["text"])) <= MAX_LABEL for one in buttons)
+        or any(len(str(one.get("value") or "")) > MAX_VALUE for one in buttons)
+        or len(set(names)) < len(names)
+    )
 
 
 def _conversation(address: str) -> str:
@@ -389,6 +408,8 @@ def _layout_error(given: Answer) -> str:
     if len(str(given.get("text") or "")) > MAX_TEXT:
         return "msg_too_long"
     if len(blocks) > MAX_BLOCKS or any(not 0 < len(text) <= MAX_SECTION for text in texts):
+        return "invalid_blocks"
+    if _buttons_wrong(blocks):
         return "invalid_blocks"
     return "msg_blocks_too_long" if sum(map(len, texts)) > MAX_TOTAL else ""
 
