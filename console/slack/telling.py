@@ -110,10 +110,12 @@ def _declare(case: Case) -> list[Block]:
     severities = [
         Choice(value=one.id, text=one.title.lang(case.lang)) for one in world.policy.severity.severities
     ]
+    known = {name: one.plan.playbook for name, one in sorted(world.library.items())}
+    parts = {step.call for one in known.values() for step in one.steps if step.call}
     playbooks = [
-        Choice(value=name, text=f"{one.plan.playbook.title.lang(case.lang)} ({name})")
-        for name, one in sorted(world.library.items())
-        if one.plan.playbook.matches or name == "unknown"
+        Choice(value=name, text=f"{one.title.lang(case.lang)} ({name})")
+        for name, one in known.items()
+        if name not in parts
     ]
     services = [Choice(value=one.id, text=one.name.lang(case.lang)) for one in world.organisation.services]
     blocks = [

@@ -32,22 +32,22 @@ SCOPES: tuple[Scope, ...] = (
     ),
     Scope(
         name="channels:history",
-        methods=("conversations.history",),
+        methods=("conversations.history", "conversations.replies"),
         why="the same in the duty channel and in public incident channels",
     ),
     Scope(
         name="groups:history",
-        methods=("conversations.history",),
+        methods=("conversations.history", "conversations.replies"),
         why="the same in private incident channels",
     ),
     Scope(
         name="channels:read",
-        methods=("conversations.info", "conversations.members"),
+        methods=("conversations.info", "conversations.list", "conversations.members"),
         why="see whether the duty channel is there, is not archived, and has the bot as a member",
     ),
     Scope(
         name="groups:read",
-        methods=("conversations.info", "conversations.members"),
+        methods=("conversations.info", "conversations.list", "conversations.members"),
         why="the same for private channels",
     ),
     Scope(

@@ -165,7 +165,13 @@ def make_bank(folder: Path, base_url: str, *, room: bool = False, http: bool = F
 
 
 @asynccontextmanager
-async def war_room(folder: Path, *, room: bool = False, http: bool = False) -> AsyncIterator[Scene]:
+async def war_room(
+    folder: Path,
+    *,
+    room: bool = False,
+    http: bool = False,
+    furnish: Callable[[Path], None] | None = None,
+) -> AsyncIterator[Scene]:
     """A bank, its Slack and its node, all running."""
     port = free_port() if http else 0
     request_url = f"http://127.0.0.1:{port}/slack/events" if http else ""
@@ -174,6 +180,8 @@ async def war_room(folder: Path, *, room: bool = False, http: bool = False) -> A
         secrets = {"bot": slack.bot_token, "app": slack.app_token, "signing": slack.signing_secret}
         for name, value in secrets.items():
             (bank / "secrets" / name).write_text(value, encoding="utf-8")
+        if furnish is not None:
+            furnish(bank)
         async with running(bank, port) as node:
             yield Scene(slack=slack, node=node, bank=bank)
 
