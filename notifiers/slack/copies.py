@@ -58,6 +58,7 @@ class Copies:
         self._buttons = buttons
         self._dirty: dict[str, None] = {}
         self._woken = asyncio.Event()
+        self.again_seconds = AGAIN_SECONDS
         self.error = ""
 
     def touch(self, stream: str) -> None:
@@ -81,7 +82,7 @@ class Copies:
 
     def _later(self, stream: str) -> None:
         loop = asyncio.get_running_loop()
-        loop.call_later(AGAIN_SECONDS, self.touch, stream)
+        loop.call_later(self.again_seconds, self.touch, stream)
 
     async def refresh(self, stream: str) -> bool:
         """Edit the copies of one stream that are not true; whether all of that worked."""
