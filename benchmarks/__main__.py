@@ -22,6 +22,7 @@ from benchmarks.figure import Figure, conditions
 from benchmarks.fold import fold
 from benchmarks.ground import BUILD, Benchmark, Ground, ground, settle
 from benchmarks.idle import idle
+from benchmarks.press import press
 from benchmarks.steps import steps
 from benchmarks.storm import storm
 from benchmarks.timers import timers
@@ -36,6 +37,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "ack": ack,
     "alert": alert,
     "alert-busy": alert_busy,
+    "press": press,
     "timers": timers,
     "storm": storm,
     "steps": steps,

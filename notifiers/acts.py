@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from models.comcheck import EVENT as COMCHECK
+from models.plan import PlannedStep
 from models.state import ENDED, OVER, Incident, Page, StepState, StreamState
 from models.world import World
 from notifiers.message import Act
@@ -89,22 +90,29 @@ def _subject_acts(state: StreamState, target: Target, world: World) -> Iterator[
         return
     if kind == "confirm" and name.isdecimal() and int(name) in state.confirmations:
         yield Act(name="confirm", value=target.value, primary=True)
-    if kind == "message":
-        yield Act(name="message", value=target.value, primary=True)
-    if kind == "opinion":
-        yield Act(name="give-opinion", value=target.value, primary=True)
-    if kind not in {"step", "approval"}:
-        return
-    planned, known = world.step(state, name), state.steps.get(name)
-    if planned is None or known is None or known.status not in {"ready", "started"}:
+    if kind in _PLAIN:
+        yield Act(name=_PLAIN[kind], value=target.value, primary=True)
+    known = state.steps.get(name) if kind in {"step", "approval"} else None
+    if known is not None and known.status in {"ready", "started"}:
+        yield from _step_acts(known, target, world.step(state, name))
+
+
+_PLAIN = {"message": "message", "opinion": "give-opinion"}
+"""Subjects that ask for one thing only."""
+
+
+def _step_acts(known: StepState, target: Target, planned: PlannedStep | None) -> Iterator[Act]:
+    """A step as it waits: to be decided, begun, taken over, done, handed on."""
+    if planned is None or planned.step.kind not in {"decision", "manual", "notice"}:
         return
     if planned.step.kind == "decision":
         yield from _decision_acts(known, target)
-    elif planned.step.kind in {"manual", "notice"}:
-        if known.status == "ready":
-            yield Act(name="start", value=target.value)
-        yield Act(name="done", value=target.value, primary=known.status == "started")
-        yield Act(name="hand-over", value=target.value)
+        return
+    yield Act(name="start" if known.status == "ready" else "take", value=target.value)
+    if known.handed is not None and known.handed.waits:
+        yield Act(name="refuse", value=target.value)
+    yield Act(name="done", value=target.value, primary=known.status == "started")
+    yield Act(name="hand-over", value=target.value)
 
 
 def _decision_acts(known: StepState, target: Target) -> Iterator[Act]:

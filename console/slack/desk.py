@@ -79,6 +79,7 @@ class FrontDesk:
         self._direct: dict[str, Callable[[Actor, Target], Command]] = {
             "ack": lambda actor, target: Acknowledge(actor=actor, page=target.page),
             "start": lambda actor, target: StartStep(actor=actor, step=target.step),
+            "take": lambda actor, target: StartStep(actor=actor, step=target.step, take=True),
             "confirm": _confirm,
         }
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from models.answers import HandOver
-
 from console.slack.blocks import Block, Choice, choose, said, tell, words, write
 from console.slack.forms import Case, Form, Given, for_, people, scribe_field, text, written_instant
+from models.answers import HandOver, RefuseHandOver
 from models.commands import Command, Done
 from models.playbook import RecordField
 from notifiers.slack import escape
@@ -99,7 +98,16 @@ def _read_hand_over(case: Case, values: Given) -> Command:
     )
 
 
+def _refuse(case: Case) -> list[Block]:
+    return [*_step(case), write("reason", case.t("slack.field.reason"), long=True)]
+
+
+def _read_refuse(case: Case, values: Given) -> Command:
+    return RefuseHandOver(actor=case.actor, step=case.target.step, reason=text(values, "reason"))
+
+
 FORMS = (
+    Form(name="refuse", build=_refuse, read=_read_refuse),
     Form(name="done", build=_done, read=_read_done),
     Form(name="hand-over", build=_hand_over, read=_read_hand_over),
 )

@@ -17,6 +17,7 @@ from notifiers.slack.fake import FakeSlack, Fault
 from tests.acceptance.test_comcheck_channels import Mailbox, mail_server, running, until
 from tests.console.clihouse import bank_in
 from tests.console.slackhouse import QUICK, Scene
+from tests.peers.localslack import LocalSlack
 
 INC = "INC-2026-0001"
 SUZUKI = Actor(person="suzuki-daichi", via="cli")
@@ -72,7 +73,7 @@ async def test_the_incident_goes_on_and_slack_tells_the_truth_when_it_is_back(tm
             assert node.wing is not None
             node.wing.api.budget = Budget({"chat.update": 100_000}, posts_every=0.0)
             node.wing.copies.again_seconds = 0.2
-            scene = Scene(slack=None, node=node, bank=bank)  # type: ignore[arg-type] - this Slack is not pressed
+            scene = Scene(slack=LocalSlack(), node=node, bank=bank)  # never entered: nobody presses
 
             # It begins in Slack.
             declare = Declare(actor=SUZUKI, text="端末が暗号化された", severity="high")
