@@ -62,6 +62,7 @@ class _NotOnDisk(OSError):
 def _fields(message: Message) -> dict[str, Any]:
     """The message as JSON can hold it; a context that it cannot hold must not lose the page."""
     fields: dict[str, Any] = msgspec.structs.asdict(message)
+    fields["acts"] = [act.name for act in message.acts]
     if fields.pop("bundle"):
         fields["keys"] = list(message.keys)
     try:

@@ -114,6 +114,9 @@ ELSEWHERE = {
     "out-of-band": "test_outofband",
     "scope-accept": "test_gates",
     "comcheck": "test_comcheck",
+    **dict.fromkeys(
+        ("inquiry", "message", "message-approve", "message-sent", "message-withdraw"), "test_communication"
+    ),
     "playbook-announce": "test_readers",
     "playbook-read": "test_readers",
 }
