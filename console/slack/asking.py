@@ -15,6 +15,7 @@ from console.slack.slash import Asked
 from console.views.naming import Naming
 from models.commands import Acknowledge, Actor, Command, Declare
 from models.record import STREAM
+from models.rules.pages import asks
 from models.state import Incident
 from notifiers.slack import escape
 
@@ -22,15 +23,37 @@ if TYPE_CHECKING:
     from models.organisation import Role
 
 MAX_INCIDENTS = 12
+MAX_LOOKED_AT = 200
 MAX_ROLES = 40
 Name = Callable[[str], Naming]
 
 
-def command(asked: Asked, actor: Actor, room: str) -> tuple[str | None, Command]:
+def command(asked: Asked, actor: Actor, room: str, house: House) -> tuple[str | None, Command]:
     """What `declare TEXT` and `ack [INCIDENT]` do; the stream None opens an incident."""
     if asked.word == "declare":
         return None, Declare(actor=actor, text=asked.rest, source="slack")
-    return asked.stream or room or "house", Acknowledge(actor=actor)
+    stream = _whole(asked.stream or room, house) or _asking(actor, house)
+    return stream, Acknowledge(actor=actor)
+
+
+def _asking(actor: Actor, house: House) -> str:
+    """The newest open incident with a page that waits for this person; else Hikeshi's own pages."""
+    for name in open_names(house, MAX_LOOKED_AT):
+        if any(asks(page, actor.person or "") for page in house.desk.state(name).open_pages()):
+            return name
+    return "house"
+
+
+def open_names(house: House, most: int) -> list[str]:
+    """Open incidents, the newest first."""
+    newest = (
+        select(STREAM.c.id)
+        .where(STREAM.c.kind == "incident", STREAM.c.status.in_(["open", "resolved"]))
+        .order_by(STREAM.c.opened_at.desc())
+        .limit(most)
+    )
+    with house.record.read() as tx:
+        return list(tx.connection.execute(newest).scalars())
 
 
 def answer(asked: Asked, stream: str, house: House, name: Name) -> Answer:
@@ -64,16 +87,8 @@ def _whole(stream: str, house: House) -> str:
 
 
 def _all(house: House, name: Name) -> list[dict[str, Any]]:
-    """The open incidents, a line each; the gravest are not hidden by the newest."""
-    with house.record.read() as tx:
-        names = list(
-            tx.connection.execute(
-                select(STREAM.c.id)
-                .where(STREAM.c.kind == "incident", STREAM.c.status.in_(["open", "resolved"]))
-                .order_by(STREAM.c.opened_at.desc())
-                .limit(200)
-            ).scalars()
-        )
+    """The open incidents, a line each, the newest first."""
+    names = open_names(house, MAX_LOOKED_AT)
     t = name("house").texts
     if not names:
         return [said(t("slack.nothing-open"))]

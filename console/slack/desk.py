@@ -11,7 +11,6 @@ from functools import partial
 from typing import Any
 
 import orjson
-from sqlalchemy import select
 
 from console.opening import House
 from console.slack import answering, approving, choosing, ending, telling, working
@@ -27,7 +26,6 @@ from models.commands import Acknowledge, Actor, AddEvidence, Command, Confirm, R
 from models.desk import HOUSE, SOMEBODY
 from models.premises import Outcome
 from models.reason import Reason
-from models.record import STREAM
 from models.state import Incident
 from notifiers.acts import Target, read_target
 from notifiers.standing import page_standing
@@ -220,15 +218,9 @@ class FrontDesk:
 
     def _incidents(self) -> str:
         """Open incidents, the newest first, one a line: `id=title`."""
-        with self.house.record.read() as tx:
-            names = list(
-                tx.connection.execute(
-                    select(STREAM.c.id)
-                    .where(STREAM.c.kind == "incident", STREAM.c.status.in_(["open", "resolved"]))
-                    .order_by(STREAM.c.opened_at.desc())
-                    .limit(MAX_INCIDENTS)
-                ).scalars()
-            )
+        from console.slack.asking import open_names  # noqa: PLC0415 - it builds on the board
+
+        names = open_names(self.house, MAX_INCIDENTS)
         desk = self.house.desk
         found = []
         for name in names:
@@ -283,7 +275,8 @@ class FrontDesk:
         if (no := self._stranger(actor, asked.word)) is not None:
             return no
         if asked.word in {"declare", "ack"}:
-            stream, command = asking.command(asked, actor, self._room_of(pressed.channel))
+            room = self._room_of(pressed.channel)
+            stream, command = asking.command(asked, actor, room, self.house)
             return self._put(stream, command, actor)
         stream = asked.stream or self._room_of(pressed.channel)
         return asking.answer(asked, stream, self.house, partial(self._naming, actor=actor))

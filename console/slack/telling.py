@@ -71,17 +71,24 @@ def _timeline(case: Case) -> list[Block]:
         choose(INCIDENT, t("slack.field.incident"), incidents(case), given=case.target.stream),
         write("text", t("slack.field.text"), long=True, given=case.extra.get("text", "")),
         said(
-            tell(t("slack.by"), case.naming.who(case.extra.get("by", ""))),
+            tell(t("slack.by"), case.naming.who(_author(case))),
             tell(t("slack.said-at"), case.extra.get("at", "")),
         ),
     ]
+
+
+def _author(case: Case) -> str:
+    """Who wrote the message: the person of the directory, or the id by which Slack knows them."""
+    by = case.extra.get("by", "")
+    person = case.world.directory.by_slack(by)
+    return person.id if person is not None else by
 
 
 def _read_timeline(case: Case, values: Given) -> Command:
     return TimelineEntry(
         actor=case.actor,
         text=text(values, "text"),
-        said_by=case.extra.get("by", ""),
+        said_by=_author(case),
         source=case.extra.get("source", ""),
         at=instant(case, {"at": case.extra.get("at", "")}, "at"),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from models.fact import Fact
 from tests.console.slackhouse import DUTY, STRANGER, Scene, actions, text_of, war_room
 
 SUZUKI, KATO, SATO = "U0SUZUKI1", "U0KATO001", "U0SATO001"
@@ -157,14 +158,15 @@ async def test_a_severity_a_note_and_a_line_of_the_timeline(tmp_path: Path) -> N
         assert "時系列" in modal["title"]["text"]
         await scene.slack.submit(slack, incident=INC, text="03:05 に無停電電源の警報を見た")
 
-        async def entry() -> object:
+        async def entry() -> list[Fact]:
             return [
                 fact
                 for fact in await scene.facts(INC)
                 if fact.kind in {"timeline.added", "note.added"} and fact.seq > note.seq
             ]
 
-        assert await scene.until(entry)
+        found = await scene.until(entry)
+        assert found[0].data["said_by"] == "sato-kenji"
 
 
 async def test_an_incident_is_declared_by_a_form_and_asked_about(tmp_path: Path) -> None:
@@ -218,3 +220,14 @@ async def test_a_press_that_slack_loses_is_lost_for_nobody(tmp_path: Path) -> No
         assert not await scene.facts(INC, "page.acknowledged")
         await scene.press(slack, slack, "hikeshi:ack")
         await scene.fact(INC, "page.acknowledged")
+
+
+async def test_a_typed_ack_finds_the_page_that_asks(tmp_path: Path) -> None:
+    async with war_room(tmp_path) as scene:
+        await declare(scene)
+        _, person, slack = await scene.first_page(INC)
+        await scene.slack.command(slack, DUTY, "/hikeshi", "ack")
+        assert (await scene.fact(INC, "page.acknowledged")).actor == person
+        # With nothing left to take it says so, and does nothing.
+        await scene.slack.command(slack, DUTY, "/hikeshi", "ack")
+        await scene.told(slack, DUTY, "🚫")

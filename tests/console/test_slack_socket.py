@@ -10,6 +10,7 @@ import pytest
 
 from console.slack import socket as module
 from console.slack.socket import Socket
+from models.clock import monotonic
 from models.state import House
 from tests.console.slackhouse import DUTY, war_room
 
@@ -85,9 +86,9 @@ def test_what_is_wrong_is_said_only_after_a_while_and_in_words() -> None:
         made.connections = 3
         assert "3 connections" in made.problem
         made.connections = 1
-        made._lost_at = module.monotonic() - module.GONE_AFTER_SECONDS - 1
+        made._lost_at = monotonic() - module.GONE_AFTER_SECONDS - 1
         assert "presses do not arrive" in made.problem
-        made._lost_at = module.monotonic()
+        made._lost_at = monotonic()
         assert made.problem == ""
 
     asyncio.run(play())

@@ -214,9 +214,7 @@ ELSEWHERE = {
     "inquiry.counted": "test_communication",
     "role.handed_over": "test_shifts",
     "room.opened": "test_slack_rooms",
-    **dict.fromkeys(
-        ("reply.taken", "trust.proposed", "trust.restored", "trust.withdrawn"), "test_outofband"
-    ),
+    **dict.fromkeys(("reply.taken", "trust.proposed", "trust.restored", "trust.withdrawn"), "test_outofband"),
     "shift.begun": "test_shifts",
     "shift.missed": "test_shifts",
     "shift.passed": "test_shifts",
