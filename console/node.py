@@ -207,7 +207,7 @@ class Node:
             self._loop.call_soon_threadsafe(self.outbox.wake)
         if self.wing is not None:
             streams = [outcome.stream, *(fact.stream for fact in outcome.facts)]
-            self._loop.call_soon_threadsafe(self.wing.stored, streams)
+            self._loop.call_soon_threadsafe(self.wing.stored, streams, outcome.kinds())
         # A due time is never closer than seconds: the page leaves first.
         self._loop.call_soon_threadsafe(self._loop.call_later, 0.05, self.watch.wake)
 

@@ -24,10 +24,11 @@ class Decline(Command):
 
 @dataclass(frozen=True, kw_only=True)
 class ApproveDecision(Command):
-    """The second pair of eyes agrees with what was proposed."""
+    """The second pair of eyes agrees with what was proposed; `proposal`: what was read."""
 
     step: str
     reason: str = ""
+    proposal: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +37,7 @@ class RejectDecision(Command):
 
     step: str
     reason: str
+    proposal: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

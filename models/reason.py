@@ -79,6 +79,7 @@ class Reason(StrEnum):
     NOT_ASKED_TO_CONFIRM = "nothing to confirm"
     NOT_PAGED = "the page has not reached this person"
     NOTHING_PROPOSED = "nothing waits for approval"
+    PROPOSAL_CHANGED = "another proposal has taken the place of the one that was read"
     IN_PERSON = "an approval is given in person"
     NOT_ASKED_FOR_OPINION = "no opinion was asked for"
     NOT_YOURS = "the step is not yours"

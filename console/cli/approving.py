@@ -28,11 +28,12 @@ def approve(
     incident: Incident,
     step: Step,
     reason: Annotated[str, Opt("--reason", metavar="TEXT", show_default=False)] = "",
+    proposal: Annotated[int | None, Opt("--proposal", metavar="N", show_default=False)] = None,
 ) -> None:
     """As the second person, approve what was proposed."""
     from models.answers import ApproveDecision  # noqa: PLC0415
 
-    session.write(session.stream(incident), ApproveDecision, step=step, reason=reason)
+    session.write(session.stream(incident), ApproveDecision, step=step, reason=reason, proposal=proposal)
 
 
 def reject(session: Session, incident: Incident, step: Step, reason: Reason) -> None:

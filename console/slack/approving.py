@@ -9,9 +9,10 @@ from console.slack.forms import Case, Form, Given, NotUnderstood, for_, scribe_f
 from models.commands import Command
 from models.communication import ApproveMessage, Outgoing, RejectMessage
 from models.state import Incident, StreamState
+from notifiers.slack import escape
 
 TEXT, DIGEST = "text.", "digest."
-MAX_LINES, MAX_PIECE, MAX_PIECES = 200, 2_500, 4
+MAX_PIECE, MAX_PIECES = 2_500, 30
 
 
 def message_of(subject: str) -> str:
@@ -41,24 +42,28 @@ def _build(case: Case) -> list[Block]:
         return blocks
     audience = t.word("communication.audience", found.audience)
     blocks.append(said(tell(t("slack.audience"), audience), tell("TLP:", found.tlp)))
+    whole = True
     for name, body in case.extra.items():
         if name.startswith(TEXT):
-            blocks += _body(name.removeprefix(TEXT), body)
-    acts = [Choice(value=one, text=t(f"slack.form.message.{one}")) for one in ("approve", "reject")]
+            shown, all_of_it = _body(name.removeprefix(TEXT), body)
+            blocks += shown
+            whole = whole and all_of_it
+    if not whole:
+        # What was not read is not approved.
+        blocks.append(said(words(t("slack.form.message.too-long"))))
+    possible = ("approve", "reject") if whole else ("reject",)
+    acts = [Choice(value=one, text=t(f"slack.form.message.{one}")) for one in possible]
     blocks.append(choose("act", t("slack.field.choice"), acts, radio=True))
     blocks.append(write("reason", t("slack.field.reason-if-back"), long=True, optional=True))
     return [*blocks, *scribe_field(case)]
 
 
-def _body(lang: str, body: str) -> list[Block]:
-    """The whole text, in as many sections as it takes; a longer one has to be read elsewhere, and says so."""
-    lines = [words(line, 1_000) for line in body.splitlines()[:MAX_LINES]]
-    pieces: list[list[str]] = [[f"[{lang}]"]]
-    for line in lines:
-        if sum(map(len, pieces[-1])) + len(line) > MAX_PIECE:
-            pieces.append([])
-        pieces[-1].append(line or " ")
-    return [said(*piece) for piece in pieces[:MAX_PIECES]]
+def _body(lang: str, body: str) -> tuple[list[Block], bool]:
+    """The text in as many sections as it takes, and whether that was all of it."""
+    escaped = "\n".join(words(line, len(line) + 1) or " " for line in body.splitlines())
+    pieces = escape.pieces(escaped, MAX_PIECE)
+    shown = [said(f"[{lang}]")] + [said(piece) for piece in pieces[:MAX_PIECES]]
+    return shown, len(pieces) <= MAX_PIECES
 
 
 def _read(case: Case, values: Given) -> Command:

@@ -26,53 +26,56 @@ MAX_INCIDENTS = 12
 MAX_LOOKED_AT = 200
 MAX_ROLES = 40
 Name = Callable[[str], Naming]
+MaySee = Callable[[str], bool]
 
 
 def command(asked: Asked, actor: Actor, room: str, house: House) -> tuple[str | None, Command]:
     """What `declare TEXT` and `ack [INCIDENT]` do; the stream None opens an incident."""
     if asked.word == "declare":
         return None, Declare(actor=actor, text=asked.rest, source="slack")
-    stream = _whole(asked.stream or room, house) or _asking(actor, house)
+    stream = whole(asked.stream or room, house) or _asking(actor, house)
     return stream, Acknowledge(actor=actor)
 
 
 def _asking(actor: Actor, house: House) -> str:
-    """The newest open incident with a page that waits for this person; else Hikeshi's own pages."""
-    for name in open_names(house, MAX_LOOKED_AT):
+    """The gravest open incident with a page that waits for this person; else Hikeshi's own pages."""
+    for name in open_names(house):
         if any(asks(page, actor.person or "") for page in house.desk.state(name).open_pages()):
             return name
     return "house"
 
 
-def open_names(house: House, most: int) -> list[str]:
-    """Open incidents, the newest first."""
+def open_names(house: House) -> list[str]:
+    """Open incidents, the gravest first, and of those the newest."""
     newest = (
-        select(STREAM.c.id)
+        select(STREAM.c.id, STREAM.c.severity)
         .where(STREAM.c.kind == "incident", STREAM.c.status.in_(["open", "resolved"]))
         .order_by(STREAM.c.opened_at.desc())
-        .limit(most)
+        .limit(MAX_LOOKED_AT)
     )
     with house.record.read() as tx:
-        return list(tx.connection.execute(newest).scalars())
+        rows = tx.connection.execute(newest).all()
+    rank = house.desk.premises.policy.severity.rank
+    return [row[0] for row in sorted(rows, key=lambda row: -rank(row[1]))]
 
 
-def answer(asked: Asked, stream: str, house: House, name: Name) -> Answer:
+def answer(asked: Asked, stream: str, house: House, name: Name, may_see: MaySee) -> Answer:
     """The answer, in the person's language."""
-    stream = _whole(stream, house)
+    stream = whole(stream, house)
     state = house.desk.state(stream) if stream else None
-    if stream and (not isinstance(state, Incident) or state.at is None):
+    if stream and (not isinstance(state, Incident) or state.at is None or not may_see(stream)):
         naming = name("house")
         return Answer(lines=(naming.texts("slack.no-such-incident", incident=stream),), refused=True)
     make: dict[str, Callable[[], list[dict[str, Any]]]] = {
-        "status": lambda: board.blocks(name(stream)) if stream else _all(house, name),
-        "clocks": lambda: board.clock_blocks(name(stream)) if stream else _all(house, name),
+        "status": lambda: board.blocks(name(stream)) if stream else _all(house, name, may_see),
+        "clocks": lambda: board.clock_blocks(name(stream)) if stream else _all(house, name, may_see),
         "who": lambda: list(_who(asked.rest, name("house"))),
     }
     blocks = make.get(asked.word, lambda: list(_help(name("house"))))()
     return Answer(blocks=tuple(blocks), lines=(name("house").texts("slack.answered"),))
 
 
-def _whole(stream: str, house: House) -> str:
+def whole(stream: str, house: House) -> str:
     """`3` is the incident whose number ends so, if only one does."""
     if not stream.isdecimal():
         return stream
@@ -86,9 +89,9 @@ def _whole(stream: str, house: House) -> str:
     return found[0] if len(found) == 1 else f"INC-?-{int(stream):04d}"
 
 
-def _all(house: House, name: Name) -> list[dict[str, Any]]:
-    """The open incidents, a line each, the newest first."""
-    names = open_names(house, MAX_LOOKED_AT)
+def _all(house: House, name: Name, may_see: MaySee) -> list[dict[str, Any]]:
+    """The open incidents, a line each, the gravest first."""
+    names = [one for one in open_names(house) if may_see(one)]
     t = name("house").texts
     if not names:
         return [said(t("slack.nothing-open"))]

@@ -83,6 +83,9 @@ def choose(  # noqa: PLR0913 - as above
 ) -> Block:
     """One of several, as buttons if they are few and have to be read, else as a list."""
     options = [_option(one, radio=radio) for one in list(choices)[:MAX_OPTIONS]]
+    if not options:
+        # Slack refuses a list with nothing in it, and with it the whole dialog.
+        return said(tell(label, "-"))
     kind = "radio_buttons" if radio and len(options) <= MAX_RADIO else "static_select"
     element: dict[str, Any] = {"type": kind, "action_id": block, "options": options}
     initial = next((one for one in options if one["value"] == given), None)
@@ -94,6 +97,8 @@ def choose(  # noqa: PLR0913 - as above
 def choose_many(block: str, label: str, choices: Iterable[Choice], *, hint: str = "") -> Block:
     """Any number of several."""
     options = [_option(one) for one in list(choices)[:MAX_OPTIONS]]
+    if not options:
+        return said(tell(label, "-"))
     element = {"type": "multi_static_select", "action_id": block, "options": options}
     return _input(block, label, element, optional=True, hint=hint)
 

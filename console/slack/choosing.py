@@ -109,7 +109,19 @@ def _approve(case: Case) -> list[Block]:
 
 
 def _read_approve(case: Case, values: Given) -> Command:
-    return ApproveDecision(actor=case.actor, step=case.target.step, reason=text(values, "reason"))
+    return ApproveDecision(
+        actor=case.actor,
+        for_=for_(values),
+        step=case.target.step,
+        reason=text(values, "reason"),
+        proposal=_shown(case),
+    )
+
+
+def _shown(case: Case) -> int | None:
+    """The proposal that the dialog showed."""
+    number = case.extra.get("proposal", "")
+    return int(number) if number.isdecimal() else 0
 
 
 def _reject(case: Case) -> list[Block]:
@@ -117,7 +129,9 @@ def _reject(case: Case) -> list[Block]:
 
 
 def _read_reject(case: Case, values: Given) -> Command:
-    return RejectDecision(actor=case.actor, step=case.target.step, reason=text(values, "reason"))
+    return RejectDecision(
+        actor=case.actor, step=case.target.step, reason=text(values, "reason"), proposal=_shown(case)
+    )
 
 
 def _opinion(case: Case) -> list[Block]:

@@ -21,9 +21,11 @@ from console.slack.slash import Asked
 from console.texts import texts
 from console.views.naming import Naming
 from console.views.refusals import advice, what
+from console.web.alerts import RefusalBook
 from console.web.running import Run
 from models.commands import Acknowledge, Actor, AddEvidence, Command, Confirm, RecordRefusal, StartStep
 from models.desk import HOUSE, SOMEBODY
+from models.permission import TABLE
 from models.premises import Outcome
 from models.reason import Reason
 from models.state import Incident
@@ -32,6 +34,10 @@ from notifiers.standing import page_standing
 
 VIA = "slack"
 MAX_INCIDENTS = 30
+INSIDERS = frozenset(
+    {"csirt-lead", "csirt-deputy", "csirt-duty", "commander", "scribe", "ciso", "cio", "president"}
+)
+"""Roles that see incidents whose type is private, besides those who were paged."""
 FORMS: dict[str, Form] = {
     form.name: form
     for form in (
@@ -65,6 +71,8 @@ class Answer:
     stream: str = ""
     channel: str = ""
     problem: str = ""
+    silent: bool = False
+    """Nobody is told: a dialog was opened, or whoever reads along must not learn anything."""
 
 
 class FrontDesk:
@@ -74,6 +82,9 @@ class FrontDesk:
         self.house = house
         self._run = run
         self._wake = wake
+        self._refusals = RefusalBook()
+        room = house.institution.settings.slack.room if house.institution.settings.slack else None
+        self._private = frozenset(room.private_for) if room is not None else frozenset()
         self._direct: dict[str, Callable[[Actor, Target], Command]] = {
             "ack": lambda actor, target: Acknowledge(actor=actor, page=target.page),
             "start": lambda actor, target: StartStep(actor=actor, step=target.step),
@@ -116,6 +127,12 @@ class FrontDesk:
         """The files that a dialog is about; nothing is fetched for somebody who may not record it."""
         return await self._run(lambda: self._files(filled, user))
 
+    async def whole(self, asked: Asked) -> Asked:
+        """The request with the incident's whole id for a number alone."""
+        from console.slack.asking import whole  # noqa: PLC0415 - it builds on the board
+
+        return replace(asked, stream=await self._run(lambda: whole(asked.stream, self.house)))
+
     async def typed(self, asked: Asked, pressed: Pressed) -> Answer:
         """What `/hikeshi …` asks for."""
         return await self._run(lambda: self._typed(asked, pressed))
@@ -129,6 +146,8 @@ class FrontDesk:
 
     def _act(self, make: Callable[[Actor, Target], Command], target: Target, pressed: Pressed) -> Answer:
         actor = self.actor(pressed.user)
+        if (no := self._stranger(actor, "press")) is not None:
+            return no
         answer = self._put(target.stream, make(actor, target), actor)
         return self._since(answer, target, actor) if answer.refused else answer
 
@@ -186,29 +205,43 @@ class FrontDesk:
         """Whom the directory does not know is not served, and nobody while Slack is out of band."""
         desk = self.house.desk
         if VIA in desk.distrusted():
-            reason, detail = Reason.CHANNEL_DISTRUSTED, {"channel": VIA}
-        elif actor.person is None:
-            reason, detail = Reason.UNKNOWN_PERSON, {"who": actor.name}
-        else:
+            # Not a word into a channel that is in foreign hands, not even that it is.
+            self._record(actor, command, Reason.CHANNEL_DISTRUSTED)
+            return Answer(refused=True, silent=True)
+        if actor.person is not None:
             return None
-        refusal = RecordRefusal(
-            actor=Actor.machine(VIA),
-            refused=actor.person or SOMEBODY,
-            command=command,
-            reason=reason.value,
-            detail=actor.name,
-        )
-        desk.handle(HOUSE, refusal)
-        return self._refusal(self._naming(HOUSE, actor), reason, detail)
+        self._record(actor, command, Reason.UNKNOWN_PERSON)
+        return self._refusal(self._naming(HOUSE, actor), Reason.UNKNOWN_PERSON, {"who": actor.name})
+
+    def _record(self, actor: Actor, command: str, reason: Reason) -> None:
+        """Write down who was refused, the same once a minute with how often: whoever knocks fills no disk."""
+        desk = self.house.desk
+        count = self._refusals.due(actor.person or SOMEBODY, reason.value, desk.clock.now())
+        if count:
+            refusal = RecordRefusal(
+                actor=Actor.machine(VIA),
+                refused=actor.person or SOMEBODY,
+                command=command,
+                reason=reason.value,
+                detail=actor.name,
+                count=count,
+            )
+            desk.handle(HOUSE, refusal)
 
     def _open(self, form: Form, target: Target, pressed: Pressed, extra: Mapping[str, str]) -> Answer:
         actor = self.actor(pressed.user)
         if (no := self._stranger(actor, form.name)) is not None:
             return no
         extra = dict(extra)
+        if not self.may_see(target.stream, actor):
+            return self._refusal(
+                self._naming(HOUSE, actor), Reason.NO_SUCH_INCIDENT, {"incident": target.stream}
+            )
         if form.name in {"timeline", "evidence"}:
-            extra["incidents"] = self._incidents()
             target = Target(stream=self._room_of(pressed.channel) or target.stream)
+            extra["incidents"] = self._incidents(target.stream, actor)
+        if form.name in {"approve", "reject"}:
+            extra |= self._proposal(target)
         if form.name == "message":
             extra |= approving.texts_of(self.house, self.house.desk.state(target.stream), target.subject)
         case = self.case(target, actor, extra)
@@ -216,14 +249,32 @@ class FrontDesk:
             return self._refusal(case.naming, Reason.NO_SUCH_INCIDENT, {"incident": target.stream})
         return Answer(view=view(form, case, _metadata(target, pressed.channel, extra)))
 
-    def _incidents(self) -> str:
-        """Open incidents, the newest first, one a line: `id=title`."""
+    def _proposal(self, target: Target) -> dict[str, str]:
+        """Which proposal is shown: that one is approved, and no other that may have come in its place."""
+        state = self.house.desk.state(target.stream)
+        known = state.steps.get(target.step) if isinstance(state, Incident) else None
+        return {"proposal": str(known.proposed.seq)} if known is not None and known.proposed else {}
+
+    def may_see(self, stream: str, actor: Actor) -> bool:
+        """Whether somebody may see an incident of a private type: who leads or answers it, or was paged."""
+        state = self.house.desk.state(stream) if stream else None
+        if not isinstance(state, Incident) or not self._private & set(state.playbooks):
+            return True
+        paged = {
+            one.person for page in state.pages.values() for people in page.reached.values() for one in people
+        }
+        world = self.house.desk.world(state)
+        roles = world.roles_of(state, actor.person or "")
+        return actor.person in paged or bool(roles & set(INSIDERS))
+
+    def _incidents(self, first: str, actor: Actor) -> str:
+        """Open incidents one a line (`id=title`): that of the channel first, then the gravest."""
         from console.slack.asking import open_names  # noqa: PLC0415 - it builds on the board
 
-        names = open_names(self.house, MAX_INCIDENTS)
         desk = self.house.desk
+        names = [name for name in open_names(self.house) if name != first and self.may_see(name, actor)]
         found = []
-        for name in names:
+        for name in [*([first] if first else []), *names][:MAX_INCIDENTS]:
             state = desk.state(name)
             title = (desk.texts(name).get(state.title) or "") if isinstance(state, Incident) else ""
             found.append(f"{name}={' '.join(title.split())[:60]}")
@@ -239,8 +290,18 @@ class FrontDesk:
         actor = self.actor(user)
         if (no := self._stranger(actor, "evidence")) is not None:
             return no
-        _, _, extra = _read_metadata(str(filled.get("private_metadata") or ""))
+        target, _, extra = _read_metadata(str(filled.get("private_metadata") or ""))
+        stream = text(given(filled), telling.INCIDENT) or target.stream
+        state = self.house.desk.state(stream) if stream and stream != "-" else None
+        if isinstance(state, Incident) and not self._may_keep(state, actor):
+            # Nothing is fetched for it: the rules say no, and record it.
+            return self._put(stream, AddEvidence(actor=actor, source="-", description="-"), actor)
         return extra.get("files", "").split() or Answer(problem="no-file")
+
+    def _may_keep(self, state: Incident, actor: Actor) -> bool:
+        world = self.house.desk.world(state)
+        allowed = world.policy.permissions.get("evidence", TABLE["evidence"])
+        return bool(world.roles_of(state, actor.person or "") & set(allowed))
 
     def _submit(
         self, form: Form, filled: Mapping[str, Any], pressed: Pressed, kept: Fetched | None = None
@@ -279,7 +340,8 @@ class FrontDesk:
             stream, command = asking.command(asked, actor, room, self.house)
             return self._put(stream, command, actor)
         stream = asked.stream or self._room_of(pressed.channel)
-        return asking.answer(asked, stream, self.house, partial(self._naming, actor=actor))
+        seen = partial(self.may_see, actor=actor)
+        return asking.answer(asked, stream, self.house, partial(self._naming, actor=actor), seen)
 
 
 def _confirm(actor: Actor, target: Target) -> Command:

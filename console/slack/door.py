@@ -1,8 +1,8 @@
 """Where Slack comes in: presses, dialogs, the slash command and shortcuts become commands of that person.
 
-Slack wants an answer within three seconds and may bring the same press twice, late, or not at all. So every
-press is answered before anything is done; what is done has one effect however often it comes, because the
-rules say so; and each message carries a link and a command for the press that gets lost.
+Slack wants an answer within three seconds and may bring the same press twice, late, or not at all. What is
+pressed is recorded and then answered, or answered in time and told after; it has one effect however often it
+comes; and each message carries a link and a command for the press that gets lost.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from slack_bolt.async_app import AsyncApp
+from slack_bolt.authorization import AuthorizeResult
 
 from console.opening import House
 from console.slack import answers, slash
@@ -27,9 +28,9 @@ from notifiers.acts import Target, read_target
 from notifiers.slack.api import CallFailed, SlackApi
 from notifiers.slack.buttons import act_name
 
-SUBMIT_SECONDS = 2.0
-"""A dialog is answered by then: at three seconds Slack tells the person that it did not work."""
-REMEMBERED = 5_000
+ANSWER_SECONDS = 2.0
+"""Slack is answered by then: at three seconds it tells the person that it did not work."""
+REMEMBERED, REMEMBERED_DIALOGS = 5_000, 500
 AT_ONCE = 50
 COMMAND = "/hikeshi"
 EVIDENCE = "evidence"
@@ -64,13 +65,16 @@ class Door:
         self.api = api
         self.touched = touched
         self._seen: OrderedDict[str, None] = OrderedDict()
+        self._submitted: OrderedDict[str, asyncio.Task[Answer]] = OrderedDict()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._slots = asyncio.Semaphore(AT_ONCE)
         self._token = token
         self.app = AsyncApp(
-            token=None,  # the client has it, and no default of the environment is to be taken
             signing_secret=signing_secret or "-",
             client=api.client,
+            # Bolt's own asks Slack who the token is before the first press: while Slack does not answer, that
+            # would lose presses, and nothing here needs it.
+            authorize=_authorized(token),
             logger=logging.getLogger("hikeshi.slack.bolt"),
         )
         self.app.action(re.compile(r"^hikeshi:"))(self._on_press)
@@ -84,112 +88,122 @@ class Door:
         if self._tasks:
             await asyncio.wait(list(self._tasks), timeout=2)
 
-    # -- what bolt calls: answered at once, done after ------------------------------------------------------
+    # -- what bolt calls ------------------------------------------------------------------------------------
 
     async def _on_press(self, ack: Ack, body: dict[str, Any], action: dict[str, Any]) -> None:
-        await ack()
         key = f"{_user(body)} {action.get('action_ts')} {action.get('action_id')} {action.get('value')}"
-        if self._is_new(key):
-            self._later(body, partial(self._press, body, action))
+        await self._once(key, ack, body, partial(self._press, body, action))
 
     async def _on_command(self, ack: Ack, body: dict[str, Any]) -> None:
-        await ack()
-        if self._is_new(f"{_user(body)} {body.get('trigger_id')}"):
-            self._later(body, partial(self._typed, body))
+        await self._once(f"{_user(body)} {body.get('trigger_id')}", ack, body, partial(self._typed, body))
 
     async def _on_shortcut(self, ack: Ack, body: dict[str, Any]) -> None:
-        await ack()
-        if self._is_new(f"{_user(body)} {body.get('trigger_id')}"):
-            self._later(body, partial(self._shortcut, body))
+        key = f"{_user(body)} {body.get('trigger_id')}"
+        await self._once(key, ack, body, partial(self._shortcut, body))
 
     async def _on_event(self, ack: Ack) -> None:
         """What else happens there is none of our business, and is not sent again."""
         await ack()
 
+    async def _once(self, key: str, ack: Ack, body: Body, work: Callable[[], Awaitable[Answer]]) -> None:
+        """Do it, then answer, and then tell; answer first only if the work takes too long for Slack.
+
+        A press that is recorded before it is answered is not lost by a crash: its presser is told that it did
+        not work. One that comes twice is the same press.
+        """
+        if key in self._seen:
+            await ack()
+            return
+        self._seen[key] = None
+        if len(self._seen) > REMEMBERED:
+            self._seen.popitem(last=False)
+        task = asyncio.create_task(self._supervised(work))
+        self._keep(task)
+        await asyncio.wait([task], timeout=ANSWER_SECONDS)
+        await ack()
+        self._keep(asyncio.create_task(self._tell_of(body, task)))
+
     async def _on_submit(self, ack: Ack, body: dict[str, Any], view: dict[str, Any]) -> None:
         """A dialog stays open with what is wrong in it, if that is known in time; else it is told after."""
-        task = asyncio.create_task(self._submit(body, view))
-        self._keep(task)
-        try:
-            answer = await asyncio.wait_for(asyncio.shield(task), SUBMIT_SECONDS)
-        except TimeoutError:
+        key = f"{_user(body)} {view.get('id')} {view.get('hash')}"
+        task = self._submitted.get(key)
+        again = task is not None
+        if task is None:
+            task = asyncio.create_task(self._supervised(partial(self._submit, body, view)))
+            self._submitted[key] = task
+            self._keep(task)
+            if len(self._submitted) > REMEMBERED_DIALOGS:
+                self._submitted.popitem(last=False)
+        await asyncio.wait([task], timeout=ANSWER_SECONDS)
+        if not task.done():
             await ack()
-            self._later(body, partial(self._told_late, body, task))
+        elif await self._answer_dialog(ack, view, task.result()):
+            # It is still open: what is sent next from it is something else.
+            self._submitted.pop(key, None)
             return
-        except Exception as error:
-            log.exception("a dialog failed")
-            answer = Answer(problem=type(error).__name__)
-        await self._answer_dialog(ack, body, view, answer)
+        if not again:
+            self._keep(asyncio.create_task(self._tell_of(body, task)))
 
-    async def _answer_dialog(self, ack: Ack, body: Body, view: Body, answer: Answer) -> None:
+    async def _answer_dialog(self, ack: Ack, view: Body, answer: Answer) -> bool:
+        """Whether the dialog stays open: with errors, or as another one."""
         if answer.view is not None:
             await ack(response_action="update", view=answer.view)
-            return
+            return True
         errors = answers.dialog_errors(answer, view)
         if errors:
             await ack(response_action="errors", errors=errors)
         else:
             await ack()
-            self._later(body, partial(self._tell, body, answer))
-
-    async def _told_late(self, body: Body, task: asyncio.Task[Answer]) -> None:
-        await self._tell(body, await task)
-
-    def _is_new(self, key: str) -> bool:
-        """Whether this press has not come before; Slack may deliver one twice."""
-        if key in self._seen:
-            return False
-        self._seen[key] = None
-        if len(self._seen) > REMEMBERED:
-            self._seen.popitem(last=False)
-        return True
-
-    def _later(self, body: Body, work: Callable[[], Awaitable[Any]]) -> None:
-        self._keep(asyncio.create_task(self._supervised(body, work)))
+        return bool(errors)
 
     def _keep(self, task: asyncio.Task[Any]) -> None:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _supervised(self, body: Body, work: Callable[[], Awaitable[Any]]) -> None:
-        async with self._slots:
-            tried = await attempt_async("slack", work)
-        if tried.error is not None:
-            failed = Answer(problem=type(tried.error).__name__)
-            await attempt_async("slack", partial(self._tell, body, failed))
+    async def _supervised(self, work: Callable[[], Awaitable[Answer]]) -> Answer:
+        tried = await attempt_async("slack", work)
+        if tried.error is not None or tried.value is None:
+            return Answer(problem="other")
+        return tried.value
+
+    async def _tell_of(self, body: Body, task: asyncio.Task[Answer]) -> None:
+        """Only the telling takes a slot: a Slack that hangs holds up no other press."""
+        answer = await task
+        if not answer.silent:
+            async with self._slots:
+                await attempt_async("slack", partial(self._tell, body, answer))
 
     # -- what is done ---------------------------------------------------------------------------------------
 
-    async def _press(self, body: Body, action: Mapping[str, Any]) -> None:
+    async def _press(self, body: Body, action: Mapping[str, Any]) -> Answer:
         name = act_name(str(action.get("action_id") or ""))
         try:
             target = read_target(str(action.get("value") or ""))
         except ValueError:
-            await self._tell(body, Answer(problem="button"))
-            return
+            return Answer(problem="button")
         pressed = Pressed(user=_user(body), channel=_channel(body))
         if name in self.front.direct:
             answer = await self.front.act(name, target, pressed)
-            await self._tell(body, answer)
         else:
-            await self._open(body, name, target, pressed, {})
+            answer = await self._open(body, name, target, pressed, {})
         # Also when nothing was done: an old button has to say what has happened since.
         self.touched.touch(target.stream)
+        return answer
 
     async def _open(
         self, body: Body, name: str, target: Target, pressed: Pressed, extra: Mapping[str, str]
-    ) -> None:
+    ) -> Answer:
         answer = await self.front.open(name, target, pressed, extra)
         if answer.view is None:
-            await self._tell(body, answer)
-            return
+            return answer
         try:
             await self.api.call(
                 "views.open", soon=True, trigger_id=body.get("trigger_id", ""), view=answer.view
             )
         except CallFailed as failed:
             log.warning("a dialog could not be opened: %s", failed)
-            await self._tell(body, Answer(problem="dialog"))
+            return Answer(problem="dialog")
+        return Answer(silent=True)
 
     async def _submit(self, body: Body, view: Mapping[str, Any]) -> Answer:
         name = act_name(str(view.get("callback_id") or ""))
@@ -220,22 +234,20 @@ class Door:
                 return answer
         return replace(answer, lines=tuple(told))
 
-    async def _typed(self, body: Body) -> None:
+    async def _typed(self, body: Body) -> Answer:
         pressed = Pressed(user=_user(body), channel=str(body.get("channel_id") or ""))
-        asked = slash.parse(str(body.get("text") or ""))
+        asked = await self.front.whole(slash.parse(str(body.get("text") or "")))
         if asked.form:
-            await self._open(body, asked.form, Target(stream=asked.stream), pressed, {})
-            return
+            return await self._open(body, asked.form, Target(stream=asked.stream), pressed, {})
         answer = await self.front.typed(asked, pressed)
-        await self._tell(body, answer)
         if answer.stream:
             self.touched.touch(answer.stream)
+        return answer
 
-    async def _shortcut(self, body: Body) -> None:
+    async def _shortcut(self, body: Body) -> Answer:
         name = str(body.get("callback_id") or "").removeprefix("hikeshi_")
         pressed = Pressed(user=_user(body), channel=_channel(body))
-        extra = answers.of_message(body)
-        await self._open(body, name, Target(stream=""), pressed, extra)
+        return await self._open(body, name, Target(stream=""), pressed, answers.of_message(body))
 
     # -- telling --------------------------------------------------------------------------------------------
 
@@ -260,6 +272,13 @@ class Door:
         except CallFailed as failed:
             # Nothing is lost: what was done is on record, and the messages show it.
             log.warning("the person could not be told: %s", failed)
+
+
+def _authorized(token: str) -> Callable[..., Awaitable[AuthorizeResult]]:
+    async def authorize(enterprise_id: str | None = None, team_id: str | None = None) -> AuthorizeResult:
+        return AuthorizeResult(enterprise_id=enterprise_id, team_id=team_id, bot_token=token)
+
+    return authorize
 
 
 def _user(body: Body) -> str:

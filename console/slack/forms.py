@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from console.slack.blocks import MAX_TITLE, Block, Choice, choose, plain
@@ -17,12 +17,15 @@ from console.views.times import read_instant
 from models.commands import Actor, Command
 from models.errors import NaiveInstant
 from models.permission import TABLE
+from models.rules.common import LEEWAY
 from models.state import ENDED, Incident, StreamState
 from models.world import World
 from notifiers.acts import Target
 
 FOR = "for"
 MAX_PEOPLE = 100
+SHAPE = "%Y-%m-%dT%H:%M"
+ONE_DAY = timedelta(days=1)
 Given = Mapping[str, str | list[str]]
 
 
@@ -125,18 +128,27 @@ def instant(case: Case, values: Given, block: str) -> datetime | None:
 
 
 def written_instant(case: Case, value: str) -> str:
-    """`03:10`, `11-23 03:10` or a full one, with the institution's zone if none is given."""
+    """`03:10`, `11-23 03:10` or a full one, with the institution's zone if none is given.
+
+    People write about what has happened: a time without its day, or a day without its year, that would lie
+    ahead is the last one there was.
+    """
     zone = case.naming.times.zone
     now = case.naming.now.astimezone(zone)
-    plain_form = value.strip().replace("/", "-").replace(" ", "T")
-    for shape in ("%H:%M", "%m-%dT%H:%M", "%Y-%m-%dT%H:%M"):
+    written = value.strip().replace("/", "-").replace(" ", "T")
+    for given_ in (
+        written,
+        f"{now.year}-{written}",
+        f"{now.year - 1}-{written}",
+        f"{now:%Y-%m-%d}T{written}",
+        f"{now - ONE_DAY:%Y-%m-%d}T{written}",
+    ):
         try:
-            found = datetime.strptime(plain_form, shape)  # noqa: DTZ007 - its zone is put in below
+            found = datetime.strptime(given_, SHAPE).replace(tzinfo=zone)
         except ValueError:
             continue
-        year = found.year if "%Y" in shape else now.year
-        day = found.replace(year=year) if "%m" in shape else found.replace(now.year, now.month, now.day)
-        return day.replace(tzinfo=zone).isoformat()
+        if given_ == written or found <= now + LEEWAY:
+            return found.isoformat()
     return value.strip()
 
 

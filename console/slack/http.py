@@ -21,7 +21,8 @@ from models.clock import monotonic
 PATH = "/slack/events"
 MAX_BODY = 1_048_576
 WITHIN_SECONDS = 3.0
-WINDOW_SECONDS = 360.0
+WINDOW_SECONDS = 660.0
+"""Longer than a signature can count: five minutes to each side, clocks differ."""
 MAX_SEEN = 20_000
 MAX_HEADER = 200
 

@@ -113,7 +113,8 @@ class Socket:
     async def _watch(self, stop: asyncio.Event) -> None:
         """Until the connection is gone for good; the client renews what Slack closes by itself."""
         while not stop.is_set() and self._handler is not None:
-            up = await self._handler.client.is_connected()
+            tried = await attempt_async("slack socket", self._handler.client.is_connected)
+            up = tried.value is True
             if up:
                 self._lost_at = None
             elif self._lost_at is None:

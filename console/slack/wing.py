@@ -19,12 +19,13 @@ from console.slack.door import Door
 from console.slack.http import PATH, SignedDoor
 from console.slack.rooms import Rooms
 from console.slack.socket import Socket
+from console.web.alerts import RefusalBook
 from models.commands import Actor, Impair, RecordRefusal
 from models.desk import HOUSE, SOMEBODY
 from models.installation import SlackSettings
 from models.record import STREAM
 from models.state import House as HouseState
-from models.supervised import attempt_async, wait
+from models.supervised import attempt_async, forever, wait
 from notifiers.composing import Link
 from notifiers.slack.api import SlackApi
 from notifiers.slack.copies import Copies
@@ -32,7 +33,7 @@ from notifiers.slack.copies import Copies
 WATCH_SECONDS = 2.0
 PART = "slack-socket"
 REMEMBERED = 2_000
-REFUSALS_PER_MINUTE = 1
+TRUSTED_AGAIN = "trust.restored"
 log = logging.getLogger("hikeshi.slack")
 Run = Callable[[Callable[[], Any]], Awaitable[Any]]
 
@@ -57,6 +58,8 @@ class Wing:
         self._run = run
         self._seen: dict[str, int] = {}
         self._changed = asyncio.Event()
+        self._refusals = RefusalBook()
+        self._tasks: set[asyncio.Task[Any]] = set()
         self.api = SlackApi(
             token=token, base_url=settings.base_url, timeout_seconds=settings.timeout.total_seconds()
         )
@@ -96,10 +99,22 @@ class Wing:
         if self.rooms is not None:
             self.rooms.touch(stream)
 
-    def stored(self, streams: Iterable[str]) -> None:
-        """Facts were stored here."""
+    def stored(self, streams: Iterable[str], kinds: Iterable[str]) -> None:
+        """Facts of these kinds were stored here."""
         for stream in set(streams):
             self.touch(stream)
+        if TRUSTED_AGAIN in kinds:
+            # What happened while nothing was sent there is shown now.
+            self._keep(asyncio.get_running_loop().create_task(self._catch_up()))
+
+    async def _catch_up(self) -> None:
+        await attempt_async("slack copies", self.copies.touch_all)
+        self._seen = {}
+        self._changed.set()
+
+    def _keep(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     def look(self) -> None:
         """Another process has written: which streams, is found out soon."""
@@ -117,13 +132,20 @@ class Wing:
         return found
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Serve until `stop`."""
-        jobs = [self.copies.run(stop), self._watch(stop), self._look(stop)]
+        """Serve until `stop`. A part that ends by a fault of ours is begun anew, and not in silence."""
+        jobs: dict[str, Callable[[asyncio.Event], Awaitable[None]]] = {
+            "copies": self.copies.run,
+            "watch": self._watch,
+            "look": self._look,
+        }
         if self.rooms is not None:
-            jobs.append(self.rooms.keep_true(stop))
+            jobs["rooms"] = self.rooms.keep_true
         if self.socket is not None:
-            jobs.append(self.socket.run(stop))
-        tasks = [asyncio.create_task(job) for job in jobs]
+            jobs["socket"] = self.socket.run
+        tasks = [
+            asyncio.create_task(forever(f"slack {name}", stop, partial(job, stop)))
+            for name, job in jobs.items()
+        ]
         try:
             await stop.wait()
         finally:
@@ -174,13 +196,19 @@ class Wing:
         return found
 
     def _refused(self, why: str) -> None:
-        """A request that Slack did not sign is recorded; the desk sums up the same within a minute."""
-        asyncio.get_running_loop().create_task(
-            attempt_async("slack refusal", partial(self._run, lambda: self._record(why)))
-        )
+        """A request that Slack did not sign: recorded once a minute for each reason, with how often."""
+        count = self._refusals.due("slack", why, self._house.desk.clock.now())
+        if count:
+            record = partial(self._run, lambda: self._record(why, count))
+            self._keep(asyncio.get_running_loop().create_task(attempt_async("slack refusal", record)))
 
-    def _record(self, why: str) -> None:
+    def _record(self, why: str, count: int) -> None:
         refusal = RecordRefusal(
-            actor=Actor.machine("slack"), refused=SOMEBODY, command="slack", reason=why, detail=why
+            actor=Actor.machine("slack"),
+            refused=SOMEBODY,
+            command="slack",
+            reason=why,
+            detail=why,
+            count=count,
         )
         self._house.desk.handle(HOUSE, refusal)

@@ -55,7 +55,7 @@ def awaits(state: Incident, page: Page, name: str) -> bool:
 def approve(state: Incident, command: ApproveDecision, world: World) -> Decided:
     """The second person agrees: what was proposed is decided now (FSA-2.5.2.4-B1)."""
     require(command, "approve", state, world)
-    planned, proposed = _proposal(state, command.step, world)
+    planned, proposed = _proposal(state, command.step, command.proposal, world)
     if command.for_ is not None:
         # An approval that is unconfirmed is none: a scribe could be both pairs of eyes.
         raise Refused(Reason.IN_PERSON, {"who": command.for_, "step": planned.key})
@@ -81,13 +81,16 @@ def reject(state: Incident, command: RejectDecision, world: World) -> Decided:
     """The second person does not agree: the decision is asked for again."""
     require(command, "approve", state, world)
     reason = text(command.reason, "reason")
-    planned, proposed = _proposal(state, command.step, world)
+    planned, proposed = _proposal(state, command.step, command.proposal, world)
     entitled = _second(state, planned, proposed, command.who, world)
     data = {"step": planned.key, "proposal": proposed.seq, "choice": proposed.choice, "authority": entitled}
     return [Draft(kind="decision.rejected", data=data, texts={"reason": reason})]
 
 
-def _proposal(state: Incident, step: str, world: World) -> tuple[PlannedStep, ProposedDecision]:
+def _proposal(
+    state: Incident, step: str, read: int | None, world: World
+) -> tuple[PlannedStep, ProposedDecision]:
+    """The proposal that waits. Raises Refused if there is none, or another than the one that was read."""
     must_not_have_ended(state)
     planned, known = find_step(state, world, step)
     if known.proposed is None:
@@ -95,6 +98,11 @@ def _proposal(state: Incident, step: str, world: World) -> tuple[PlannedStep, Pr
             raise Refused(Reason.ALREADY, {"what": f"{planned.key}: {known.choice} ({known.done_by})"})
         raise Refused(Reason.NOTHING_PROPOSED, {"step": planned.key})
     must_be_undecided(state, planned, known)
+    if read is not None and read != known.proposed.seq:
+        raise Refused(
+            Reason.PROPOSAL_CHANGED,
+            {"step": planned.key, "choice": known.proposed.choice, "who": known.proposed.by},
+        )
     return planned, known.proposed
 
 

@@ -33,6 +33,10 @@ KEPT_TRUE_FOR = timedelta(days=14)
 MAX_COPIES, MAX_ROWS, MAX_IN_ONE = 200, 1_000, 100
 EVERY_SECONDS = 1.0
 AGAIN_SECONDS = 30.0
+GONE = frozenset(
+    {"message_not_found", "cant_update_message", "edit_window_closed", "channel_not_found", "is_archived"}
+)
+"""What says that one message cannot be edited any more; anything else is about Slack or the set-up."""
 log = logging.getLogger("hikeshi.slack")
 Run = Callable[[Callable[[], Any]], Awaitable[Any]]
 
@@ -66,10 +70,15 @@ class Copies:
         self._dirty[stream] = None
         self._woken.set()
 
-    async def run(self, stop: asyncio.Event) -> None:
-        """Keep copies true until `stop`."""
+    async def touch_all(self) -> None:
+        """Everything may have changed: at the start, and when Slack is trusted again."""
         for stream in await self._run(self._lately):
             self.touch(stream)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Keep copies true until `stop`."""
+        while not stop.is_set() and (await attempt_async("slack copies", self.touch_all)).error is not None:
+            await wait(stop, EVERY_SECONDS)
         while not stop.is_set():
             self._woken.clear()
             streams, self._dirty = list(self._dirty), {}
@@ -93,8 +102,7 @@ class Copies:
         return whole
 
     async def _edit(self, edit: Edit) -> bool:
-        # Of a message in several posts the last one is edited: that is where the buttons are.
-        body = render.split(render.render(edit.message))[-1]
+        body = _edited(edit.message)
         try:
             await self._api.call(
                 "chat.update",
@@ -105,14 +113,16 @@ class Copies:
                 metadata=body.metadata,
             )
         except CallFailed as failed:
-            self.error = failed.failed.error
-            if failed.failed.retry != "never":
+            if failed.name not in GONE:
+                # Slack is away, or the set-up has to be mended: the copy is to be true after that.
+                self.error = failed.failed.error
                 return False
-            # Somebody deleted it, or we may no longer edit it: it will never be true, and is let be.
+            # Somebody deleted it, or its time is over: it will never be true, and is let be.
             log.info("a copy can no longer be edited: %s", failed)
+            gone = failed.name
         else:
-            self.error = ""
-        await self._run(lambda: self._keep(edit.mirror, self.error))
+            self.error = gone = ""
+        await self._run(lambda: self._keep(edit.mirror, gone))
         return True
 
     # -- in the thread of the record ------------------------------------------------------------------------
@@ -178,6 +188,18 @@ class Copies:
         kept = Mirror(id=mirror.id, stream=mirror.stream, place=mirror.place, shown=mirror.shown, error=error)
         with self._desk.record.begin() as tx:
             keep(tx, kept, self._desk.clock.now())
+
+
+def _edited(message: Message) -> render.SlackMessage:
+    """What the post says from now on. Of a message in several posts the last one is edited: the buttons are
+    there, and what has become of the matter is said there too.
+    """
+    posts = render.split(render.render(message))
+    if len(posts) == 1:
+        return posts[0]
+    before = render.split(render.render(structs.replace(message, standing="")))
+    lead = render.standing_block(message)
+    return structs.replace(before[-1], blocks=(*([lead] if lead else ()), *before[-1].blocks))
 
 
 def _is_fresh(message: Message, *, buttons: bool) -> bool:

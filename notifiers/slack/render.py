@@ -66,12 +66,20 @@ def render(message: Message) -> SlackMessage:
         return without_blocks(body, f"{type(error).__name__}: {error}")
 
 
+def standing_block(message: Message) -> dict[str, Any] | None:
+    """What has become of the matter, as a block of its own; None if there is nothing to say."""
+    return _section(_standing(message)) if message.standing else None
+
+
+def _standing(message: Message) -> str:
+    return escape.bold(escape.escape(rendering.cut(rendering.clean(message.standing), MAX_STANDING)))
+
+
 def _with_standing(rendered: rendering.Rendered, message: Message) -> rendering.Rendered:
     """What has become of the matter stands directly under the head: an old message must not look open."""
     if not message.standing:
         return rendered
-    said = escape.bold(escape.escape(rendering.cut(rendering.clean(message.standing), MAX_STANDING)))
-    return msgspec.structs.replace(rendered, paragraphs=(said, *rendered.paragraphs))
+    return msgspec.structs.replace(rendered, paragraphs=(_standing(message), *rendered.paragraphs))
 
 
 def _payload(message: Message) -> dict[str, Any]:

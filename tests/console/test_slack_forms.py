@@ -126,11 +126,14 @@ def test_a_form_that_nothing_was_filled_into_raises_no_surprise(desk: Desk, lang
 def test_times_are_read_as_people_write_them(desk: Desk) -> None:
     made = case(desk, "ja", Target(stream=INC))
     for written, read in (
-        ("03:10", "2026-11-23T03:10:00+09:00"),
+        ("02:50", "2026-11-23T02:50:00+09:00"),
         ("11-22 23:55", "2026-11-22T23:55:00+09:00"),
         ("11/22 23:55", "2026-11-22T23:55:00+09:00"),
         ("2026-11-22 23:55", "2026-11-22T23:55:00+09:00"),
         ("2026-11-22T23:55:00Z", "2026-11-22T23:55:00Z"),
+        # What would lie ahead has happened the day, or the year, before.
+        ("23:50", "2026-11-22T23:50:00+09:00"),
+        ("12-31 23:50", "2025-12-31T23:50:00+09:00"),
         ("unknown", "unknown"),
         ("さっき", "さっき"),
     ):
