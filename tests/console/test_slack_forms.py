@@ -18,6 +18,7 @@ from console.texts import texts
 from console.views.naming import Naming
 from models.clock import ExerciseClock
 from models.commands import Actor, Declare, SetSeverity
+from models.communication import Outgoing
 from models.desk import Desk
 from models.premises import Premises
 from models.record import Record
@@ -166,3 +167,26 @@ def test_a_button_that_is_not_ours_is_about_nothing(value: str) -> None:
 def test_a_button_comes_back_as_it_was_made() -> None:
     for made in (Target(stream=INC), Target(stream=INC, page=12, subject="step:ransomware/isolate-segment")):
         assert read_target(made.value) == made
+
+
+@LANGS
+def test_a_text_that_cannot_be_read_whole_cannot_be_approved(desk: Desk, lang: str) -> None:
+    """What was not read is not approved: only sending back is left."""
+    made = desk.incident(INC)
+    made.outgoing["MSG-001"] = Outgoing(id="MSG-001", audience="press", tlp="CLEAR", chain=["pr"])
+    target = Target(stream=INC, subject="message:MSG-001/pr")
+    short = "\n".join(f"{number} 行目 <!channel>" for number in range(400))
+    shown = view(FORMS["message"], case(desk, lang, target, **{"text.ja": short}), "{}")
+    assert "399 行目" in str(shown)
+    assert [one["value"] for one in _options(shown)] == ["approve", "reject"]
+    long = "\n".join(f"{number} 行目 {'x' * 400}" for number in range(400))
+    shown = view(FORMS["message"], case(desk, lang, target, **{"text.ja": long}), "{}")
+    View(**shown).validate_json()
+    assert [one["value"] for one in _options(shown)] == ["reject"]
+    assert "hikeshi message show" in str(shown)
+
+
+def _options(shown: dict[str, Any]) -> list[dict[str, Any]]:
+    [act] = [one for one in shown["blocks"] if one.get("block_id") == "act"]
+    found: list[dict[str, Any]] = act["element"]["options"]
+    return found
