@@ -31,9 +31,10 @@ def test_of_several_posts_the_last_says_it_because_it_is_the_one_that_is_edited(
     message: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(render, "MAX_TOTAL", render.PART_ROOM + 400)
-    sent = render.split(render.render(structs.replace(message(), acts=(ACK,))))
+    long = message(what="長" * 550, then="長" * 500)
+    sent = render.split(render.render(structs.replace(long, acts=(ACK,))))
     assert len(sent) > 1
-    body = _edited(structs.replace(message(), standing=TAKEN))
+    body = _edited(structs.replace(long, standing=TAKEN))
     assert "受領しました" in body.blocks[0]["text"]["text"]
     assert f"({len(sent)}/{len(sent)})" in texts(body)
 
