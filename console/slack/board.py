@@ -109,7 +109,9 @@ def _phases(state: Incident, naming: Naming) -> str:
 def _people(state: Incident, naming: Naming) -> Block:
     t = naming.texts
     named = [
-        tell(t(f"slack.{role}"), naming.holders(role) if role in state.assigned else t("slack.not-named"))
+        tell(
+            f"{t(f'slack.{role}')}:", naming.holders(role) if role in state.assigned else t("slack.not-named")
+        )
         for role in ("commander", "scribe")
     ]
     return said(*named)
@@ -145,6 +147,9 @@ def _steps(state: Incident, naming: Naming, *, decisions: bool) -> Iterator[str]
             continue
         if (planned.step.kind == "decision") is decisions:
             owner = known.owner or planned.step.authority or planned.step.owner
+            if known.proposed is not None:
+                # It is the second person's turn now.
+                owner = planned.step.approver or owner
             open_steps.append((known.limit_at is None, known.limit_at, known, naming.title(planned), owner))
     for _, _, known, title, owner in sorted(open_steps, key=_first)[:MAX_STEPS]:
         yield _step(known, title, owner, naming)
@@ -158,9 +163,11 @@ def _first(row: tuple[bool, Any, StepState, str, str | None]) -> tuple[bool, flo
 
 def _step(known: StepState, title: str, owner: str | None, naming: Naming) -> str:
     sign = {"started": "▶", "held": "⛔"}.get(known.status, "▫")
-    limit = f" ⏱ {naming.times.left(known.limit_at, naming.now)}" if known.limit_at else ""
+    limit = f" {words(f'⏱ {naming.times.left(known.limit_at, naming.now)}')}" if known.limit_at else ""
     who = naming.who(known.started_by) if known.started_by else naming.holders(owner)
-    return f"{sign} {words(title, 120)} – {words(who, 80)}{words(limit)}"
+    if known.proposed is not None:
+        who = naming.texts("slack.board.proposed", who=naming.holders(owner))
+    return f"{sign} {words(title, 120)} – {words(who, 80)}{limit}"
 
 
 def _pages(state: Incident, naming: Naming) -> Iterator[str]:

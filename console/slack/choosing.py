@@ -42,6 +42,7 @@ def _question(case: Case) -> Iterator[Block]:
         tell(t("slack.recommended"), recommended),
         tell(t("slack.otherwise"), step.otherwise.lang(case.lang) if step.otherwise else ""),
         tell(t("slack.authority"), case.naming.holders(step.authority)),
+        tell(t("slack.second"), case.naming.holders(step.approver) if step.approver else ""),
         t("slack.no-timeout-yes"),
     )
 
@@ -93,11 +94,11 @@ def _proposal(case: Case) -> Iterator[Block]:
     titles = {one.id: one.title.lang(case.lang) for one in planned.step.options}
     lines = [
         tell(t("slack.proposed"), titles.get(proposed.choice, proposed.choice)),
-        tell(t("slack.by"), case.naming.who(proposed.by)),
-        tell(t("slack.field.reason"), case.naming.text(proposed.reason)),
+        tell(t("slack.proposed-by"), case.naming.who(proposed.by)),
+        tell(f"{t('slack.field.reason')}:", case.naming.text(proposed.reason)),
     ]
     lines += [
-        tell(t.get(f"slack.factor.{name}", name), case.naming.text(str(value)))
+        tell(f"{t.get(f'slack.factor.{name}', name)}:", case.naming.text(str(value)))
         for name, value in (proposed.data.get("factors") or {}).items()
     ]
     yield said(*lines)

@@ -158,7 +158,8 @@ class FrontDesk:
         if page is None or actor.person is None:
             return answer
         standing = page_standing(naming.state, page, naming.world, naming.lang)
-        return replace(answer, lines=(standing, *answer.lines) if standing else answer.lines)
+        told = standing and standing not in answer.lines
+        return replace(answer, lines=(standing, *answer.lines) if told else answer.lines)
 
     def _put(self, stream: str | None, command: Command, actor: Actor) -> Answer:
         outcome = self.house.desk.handle(stream, command)
@@ -179,6 +180,11 @@ class FrontDesk:
         self, naming: Naming, reason: Reason, detail: Mapping[str, object], stream: str = ""
     ) -> Answer:
         said, do = what(naming, reason, detail), advice(naming, reason, detail)
+        number = detail.get("page") if reason is Reason.ALREADY else None
+        page = naming.state.pages.get(number) if isinstance(number, int) else None
+        if page is not None:
+            # Who has it, in words: that is what somebody who comes too late wants to know.
+            said = page_standing(naming.state, page, naming.world, naming.lang) or said
         wrong = detail.get("fields") if reason in {Reason.FIELD_WRONG, Reason.FIELDS_MISSING} else None
         errors = {}
         for one in wrong if isinstance(wrong, (list, tuple)) else ():

@@ -9,8 +9,9 @@ from typing import Any
 from console.slack.blocks import said, words
 from console.views import facts as sentences
 from console.views.naming import Naming
+from console.views.pages import next_of
 from models.fact import Fact
-from models.state import Incident
+from models.state import Incident, Page
 from notifiers.acts import page_acts, subject_acts
 from notifiers.slack import escape
 from notifiers.slack.buttons import actions_block
@@ -114,9 +115,23 @@ def _page_root(state: Incident, number: int, naming: Naming) -> list[Block]:
     title = naming.texts("slack.room.page", id=number, subject=naming.subject(page.subject))
     standing = page_standing(state, page, naming.world, naming.lang)
     people = naming.people(page.reached.get(str(page.level), []))
-    head = said(f"📟 {escape.bold(words(title, 300))}", words(people, 200), words(standing, 500))
+    head = said(
+        f"📟 {escape.bold(words(title, 300))}",
+        words(people, 200),
+        words(_otherwise(page, naming), 300),
+        words(standing, 500),
+    )
     buttons = actions_block(page_acts(state, page, naming.world), naming.lang)
     return [head, buttons] if buttons else [head]
+
+
+def _otherwise(page: Page, naming: Naming) -> str:
+    """By when an open page wants an answer, and who is called if none comes."""
+    if page.state != "open":
+        return ""
+    following = next_of(page, naming)
+    at = naming.times.at(following.at)
+    return naming.texts("slack.room.otherwise", at=at, people=following.people)
 
 
 def _step_root(state: Incident, key: str, naming: Naming) -> list[Block]:

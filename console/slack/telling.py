@@ -66,13 +66,14 @@ def _read_note(case: Case, values: Given) -> Command:
 def _timeline(case: Case) -> list[Block]:
     """A message becomes a line of the timeline, at the time it was written, with who wrote it and where."""
     t = case.t
+    said_at = instant(case, {"at": case.extra.get("at", "")}, "at")
     return [
         said(t("slack.form.timeline.follows")),
-        choose(INCIDENT, t("slack.field.incident"), incidents(case), given=case.target.stream),
+        choose(INCIDENT, t("slack.field.incident"), incidents(case), given=_meant(case)),
         write("text", t("slack.field.text"), long=True, given=case.extra.get("text", "")),
         said(
             tell(t("slack.by"), case.naming.who(_author(case))),
-            tell(t("slack.said-at"), case.extra.get("at", "")),
+            tell(t("slack.said-at"), case.naming.at(said_at) if said_at else ""),
         ),
     ]
 
@@ -82,6 +83,12 @@ def _author(case: Case) -> str:
     by = case.extra.get("by", "")
     person = case.world.directory.by_slack(by)
     return person.id if person is not None else by
+
+
+def _meant(case: Case) -> str:
+    """The incident whose channel this is, or the only one there is; else nobody guesses."""
+    found = incidents(case)
+    return case.target.stream or (found[0].value if len(found) == 1 else "")
 
 
 def _read_timeline(case: Case, values: Given) -> Command:
@@ -98,7 +105,7 @@ def _evidence(case: Case) -> list[Block]:
     t = case.t
     return [
         said(t("slack.form.evidence.follows"), tell(t("slack.file"), case.extra.get("names", ""))),
-        choose(INCIDENT, t("slack.field.incident"), incidents(case), given=case.target.stream),
+        choose(INCIDENT, t("slack.field.incident"), incidents(case), given=_meant(case)),
         write("source", t("slack.field.source"), hint=t("slack.hint.source"), most=200),
         write("description", t("slack.field.description"), long=True),
     ]

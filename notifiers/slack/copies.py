@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -21,6 +21,7 @@ from models.desk import Desk
 from models.mirror import Mirror, face, keep, mirrors
 from models.record import OUTBOX, Tx, micros
 from models.supervised import attempt_async, wait
+from notifiers.briefing import Envelope
 from notifiers.bundling import bundle
 from notifiers.claims import Item, items
 from notifiers.composing import Link, compose
@@ -170,7 +171,7 @@ class Copies:
         conversation, slash, ts = place.partition("/")
         if not slash or len(rows) > MAX_IN_ONE:
             return None
-        messages = [compose(self._desk, row.envelope, row.address, self._link) for row in rows]
+        messages = [compose(self._desk, _as_sent(row), row.address, self._link) for row in rows]
         if not self._buttons:
             messages = [structs.replace(one, acts=()) for one in messages]
         shows = face([[one.standing, [act.name for act in one.acts]] for one in messages])
@@ -200,6 +201,11 @@ def _edited(message: Message) -> render.SlackMessage:
     before = render.split(render.render(structs.replace(message, standing="")))
     lead = render.standing_block(message)
     return structs.replace(before[-1], blocks=(*([lead] if lead else ()), *before[-1].blocks))
+
+
+def _as_sent(row: Item) -> Envelope:
+    """The row as its last try had it: an item is counted as the next one, which would mark it as a repeat."""
+    return replace(row.envelope, tries=max(1, row.envelope.tries - 1))
 
 
 def _is_fresh(message: Message, *, buttons: bool) -> bool:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 
+SHOWN = 60
+"""Characters of an address that are shown."""
 _ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 # Look-alikes that Slack gives no meaning: the text stays readable, its effect goes.
 _MARKUP = str.maketrans({"*": "\u2217", "~": "\u223c", "`": "\u02cb"})
@@ -33,8 +35,12 @@ def bold(text: str) -> str:
 
 
 def link(url: str) -> str:
-    """An address of our own as a live link (`rendering.safe_url` has seen it: no `<`, `>` or `|`)."""
-    return f"<{url.translate(_ENTITIES)}>"
+    """An address of our own as a live link (`rendering.safe_url` has seen it: no `<`, `>` or `|`).
+
+    A signed one is longer than what people have to read: its beginning is shown, which names the host.
+    """
+    whole = url.translate(_ENTITIES)
+    return f"<{whole}>" if len(url) <= SHOWN else f"<{whole}|{url[:SHOWN].translate(_ENTITIES)}…>"
 
 
 def cut(text: str, limit: int) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from tests.console.slackhouse import DUTY, Scene, text_of, war_room
+from tests.console.slackhouse import DUTY, WITHIN, Scene, text_of, war_room
 
 INC = "INC-2026-0001"
 SUZUKI, SATO, KATO, YOSHIDA = "U0SUZUKI1", "U0SATO001", "U0KATO001", "U0YOSHIDA"
@@ -92,9 +92,12 @@ async def test_an_incident_lives_in_slack_alone(tmp_path: Path) -> None:
         await scene.press(KATO, KATO, "hikeshi:decide")
         modal = await scene.slack.modal_shown()
         assert "感染が広がる" in str(modal)
+        assert "二人目の承認" in str(modal)
         await form(scene, KATO, choice="isolate", reason="拡大を止める")
         assert (await scene.fact(INC, "decision.proposed")).actor == "kato-hiroshi"
         assert not await scene.facts(INC, "decision.made")
+        room = (await scene.state(INC)).rooms["slack"].address
+        await scene.slack.posted(room, lambda one: "の承認待ち" in text_of(one), within=WITHIN)
         await scene.press(YOSHIDA, YOSHIDA, "hikeshi:approve")
         modal = await scene.slack.modal_shown()
         assert "拡大を止める" in str(modal)

@@ -31,6 +31,8 @@ async def test_an_incident_is_declared_and_acknowledged(tmp_path: Path) -> None:
         for place in (slack, DUTY):
             told = await scene.slack.posted(place, lambda one: "受領しました" in text_of(one))
             assert "hikeshi:ack" not in actions(told)
+            # It is the same message as before, and nobody was sent it twice.
+            assert "再送" not in text_of(told)
         assert (await scene.slack.message(slack, pressed["ts"]))["ts"] == pressed["ts"]
 
 
@@ -45,6 +47,7 @@ async def test_a_button_that_was_seen_before_says_what_has_happened_since(tmp_pa
         await scene.slack.press_seen(SATO, DUTY, old, "hikeshi:ack")
         said = await scene.told(SATO, DUTY, "が受領しました")
         assert "🚫" in said
+        assert "acknowledged" not in said
         assert len(await scene.facts(INC, "page.acknowledged")) == 1
         del person
 
@@ -156,6 +159,9 @@ async def test_a_severity_a_note_and_a_line_of_the_timeline(tmp_path: Path) -> N
         await scene.slack.message_shortcut(slack, DUTY, ts, "hikeshi_timeline")
         modal = await scene.slack.modal_shown()
         assert "時系列" in modal["title"]["text"]
+        # There is one incident only, and the message's author is a person of the directory.
+        assert modal["blocks"][1]["element"]["initial_option"]["value"] == INC
+        assert "佐藤 健二" in str(modal)
         await scene.slack.submit(slack, incident=INC, text="03:05 に無停電電源の警報を見た")
 
         async def entry() -> list[Fact]:

@@ -129,6 +129,7 @@ async def test_pages_and_steps_have_threads_and_roots_that_stay_true(made: Bank)
     await made.rooms.refresh(INC)
     root = next(one for one in made.posts() if one.shown.startswith("📟"))
     assert "hikeshi:ack" in str(root.blocks)
+    assert "までに受領がなければ" in root.shown
     page = next(iter(made.desk.incident(INC).pages))
     made.desk.handle(INC, Acknowledge(actor=SATO, page=page))
     await made.rooms.refresh(INC)
@@ -136,6 +137,7 @@ async def test_pages_and_steps_have_threads_and_roots_that_stay_true(made: Bank)
     assert any("受領" in one.shown for one in answers)
     now = next(one for one in made.posts() if one.ts == root.ts)
     assert "受領しました" in now.shown
+    assert "までに受領がなければ" not in now.shown
     assert "hikeshi:ack" not in str(now.blocks)
 
 

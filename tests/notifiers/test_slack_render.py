@@ -153,6 +153,30 @@ def test_a_page_looks_like_this_in_slack(message: Make) -> None:
     }
 
 
+def test_of_a_long_signed_link_only_the_beginning_is_shown(message: Make) -> None:
+    link = f"https://node.example/p/{'A' * 120}&x"
+    shown = _texts(render.render(message(link=link)))[-1].splitlines()[0]
+    whole = link.replace("&", "&amp;")
+    assert shown == f"*受領・詳細:* <{whole}|https://node.example/p/{'A' * 37}…>"
+
+
+@pytest.mark.parametrize(
+    ("lang", "to", "told"),
+    [
+        ("ja", "*宛先:* 伊藤 翔太、佐藤 健二", "hikeshi ack INC-2026-0001"),
+        ("en", "*To:* 伊藤 翔太, 佐藤 健二", "hikeshi ack INC-2026-0001"),
+    ],
+)
+def test_the_duty_channel_is_told_who_was_paged_and_how_to_answer(
+    message: Make, lang: str, to: str, told: str
+) -> None:
+    """It is nobody's own copy: no name of its own and no personal link."""
+    others = {"others": ["伊藤 翔太", "佐藤 健二"]}
+    texts = _texts(render.render(message(lang=lang, recipient="", link="", extra=others)))
+    assert to in "\n".join(texts).splitlines()
+    assert told in texts[-1]
+
+
 def test_the_lock_screen_shows_first_what_is_asked(message: Make) -> None:
     lines = render.render(message(asked="遮断を判断")).text.splitlines()
     assert "遮断を判断" in lines[0]
