@@ -38,7 +38,7 @@ WRITE = os.environ.get("HIKESHI_WRITE_DOCS") == "1"
 OWN = (
     "architecture", "clocks", "commands", "communication", "configuration", "escalation", "guideline",
     "notifications", "operations", "out-of-band", "playbooks", "quickstart", "readiness", "record", "rota",
-    "security",
+    "security", "slack",
 )  # fmt: skip
 PAGES = [ROOT / "README.md", ROOT / "README.ja.md", *(DOCS / f"{name}.md" for name in OWN)]
 TABLE = re.compile(r"<!-- table: (?P<what>[^\n]+?) -->\n(?P<body>.*?)<!-- end -->", re.DOTALL)
@@ -47,6 +47,7 @@ EXAMPLE = re.compile(
     r"<!-- check: (?P<model>[\w.]+) -->\n```(?P<lang>yaml|toml)\n(?P<body>.*?)^```$", re.DOTALL | re.MULTILINE
 )
 LINK = re.compile(r"\[[^\]]*\]\((?!https?:)(?P<target>[^)\s]+)\)")
+PICTURE = re.compile(r"!\[(?P<words>[^\]]*)\]\((?P<path>[^)\s]+\.png)\)")
 SCRIPT = re.compile(
     r"(?:<!-- (?P<how>[a-z0-9: ]+) -->\n)?```console\n(?P<body>.*?)^```$", re.DOTALL | re.MULTILINE
 )
@@ -174,6 +175,23 @@ def test_links_between_pages_resolve(page: Path) -> None:
         assert target.exists(), f"{page.name}: {found['target']}"
         if anchor:
             assert anchor in {_anchor(one) for one in _headings(target)}, f"{page.name}: {found['target']}"
+
+
+def test_every_picture_is_on_a_page_and_small_enough_to_load() -> None:
+    """What is shown exists (the links say so); what lies there is shown, with words for who cannot see it."""
+    shown = [
+        ((page.parent / found["path"]).resolve(), found["words"])
+        for page in PAGES
+        for found in PICTURE.finditer(page.read_text(encoding="utf-8"))
+    ]
+    taken = {one.resolve() for one in (DOCS / "pictures").iterdir()}
+    assert {path for path, _ in shown} == taken
+    for path, words in shown:
+        head = path.read_bytes()
+        assert head.startswith(b"\x89PNG\r\n"), path.name
+        assert len(head) <= 200_000, path.name
+        assert 780 <= int.from_bytes(head[16:20], "big") <= 1_000, path.name
+        assert words.strip(), path.name
 
 
 def test_every_page_is_reached_from_the_readme() -> None:
