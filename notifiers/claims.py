@@ -1,26 +1,36 @@
 """Which rows of the outbox are to be served next, and in whose hand they are.
 
-A line is what keeps its order: one channel, one address, one kind. Pages have a line of their own, so that
-none waits behind a notice.
+A line is what keeps its order: one channel, one address, one lane. Pages have a lane of their own, so that
+none waits behind a notice, and so have the pages of a communication check, so that none waits behind a test.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from sqlalchemy import and_, func, not_, or_, select, update
+from sqlalchemy import and_, case, func, not_, or_, select, update
 
 from models.clock import monotonic
+from models.comcheck import TEMPLATE as COMCHECK_TEMPLATE
 from models.crashpoint import crash_point
 from models.record import OUTBOX, Record, Tx
 from notifiers.briefing import Envelope
 
 BATCH = 200
+"""Lines that are taken up at once at most."""
 QUEUE = 20
+MAX_LINES = 10_000
+"""Lines that are looked through at once: one for each address and lane, so far beyond any institution."""
+CHECK = "check"
+LANES = ("page", "notice", CHECK)
+"""Who goes first: a test comes after everything that is meant."""
 _WHO = func.coalesce(OUTBOX.c.person, OUTBOX.c.address)
+_IS_CHECK = OUTBOX.c.template == COMCHECK_TEMPLATE
+_LANE = case((_IS_CHECK, CHECK), else_=OUTBOX.c.kind)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,16 +53,39 @@ class Item:
     @property
     def line(self) -> str:
         """What keeps its order."""
-        return f"{self.destination}/{self.envelope.kind}"
+        lane = CHECK if self.envelope.template == COMCHECK_TEMPLATE else self.envelope.kind
+        return f"{self.destination}/{lane}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Head:
+    """Whose turn it is in a line, and no more of that row: there may be many lines."""
+
+    channel: str
+    who: str | None
+    lane: str
+
+    @property
+    def destination(self) -> str:
+        return f"{self.channel}:{self.who}"
+
+    @property
+    def line(self) -> str:
+        return f"{self.destination}/{self.lane}"
 
 
 class Claims:
     """The rows in this process's hand. Call from the writer's thread; `let_go` and `set_aside` from any."""
 
-    def __init__(self, record: Record, paced: Collection[str]) -> None:
-        """`paced` are channels of which one message at a time is taken for a destination."""
+    def __init__(
+        self, record: Record, paced: Collection[str], reserve: Mapping[str, int] | None = None
+    ) -> None:
+        """`paced` are channels of which one message at a time is taken for a destination; `reserve` is how
+        many messages of a channel's minute no communication check may have.
+        """
         self.record = record
         self._paced = paced
+        self._reserve = reserve or {}
         self._mine: set[int] = set()
         self._aside: dict[int, float] = {}
 
@@ -75,20 +108,16 @@ class Claims:
         left = dict(rooms)
         with self.record.read() as tx:
             taken = set(resting)
-            for head in self._heads(tx, now):
-                channel = head.envelope.channel
-                if (
-                    head.next_try_at > now
-                    or head.line in busy
-                    or not taken.isdisjoint((head.destination, channel))
-                ):
+            for head in _in_turn(one for one in self._heads(tx, now) if one.line not in busy):
+                if not taken.isdisjoint((head.destination, head.channel)) or not self._has_room(head, left):
                     continue
-                if channel in self._paced:
+                if head.channel in self._paced:
                     taken.add(head.destination)
                 chosen[head.line] = batch(self._queue(tx, head, now))
-                if channel in left:
-                    left[channel] -= 1
-                    taken |= {channel} if left[channel] <= 0 else set()
+                if head.channel in left:
+                    left[head.channel] -= 1
+                if len(chosen) >= BATCH:
+                    break
         ids = [item.id for queue in chosen.values() for item in queue]
         if not ids:
             return {}
@@ -96,6 +125,11 @@ class Claims:
         crash_point("claimed-outbox")
         kept = {line: [item for item in queue if item.id in got] for line, queue in chosen.items()}
         return {line: queue for line, queue in kept.items() if queue}
+
+    def _has_room(self, head: _Head, left: Mapping[str, int]) -> bool:
+        """Whether its channel's minute has something left for it; a test leaves the reserve to the others."""
+        kept = self._reserve.get(head.channel, 0) if head.lane == CHECK else 0
+        return head.channel not in left or left[head.channel] > kept
 
     def _mark(self, ids: list[int]) -> set[int]:
         """Mark the rows as under way, and return those that nobody else had taken meanwhile."""
@@ -123,21 +157,30 @@ class Claims:
         early = and_(OUTBOX.c.tries == 0, OUTBOX.c.next_try_at > now)
         return and_(self._waiting(), OUTBOX.c.id.not_in(self._aside), not_(early))
 
-    def _heads(self, tx: Tx, now: int) -> list[Item]:
-        """The oldest row of each line: a backlog for one must not hide the others."""
-        free = self._free(now)
-        oldest = select(func.min(OUTBOX.c.id)).where(free)
-        lines = oldest.group_by(OUTBOX.c.channel, _WHO, OUTBOX.c.kind)
-        return items(tx, OUTBOX.c.id.in_(lines), pages_first=True)
+    def _heads(self, tx: Tx, now: int) -> Iterator[_Head]:
+        """Whose turn it is in each line that has something to send now, pages first, then the oldest.
 
-    def _queue(self, tx: Tx, head: Item, now: int) -> list[Item]:
+        Of all lines, and not of the first so many: which of them rest is known only afterwards, and a backlog
+        of one channel must not hide the others.
+        """
+        oldest = select(func.min(OUTBOX.c.id)).where(self._free(now))
+        lines = oldest.group_by(OUTBOX.c.channel, _WHO, _LANE)
+        query = (
+            select(OUTBOX.c.channel, _WHO, _LANE)
+            .where(OUTBOX.c.id.in_(lines), OUTBOX.c.next_try_at <= now)
+            .order_by(OUTBOX.c.kind.desc(), OUTBOX.c.id)
+            .limit(MAX_LINES)
+        )
+        for channel, who, lane in tx.connection.execute(query):
+            yield _Head(channel=channel, who=who, lane=lane)
+
+    def _queue(self, tx: Tx, head: _Head, now: int) -> list[Item]:
         """What waits in one line, in order, up to the first that has to wait longer."""
-        envelope = head.envelope
         same = and_(
             self._free(now),
-            OUTBOX.c.channel == envelope.channel,
-            OUTBOX.c.kind == envelope.kind,
-            _WHO.is_not_distinct_from(envelope.person or head.address or ""),
+            OUTBOX.c.channel == head.channel,
+            head.lane == _LANE,
+            _WHO.is_not_distinct_from(head.who),
         )
         found = []
         for item in items(tx, same, QUEUE):
@@ -146,13 +189,19 @@ class Claims:
             found.append(item)
         return found
 
-    def untried_pages(self, before: int) -> list[Item]:
-        """Pages queued before an instant (microseconds) that no channel has been asked to deliver yet."""
+    def untried_pages(self, before: int, lines: Collection[str]) -> list[Item]:
+        """Pages of these lines, queued before an instant (microseconds), that nothing has been tried for yet.
+
+        Those of a communication check are left out: in a test nothing stands in for a channel.
+        """
+        destinations = [line.removesuffix("/page") for line in lines if line.endswith("/page")]
         untried = and_(
             OUTBOX.c.state == "queued",
             OUTBOX.c.kind == "page",
             OUTBOX.c.tries == 0,
             OUTBOX.c.created_at < before,
+            (OUTBOX.c.channel + ":" + _WHO).in_(destinations),
+            not_(_IS_CHECK),
         )
         with self.record.read() as tx:
             return items(tx, untried)
@@ -189,10 +238,19 @@ class Claims:
         self._aside.clear()
 
 
-def items(tx: Tx, condition: Any, most: int = BATCH, *, pages_first: bool = False) -> list[Item]:
+def _in_turn(heads: Iterator[_Head]) -> list[_Head]:
+    """Lane by lane; within a lane the first of each channel, then the second of each."""
+    before: Counter[tuple[str, str]] = Counter()
+    turns: list[tuple[int, int, _Head]] = []
+    for head in heads:
+        before[(head.lane, head.channel)] += 1
+        turns.append((LANES.index(head.lane), before[(head.lane, head.channel)], head))
+    return [head for _, _, head in sorted(turns, key=lambda one: one[:2])]
+
+
+def items(tx: Tx, condition: Any, most: int = BATCH) -> list[Item]:
     """The rows of `condition` in the order in which they were asked for, at most `most`."""
-    order = (OUTBOX.c.kind.desc(), OUTBOX.c.id) if pages_first else (OUTBOX.c.id,)
-    rows = tx.connection.execute(select(OUTBOX).where(condition).order_by(*order).limit(most))
+    rows = tx.connection.execute(select(OUTBOX).where(condition).order_by(OUTBOX.c.id).limit(most))
     return [
         Item(
             id=row["id"],

@@ -95,7 +95,7 @@ class Outbox:
         self.hold = Hold.beside(desk.record.url)
         self.turned_at = monotonic()
         """When what is due was last looked through, on the monotonic clock."""
-        self._claims = Claims(desk.record, self.pace.interval)
+        self._claims = Claims(desk.record, self.pace.interval, self.pacing.reserve())
         self._proof: dict[int, Sent] = {}
         self._failing: dict[str, int] = {}
 
@@ -191,11 +191,8 @@ class Outbox:
     def _kept_waiting(self) -> list[Item]:
         """Only time during which its line failed counts: a node that was down has kept everybody waiting."""
         least = micros(self.desk.clock.now()) - int(self.pace.give_up_page * 1_000_000)
-        return [
-            item
-            for item in self._claims.untried_pages(least)
-            if self._failing.get(item.line, least) < least and self._rest_of(item)
-        ]
+        lines = [line for line, since in self._failing.items() if since < least]
+        return [item for item in self._claims.untried_pages(least, lines) if self._rest_of(item)]
 
     # -- serving --------------------------------------------------------------------------------------------
 

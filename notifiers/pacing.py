@@ -15,6 +15,8 @@ from models.clock import monotonic
 MINUTE = 60.0
 WIDE = 3
 """So many destinations of a channel resting for a refusal at the same time: the channel itself is meant."""
+RESERVE = 3
+"""One part in so many of a channel's minute is kept from communication checks, for what is meant."""
 MAX_DESTINATIONS = 10_000
 
 
@@ -57,6 +59,10 @@ class Pacing:
         """`room` of each channel that has a limit."""
         found = {name: self.room(name) for name in self._per_minute}
         return {name: room for name, room in found.items() if room is not None}
+
+    def reserve(self) -> dict[str, int]:
+        """How many messages of each channel's minute a communication check leaves to all others."""
+        return {name: most // RESERVE for name, most in self._per_minute.items()}
 
     def leaves(self, channel: str, messages: int = 1) -> None:
         """So many are about to leave, or have left besides the one that was counted."""

@@ -1,0 +1,191 @@
+"""Whose turn it is: no channel hides another behind its backlog, and a test comes after what is meant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from models.clock import ExerciseClock
+from models.comcheck import MAX_ASKS, TEMPLATE, StartComcheck
+from models.record import OUTBOX, Record
+from notifiers.claims import BATCH, Claims, Item
+from notifiers.outbox import Outbox, Pace
+from notifiers.pacing import Pacing
+from playbooks.institution import Institution
+from tests.models.small import AMY, by
+from tests.notifiers.test_outbox import World
+from tests.notifiers.test_outbox_lines import change
+
+NOW, LATER = 10**12, 10**15
+LINES = BATCH + 10
+
+
+class Queue:
+    """An outbox of rows that a test writes, and what is claimed of them."""
+
+    def __init__(self) -> None:
+        self.record = Record.in_memory()
+        self.claims = Claims(self.record, {"slack"}, {"slack": 100})
+        self.number = 0
+
+    def wait(self, channel: str, *people: str, **fields: Any) -> None:
+        rows = []
+        for person in people:
+            self.number += 1
+            rows.append(
+                {
+                    "key": f"INC-2026-0001/4/0/1/{channel}:{person}/{self.number}",
+                    "stream": "INC-2026-0001",
+                    "page": 4,
+                    "cause": 4,
+                    "level": "0",
+                    "attempt": 1,
+                    "kind": "page",
+                    "template": "page.declared",
+                    "subject": "incident",
+                    "person": person,
+                    "role": "",
+                    "deputy_for": None,
+                    "channel": channel,
+                    "address": None,
+                    "further": "[]",
+                    "state": "queued",
+                    "tries": 0,
+                    "created_at": 0,
+                    "next_try_at": 0,
+                    **fields,
+                }
+            )
+        with self.record.begin() as tx:
+            tx.enqueue(rows)
+
+    def claimed(self, busy: Any = (), resting: Any = (), rooms: Any = None) -> list[str]:
+        def first(queue: list[Item]) -> list[Item]:
+            return queue[:1]
+
+        return list(self.claims.take(NOW, busy, resting, rooms or {}, first))
+
+
+@pytest.fixture
+def queue() -> Iterator[Queue]:
+    made = Queue()
+    yield made
+    made.record.close()
+
+
+def crowd(least: int = 0, most: int = LINES) -> list[str]:
+    return [f"p{number}" for number in range(least, most)]
+
+
+def test_lines_that_wait_to_be_tried_again_hide_no_other_channel(queue: Queue) -> None:
+    queue.wait("slack", *crowd(), tries=1, next_try_at=LATER)
+    queue.wait("email", AMY)
+    assert queue.claimed() == ["email:amy/page"]
+
+
+def test_a_channel_that_rests_hides_no_other(queue: Queue) -> None:
+    queue.wait("slack", *crowd())
+    queue.wait("email", AMY)
+    assert queue.claimed(resting={"slack"}) == ["email:amy/page"]
+
+
+def test_destinations_that_rest_hide_no_other_of_their_channel(queue: Queue) -> None:
+    queue.wait("slack", *crowd(), AMY)
+    assert queue.claimed(resting={f"slack:{person}" for person in crowd()}) == ["slack:amy/page"]
+
+
+def test_lines_that_are_served_hide_no_other(queue: Queue) -> None:
+    queue.wait("slack", *crowd())
+    queue.wait("email", AMY)
+    assert queue.claimed(busy={f"slack:{person}/page" for person in crowd()}) == ["email:amy/page"]
+
+
+def test_a_backlog_is_taken_in_pieces_and_each_channel_has_its_share(queue: Queue) -> None:
+    queue.wait("slack", *crowd())
+    queue.wait("email", AMY, "ben")
+    queue.wait("sms", AMY, kind="notice", template="notice.acknowledged")
+    first = queue.claimed()
+    assert len(first) == BATCH
+    assert first[:4] == ["slack:p0/page", "email:amy/page", "slack:p1/page", "email:ben/page"]
+    assert queue.claimed()[-1] == "sms:amy/notice", "a notice comes after every page"
+
+
+def test_a_test_comes_last_and_leaves_the_reserve_of_a_minute(queue: Queue) -> None:
+    queue.wait("slack", *crowd(0, 8), template=TEMPLATE)
+    queue.wait("email", AMY, template=TEMPLATE)
+    queue.wait("slack", "p0")
+    queue.wait("slack", "p1", kind="notice", template="notice.acknowledged")
+    assert queue.claimed(rooms={"slack": 105}) == [
+        "slack:p0/page",
+        "slack:p1/notice",
+        "email:amy/check",
+        "slack:p2/check",
+        "slack:p3/check",
+        "slack:p4/check",
+    ], "p0 and p1 have their second's message already; a channel without a limit keeps nothing"
+    assert queue.claimed(rooms={"slack": 100}) == [], "p5 to p7 wait"
+    queue.wait("slack", AMY)
+    assert queue.claimed(rooms={"slack": 100}) == ["slack:amy/page"], "and nobody waits for them"
+
+
+def test_a_whole_test_leaves_slack_a_third_of_its_minute() -> None:
+    pace = Pace()
+    pacing = Pacing(pace.interval, pace.per_minute)
+    assert pacing.reserve() == {"slack": 100}
+    assert pace.per_minute["slack"] - pacing.reserve()["slack"] < MAX_ASKS
+
+
+# -- the same through the outbox ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def world(bank: Institution, clock: ExerciseClock) -> Iterator[World]:
+    made = World(bank, clock, people=("console", "file"))
+    yield made
+    made.desk.record.close()
+
+
+def check(world: World) -> None:
+    route = world.desk.premises.policy.routes[0].id
+    command = StartComcheck(actor=by("suzuki-daichi"), route=route)
+    assert world.desk.handle("programme", command).accepted
+
+
+async def test_an_incident_declared_during_a_test_is_paged_at_once(world: World) -> None:
+    per_minute = {"console": 3}
+    pace = Pace(interval={}, per_minute=per_minute)
+    world.outbox = Outbox(world.desk, world.outbox.notifiers, world.outbox.run_in_writer, pace=pace)
+    world.outbox.pacing = Pacing({}, per_minute, now=lambda: world.clock.now().timestamp())
+    check(world)
+    await world.outbox.drain()
+    assert [one.template for one in world.console.got] == [TEMPLATE] * 2
+    assert len(world.rows("queued")) > 0, "there was more of it"
+    world.declare()
+    await world.outbox.drain()
+    assert world.pages()[-1].template == "page.declared"
+    world.clock.advance(timedelta(minutes=1))
+    await world.outbox.drain()
+    assert [one.template for one in world.pages()].count(TEMPLATE) > 2, "the test goes on in the next minute"
+
+
+async def test_many_who_wait_elsewhere_hide_no_page_behind_a_line_that_fails(
+    world: World, clock: ExerciseClock
+) -> None:
+    """After 90 s behind one that cannot be delivered it goes to its next channel, untried."""
+    world.outbox = Outbox(world.desk, world.outbox.notifiers, world.outbox.run_in_writer)
+    world.outbox.pace = Pace(interval={}, give_up_page=90, backoff=(1_000,))
+    stream = world.declare()
+    change(world, OUTBOX.c.stream == stream, next_try_at=0, state="withdrawn")
+    queue = Queue.__new__(Queue)
+    queue.record, queue.number = world.desk.record, 0
+    queue.wait("console", *crowd(), stream=stream, next_try_at=LATER * 10)
+    second = world.declare()
+    line = f"console:{world.duty}/page"
+    world.outbox._failing = {line: 0}
+    clock.advance(timedelta(seconds=91))
+    kept = world.outbox._kept_waiting()
+    assert {item.envelope.stream for item in kept} == {second}
+    assert {item.line for item in kept} == {line}
