@@ -408,7 +408,7 @@ class Desk:
             self._stored.add(document.digest)
 
     def _withdraw(self, tx: Tx, case: _Case) -> None:
-        """A page that is answered or over needs no further message, nor does whoever said no."""
+        """A page that is answered or over needs no further message, nor does whoever has answered."""
         ended = [
             fact.data["page"]
             for fact in case.facts
@@ -419,8 +419,8 @@ class Desk:
         )
         if ended:
             tx.connection.execute(waiting.where(OUTBOX.c.page.in_(ended)).values(state="withdrawn"))
-        for no in (fact.data for fact in case.facts if fact.kind == "page.declined"):
-            own = waiting.where(OUTBOX.c.page == no["page"], OUTBOX.c.person == no["by"])
+        for said in (one.data for one in case.facts if one.kind in {"page.declined", "page.acknowledged"}):
+            own = waiting.where(OUTBOX.c.page == said["page"], OUTBOX.c.person == said["by"])
             tx.connection.execute(own.values(state="withdrawn"))
 
     def _world(self, tx: Tx, state: StreamState, now: datetime, upcoming: str = "") -> World:

@@ -179,7 +179,7 @@ class Claims:
         same = and_(
             self._free(now),
             OUTBOX.c.channel == head.channel,
-            head.lane == _LANE,
+            _LANE.in_([head.lane]),
             _WHO.is_not_distinct_from(head.who),
         )
         found = []

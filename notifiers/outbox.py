@@ -15,12 +15,13 @@ from functools import partial
 from typing import Any, TypeVar
 
 from models.clock import monotonic
+from models.comcheck import LAST
 from models.comcheck import TEMPLATE as COMCHECK_TEMPLATE
 from models.commands import Actor, MarkDelivery
 from models.crashpoint import crash_point
 from models.desk import Desk
 from models.record import micros
-from models.state import ENDED, Incident, StreamState
+from models.state import ENDED, Incident, Page, StreamState
 from models.supervised import attempt_async
 from notifiers.briefing import Envelope
 from notifiers.bundling import bundle, run_of
@@ -346,19 +347,25 @@ class Outbox:
     def _too_late(self, item: Item, answer: Failed) -> bool:
         """Whether trying on would keep a page from its next channel.
 
+        A notice has its whole time, however often that is, unless each try may have brought one more copy.
         Its first failure counts no time that it spent in the queue: that was not this message's fault.
         """
         limit = self.pace.give_up_page if item.envelope.kind == "page" else self.pace.give_up_notice
         age = (micros(self.desk.clock.now()) - item.created_at) / 1_000_000 if item.envelope.tries > 1 else 0
         waits = answer.retry_after or 0
-        return age + waits > limit or item.envelope.tries >= len(self.pace.backoff)
+        counted = item.envelope.kind == "page" or answer.retry == "unclear"
+        return age + waits > limit or (counted and self._tried_out(item))
+
+    def _tried_out(self, item: Item) -> bool:
+        return item.envelope.tries >= len(self.pace.backoff)
 
     def _backoff(self, item: Item) -> float:
         return self.pace.backoff[min(max(1, item.envelope.tries), len(self.pace.backoff)) - 1]
 
     async def _back(self, item: Item, error: str) -> None:
         failed = Failed(error=error, retry="later")
-        if self._too_late(item, failed):
+        # The fault is ours: a notice of a sick incident must not hold up its line for its whole time.
+        if self._too_late(item, failed) or self._tried_out(item):
             await self.run_in_writer(lambda: self._give_up(item, error))
         else:
             await self.run_in_writer(lambda: self._again(item, failed))
@@ -459,11 +466,25 @@ def _still_asked(state: StreamState, envelope: Envelope) -> bool:
     """Whether the message still says something: the page is open, the step still to be done."""
     if envelope.kind == "page":
         page = state.pages.get(envelope.page)
-        return page is None or page.state == "open"
+        if page is None:
+            # Of an old page nobody can tell any more; a test is over once its page has been forgotten.
+            return envelope.template != COMCHECK_TEMPLATE
+        return page.state == "open" and not _has_answered(page, envelope)
     if envelope.template != "notice.step_ready" or not isinstance(state, Incident):
         return True
     known = state.steps.get(envelope.subject.removeprefix("step:"))
     return state.status not in ENDED and known is not None and known.status in {"ready", "started"}
+
+
+def _has_answered(page: Page, envelope: Envelope) -> bool:
+    """Whether the person has said "I have it" to this very call, which goes on until others have too.
+
+    A later level asks anew, and the last resort always does: there is nobody after it.
+    """
+    at = page.acks.get(envelope.person or "")
+    if at is None or envelope.level == LAST:
+        return False
+    return at >= page.level_at or envelope.level != str(page.level)
 
 
 async def _either(first: asyncio.Event, second: asyncio.Event, seconds: float) -> None:

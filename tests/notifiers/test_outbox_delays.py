@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 
@@ -14,9 +14,9 @@ from models.desk import Desk
 from models.organisation import Reach
 from models.premises import Premises
 from models.record import Record
-from notifiers.message import Failed
+from notifiers.message import Delivery, Failed, Message
 from notifiers.outbox import Outbox, Pace
-from tests.models.small import AMY, PLAIN, by, organisation, policy
+from tests.models.small import AMY, FAY, PLAIN, ROUTES, by, organisation, policy, route
 from tests.notifiers.test_outbox import LATER, NEVER, Peer
 
 T = TypeVar("T")
@@ -27,7 +27,7 @@ ORDER = {"channels": [{"channel": "console"}, *LATER_ON]}
 class House:
     """Amy is reached by the console, two minutes later by the file, four minutes later by mail."""
 
-    def __init__(self, clock: ExerciseClock, record: Record) -> None:
+    def __init__(self, clock: ExerciseClock, record: Record, **changes: Any) -> None:
         made = organisation()
         people = [
             one.model_copy(update={"reach": (Reach.model_validate(ORDER),), "email": "amy@bank.example"})
@@ -37,7 +37,7 @@ class House:
         ]
         premises = Premises(
             organisation=made.model_copy(update={"people": tuple(people)}),
-            policy=policy(),
+            policy=policy(**changes),
             playbooks={"unknown": PLAIN},
             channels=frozenset({"console", "file", "email"}),
         )
@@ -139,3 +139,73 @@ async def test_a_page_that_was_delayed_has_its_own_time_to_be_delivered(house: H
     await house.after(2)
     await house.after(0.05)
     assert await house.after(0.1) == [1, 1, 0], "two minutes of waiting are not held against it"
+
+
+# -- where all of a level have to answer ---------------------------------------------------------------------
+
+ALL = {"to": ["csirt-duty", "pr"], "within": "30m", "answer": "all"}
+
+
+class Interrupted(Peer):
+    """While it is asked to deliver to Amy something else happens, and then it fails."""
+
+    def __init__(self, name: str, meanwhile: Callable[[], object]) -> None:
+        super().__init__(name)
+        self.meanwhile = meanwhile
+
+    async def deliver(self, message: Message) -> Delivery:
+        if message.person == AMY and message.kind == "page":
+            self.meanwhile()
+            return LATER
+        return await super().deliver(message)
+
+
+@pytest.fixture
+def both(clock: ExerciseClock) -> Iterator[House]:
+    """Amy and Fay must answer, Amy at the next level too; the last resort is Amy again."""
+    levels = [ALL, {"to": ["csirt-duty"], "within": "30m"}]
+    main = route("main", "declared", levels=levels, exhausted={"to": ["csirt-duty"], "every": "5m"})
+    made = House(clock, Record.in_memory(), routes=[main, *ROUTES[1:]])
+    yield made
+    made.desk.record.close()
+
+
+def amy(house: House) -> list[tuple[str, str]]:
+    """Channel and level of each page that Amy has got."""
+    return [
+        (name, one.key.split("/")[2])
+        for name, peer in house.peers.items()
+        for one in peer.got
+        if one.kind == "page" and one.person == AMY
+    ]
+
+
+async def test_whoever_has_answered_is_left_alone_while_the_others_are_waited_for(both: House) -> None:
+    stream = both.declare()
+    await both.after(0)
+    assert both.desk.handle(stream, Acknowledge(actor=by(AMY))).accepted
+    await both.after(5)
+    assert amy(both) == [("console", "0")]
+    (page,) = both.desk.state(stream).pages.values()
+    assert page.state == "open", "Fay has said nothing"
+
+
+async def test_an_answer_during_a_delivery_counts_for_what_would_be_tried_again(both: House) -> None:
+    stream = both.declare()
+    peer = Interrupted("console", lambda: both.desk.handle(stream, Acknowledge(actor=by(AMY))))
+    both.peers["console"] = both.outbox.notifiers["console"] = peer  # type: ignore[index]
+    await both.after(0)
+    await both.after(5)
+    assert amy(both) == []
+    assert [one.person for one in peer.got if one.kind == "page"] == [FAY]
+
+
+async def test_a_later_level_and_the_last_resort_ask_anew(both: House) -> None:
+    stream = both.declare()
+    await both.after(0)
+    assert both.desk.handle(stream, Acknowledge(actor=by(AMY))).accepted
+    for minutes in (30, 0, 30, 0):
+        both.clock.advance(timedelta(minutes=minutes))
+        both.desk.tick(stream)
+        await both.after(0)
+    assert [level for channel, level in amy(both) if channel == "console"] == ["0", "1", "last"]

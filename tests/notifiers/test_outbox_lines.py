@@ -17,7 +17,7 @@ from models.record import OUTBOX
 from notifiers.hold import Hold
 from notifiers.message import Failed
 from playbooks.institution import Institution
-from tests.notifiers.test_outbox import LATER, NEVER, Peer, World
+from tests.notifiers.test_outbox import LATER, NEVER, UNCLEAR, Peer, World
 
 Make = Callable[..., World]
 THROTTLED = Failed(error="429", retry="later", retry_after=1_800)
@@ -231,3 +231,49 @@ async def test_a_row_that_somebody_else_took_meanwhile_is_not_served(make: Make)
 )
 def test_the_lock_lies_beside_the_database(url: str, locked: str | None) -> None:
     assert Hold.beside(url).path == (Path(locked) if locked else None)
+
+
+# -- how long a notice is tried -----------------------------------------------------------------------------
+
+
+def noticed(world: World) -> None:
+    """Only a notice waits, for whoever is on duty."""
+    world.declare()
+    change(world, OUTBOX.c.kind == "notice", state="withdrawn")
+    change(world, OUTBOX.c.kind == "page", kind="notice", template="notice.acknowledged")
+
+
+async def minutes(world: World, clock: ExerciseClock, count: int) -> None:
+    for _ in range(2 * count):
+        clock.advance(timedelta(seconds=30))
+        await world.outbox.drain()
+
+
+async def test_a_notice_is_tried_for_its_hour_and_then_given_up(make: Make, clock: ExerciseClock) -> None:
+    world = make()
+    noticed(world)
+    world.console.answers = [LATER] * 1_000
+    await world.outbox.drain()
+    await minutes(world, clock, 59)
+    assert len(world.rows("queued")) == 1
+    await minutes(world, clock, 2)
+    assert world.rows("queued") == [] and len(world.rows("given_up")) == 1
+
+
+async def test_a_notice_outlives_a_channel_that_is_away_for_minutes(make: Make, clock: ExerciseClock) -> None:
+    world = make()
+    noticed(world)
+    world.console.answers = [LATER] * 20
+    await minutes(world, clock, 15)
+    assert [one.kind for one in world.console.got] == ["notice"]
+
+
+async def test_a_notice_that_may_have_arrived_is_not_sent_for_an_hour(
+    make: Make, clock: ExerciseClock
+) -> None:
+    world = make()
+    noticed(world)
+    world.console.answers, world.console.arrives_anyway = [UNCLEAR] * 1_000, True
+    await minutes(world, clock, 15)
+    assert len(world.console.got) == len(world.outbox.pace.backoff)
+    assert len(world.rows("given_up")) == 1

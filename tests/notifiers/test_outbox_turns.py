@@ -10,12 +10,15 @@ import pytest
 
 from models.clock import ExerciseClock
 from models.comcheck import MAX_ASKS, TEMPLATE, StartComcheck
+from models.fold import pages
 from models.record import OUTBOX, Record
 from notifiers.claims import BATCH, Claims, Item
+from notifiers.message import Delivery, Message
 from notifiers.outbox import Outbox, Pace
 from notifiers.pacing import Pacing
 from playbooks.institution import Institution
 from tests.models.small import AMY, by
+from tests.notifiers.test_outbox import LATER as LATER_ON
 from tests.notifiers.test_outbox import World
 from tests.notifiers.test_outbox_lines import change
 
@@ -189,3 +192,29 @@ async def test_many_who_wait_elsewhere_hide_no_page_behind_a_line_that_fails(
     kept = world.outbox._kept_waiting()
     assert {item.envelope.stream for item in kept} == {second}
     assert {item.line for item in kept} == {line}
+
+
+async def test_a_message_of_a_test_that_is_over_is_not_sent_though_its_page_is_forgotten(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Records that never end keep few pages that are over; the message was under way when it ended."""
+    monkeypatch.setattr(pages, "PAGES_KEPT", 1)
+    check(world)
+    console = world.console
+    over: list[str] = []
+
+    async def ends(message: Message) -> Delivery:
+        if not over:
+            world.clock.advance(timedelta(minutes=11))
+            assert "comcheck.ended" in world.desk.tick("programme").kinds()
+        over.append(message.key)
+        return LATER_ON
+
+    monkeypatch.setattr(console, "deliver", ends)
+    world.outbox.notifiers = {"console": console}
+    await world.outbox.drain()
+    assert int(over[0].split("/")[1]) not in world.desk.state("programme").pages
+    world.clock.advance(timedelta(seconds=5))
+    await world.outbox.drain()
+    assert len(over) == len(set(over)), "none a second time"
+    assert world.rows("queued") == world.rows("sending") == []
