@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -11,7 +15,7 @@ from aiohttp import web
 
 from notifiers.message import Failed, Message, Sent
 from notifiers.teams import render
-from notifiers.teams.deliver import TeamsNotifier
+from notifiers.teams.deliver import MAX_THREADS, TeamsNotifier
 
 Make = Callable[..., Message]
 
@@ -115,3 +119,116 @@ def test_the_url_of_a_teams_workflow_is_one_that_apprise_knows() -> None:
     assert repr(TeamsNotifier({"one": native, "two": "workflow://host:443/abc/DEFG/"})) == (
         "TeamsNotifier(['one', 'two'])"
     )
+
+
+# -- destinations that hang ---------------------------------------------------------------------------------
+
+
+class Dripping:
+    """A server on the loopback interface whose answer has no end: a header each moment, none too late."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.ends = asyncio.Event()
+        self.under_way: set[asyncio.Task[Any]] = set()
+
+    async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.asked += 1
+        if task := asyncio.current_task():
+            self.under_way.add(task)
+        with suppress(ConnectionError):
+            writer.write(b"HTTP/1.1 200 OK\r\n")
+            while not self.ends.is_set():
+                writer.write(b"X-Drip: 1\r\n")
+                await writer.drain()
+                await asyncio.sleep(0.15)
+            writer.write(b"Content-Length: 0\r\nConnection: close\r\n\r\n")
+            await writer.drain()
+        writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
+
+
+@pytest.fixture
+async def dripping() -> AsyncIterator[tuple[Dripping, int]]:
+    made = Dripping()
+    async with await asyncio.start_server(made.answer, "127.0.0.1", 0) as server:
+        yield made, server.sockets[0].getsockname()[1]
+        made.ends.set()
+        await asyncio.wait(made.under_way)
+
+
+def many(port: int) -> dict[str, str]:
+    return {f"room-{number}": f"json://127.0.0.1:{port}/{number}" for number in range(12)}
+
+
+async def test_an_answer_that_drips_is_left_behind_and_names_are_still_looked_up(
+    dripping: tuple[Dripping, int], message: Make
+) -> None:
+    made, port = dripping
+    notifier = TeamsNotifier(many(port), timeout_seconds=0.4)
+    tries = [notifier.deliver(message(address=name)) for name in many(port)]
+    answers = await asyncio.gather(*tries)
+    said = [one.retry for one in answers if isinstance(one, Failed)]
+    assert said == ["unclear"] * MAX_THREADS + ["later"] * (12 - MAX_THREADS)
+    assert made.asked == MAX_THREADS
+    loop = asyncio.get_running_loop()
+    async with asyncio.timeout(5):
+        assert await loop.getaddrinfo("localhost", 80)
+    await notifier.close()
+
+
+async def test_a_destination_that_hangs_gets_nothing_more_until_it_comes_back(
+    dripping: tuple[Dripping, int], hook: tuple[Hook, int], message: Make
+) -> None:
+    (made, port), (other, well) = dripping, hook
+    urls = {"slow": f"json://127.0.0.1:{port}/", "well": f"json://127.0.0.1:{well}/"}
+    notifier = TeamsNotifier(urls, timeout_seconds=5.0)
+    tried = asyncio.create_task(notifier.deliver(message(address="slow")))
+    async with asyncio.timeout(5):
+        while not made.asked:
+            await asyncio.sleep(0.01)
+    tried.cancel()  # as the outbox does whose patience has ended
+    again = await notifier.deliver(message(address="slow"))
+    assert isinstance(again, Failed) and again.retry == "later" and made.asked == 1
+    assert isinstance(await notifier.deliver(message(address="well")), Sent) and len(other.got) == 1
+    made.ends.set()
+    async with asyncio.timeout(5):
+        while isinstance(await notifier.deliver(message(address="slow")), Failed):
+            await asyncio.sleep(0.05)
+    assert made.asked > 1
+
+
+async def test_a_channel_that_is_closed_begins_nothing(hook: tuple[Hook, int], message: Make) -> None:
+    made, port = hook
+    notifier = TeamsNotifier({"csirt": f"json://127.0.0.1:{port}/"})
+    await notifier.close()
+    failed = await notifier.deliver(message(address="csirt"))
+    assert isinstance(failed, Failed) and failed.retry == "later" and made.got == []
+
+
+ENDS = """
+import asyncio, sys
+from notifiers.message import Message
+from notifiers.teams.deliver import TeamsNotifier
+
+async def main():
+    notifier = TeamsNotifier({"csirt": f"json://127.0.0.1:{sys.argv[1]}/"}, timeout_seconds=0.3)
+    message = Message(
+        key="a/1/0/1/teams:x", channel="teams", address="csirt", person="x", lang="en", kind="notice",
+        template="none", context={}, attempt=1, drill=False,
+    )
+    print((await notifier.deliver(message)).retry)
+    await notifier.close()
+
+asyncio.run(main())
+"""
+
+
+async def test_a_process_ends_though_a_destination_hangs(dripping: tuple[Dripping, int]) -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", ENDS, str(dripping[1]), stdout=subprocess.PIPE
+    )
+    async with asyncio.timeout(30):
+        said, _ = await process.communicate()
+    assert (process.returncode, said.decode().strip()) == (0, "unclear")
