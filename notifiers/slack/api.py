@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -44,6 +44,14 @@ PER_MINUTE: Final[Mapping[str, int]] = {
 }
 """Slack's tiers (https://docs.slack.dev/apis/web-api/rate-limits) for the methods that are used here."""
 
+READS: Final = frozenset(
+    {"bookmarks.list", "conversations.history", "conversations.list", "conversations.replies", "files.info"}
+)
+"""Methods that read take their arguments in the query; to a JSON body Slack says `invalid_arguments`."""
+PATIENCE_SECONDS = 5.0
+"""A method that Slack has told to rest for longer is not waited for: who called it goes on with other things."""
+NAME = "slack"
+
 _BEFORE_SENDING = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)
 TROUBLE = (SlackClientError, aiohttp.ClientError, TimeoutError, OSError)
 """All that a call can raise for what the other side does to us."""
@@ -76,22 +84,33 @@ class Budget:
 
     def wait_for(self, method: str, channel: str = "") -> float:
         """Take a place; how many seconds until it comes."""
-        now = self._now()
+        now, key = self._now(), _line(method, channel)
         if method == POST:
-            key, every, burst = f"{method} {channel}", self._posts_every, 0.0
+            every, burst = self._posts_every, 0.0
         else:
             allowed = self._per_minute.get(method, DEFAULT_PER_MINUTE)
-            key, every, burst = method, 60 / allowed, max(0, int(allowed * AT_ONCE) - 1) * 60 / allowed
+            every, burst = 60 / allowed, max(0, int(allowed * AT_ONCE) - 1) * 60 / allowed
         following = max(now, self._next.get(key, 0.0))
         self._next[key] = following + every
         self._next.move_to_end(key)
         if len(self._next) > CHANNELS_REMEMBERED:
             self._next.popitem(last=False)
-        return max(0.0, following - burst - now, self._rests.get(method, 0.0) - now)
+        return max(0.0, following - burst - now, self.resting(method, channel))
 
-    def rest(self, method: str, seconds: float) -> None:
-        """Slack asked for a pause; it counts for the method as a whole."""
-        self._rests[method] = max(self._rests.get(method, 0.0), self._now() + seconds)
+    def resting(self, method: str, channel: str = "") -> float:
+        """How many seconds the pause that Slack asked for goes on; takes no place."""
+        return max(0.0, self._rests.get(_line(method, channel), 0.0) - self._now())
+
+    def rest(self, method: str, seconds: float, channel: str = "") -> None:
+        """Slack asked for a pause; it counts for the method as a whole, and for posts for their channel."""
+        now, key = self._now(), _line(method, channel)
+        self._rests = {one: until for one, until in self._rests.items() if until > now}
+        self._rests[key] = max(self._rests.get(key, 0.0), now + seconds)
+
+
+def _line(method: str, channel: str) -> str:
+    """Who waits for whom: posts to one channel, or all calls of a method."""
+    return f"{method} {channel}" if method == POST else method
 
 
 class SlackApi:
@@ -107,6 +126,8 @@ class SlackApi:
         self._client: AsyncWebClient | None = None
         self._session: aiohttp.ClientSession | None = None
         self._self: tuple[str, str] | None = None
+        self.distrusted: Callable[[], Awaitable[frozenset[str]]] | None = None
+        """Which channels are out of band now; asked before each call, however long it has waited."""
 
     def __repr__(self) -> str:
         return f"SlackApi(base_url={self._base_url!r})"
@@ -128,19 +149,32 @@ class SlackApi:
     async def call(self, method: str, /, *, soon: bool = False, **given: Any) -> Answer:
         """One call, in its turn; `soon` does not wait (a dialog must open within three seconds).
 
-        Raises CallFailed.
+        Raises CallFailed, also where Slack is out of band by now and where the method has to rest for long.
         """
+        channel = str(given.get("channel", ""))
         if not soon:
-            await asyncio.sleep(self.budget.wait_for(method, str(given.get("channel", ""))))
+            await self._turn(method, channel)
+        if self.distrusted is not None and NAME in await self.distrusted():
+            raise CallFailed(Failed(retry="never", error="Slack is out of band"))
         try:
-            answer = await self.client.api_call(method, json=given)
+            if method in READS:
+                answer = await self.client.api_call(method, http_verb="GET", params=given)
+            else:
+                answer = await self.client.api_call(method, json=given)
         except TROUBLE as error:
             failed = self.failed(error)
             if failed.retry_after:
-                self.budget.rest(method, failed.retry_after)
+                self.budget.rest(method, failed.retry_after, channel)
             raise CallFailed(failed, error_name(error)) from error
         found: Answer = answer.data if isinstance(answer.data, dict) else {}
         return found
+
+    async def _turn(self, method: str, channel: str) -> None:
+        """Wait for the turn. Raises CallFailed if Slack has asked for a pause longer than we wait for."""
+        rest = self.budget.resting(method, channel)
+        if rest > PATIENCE_SECONDS:
+            raise CallFailed(Failed(retry="later", error=f"Slack: {method} has to rest", retry_after=rest))
+        await asyncio.sleep(self.budget.wait_for(method, channel))
 
     async def identity(self) -> tuple[str, str]:
         """Our bot's id and user id. Raises CallFailed."""

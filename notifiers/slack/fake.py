@@ -32,6 +32,10 @@ MAX_BLOCKS, MAX_SECTION, MAX_TOTAL, MAX_TEXT = 50, 3_000, 13_200, 40_000
 MAX_ELEMENTS, MAX_LABEL, MAX_VALUE = 25, 75, 2_000
 MAX_POSTS = 100_000
 MAX_PAGE = 999
+QUERY_ONLY = frozenset(
+    {"bookmarks.list", "conversations.history", "conversations.list", "conversations.replies", "files.info"}
+)
+"""Of these Slack takes no JSON body."""
 _ACTIVE = re.compile(r"<[!@#][^>]*>|<[a-z]+:[^>]*>")
 # What Slack finds in plain words where a message does not say `verbatim`.
 _BARE = re.compile(r"(?<!\w)@(?:here|channel|everyone|group)\b|(?<![&\w])#\w|\b(?!hxxp)[a-z]+://")
@@ -161,7 +165,7 @@ class FakeSlack:
             "chat.postMessage": self._post_message,
             "conversations.open": self._open,
             "conversations.history": self._history,
-            "conversations.replies": self._history,
+            "conversations.replies": self._replies,
             "chat.update": self._update,
             **self.rooms.handlers,
             **self.directory.handlers,
@@ -209,10 +213,11 @@ class FakeSlack:
         """Forget all planned faults."""
         self._plans.clear()
 
-    def forge(self, address: str, key: str) -> None:
-        """Somebody else's app posts with our key in its metadata."""
+    def forge(self, address: str, key: str, *, thread: str = "") -> None:
+        """Somebody else's app posts with our key in its metadata; `thread` is the ts that it answers."""
         metadata = {"event_type": "hikeshi_message", "event_payload": {"key": key}}
-        post = self._keep({"channel": address, "text": "forged", "metadata": metadata})
+        given = {"channel": address, "text": "forged", "metadata": metadata, "thread_ts": thread}
+        post = self._keep(given)
         self._foreign.add(post.ts)
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
@@ -224,6 +229,8 @@ class FakeSlack:
             return _json({"ok": False, "error": "invalid_auth"})
         if method not in self.handlers:
             return _json({"ok": False, "error": "unknown_method"})
+        if method in QUERY_ONLY and request.content_type == "application/json":
+            return _json({"ok": False, "error": "invalid_arguments"})
         named = given.get("channel") or given.get("users") or given.get("user") or ""
         fault = self._next_fault(method, str(named))
         answer = self.handlers[method](given) if fault is None or fault.accepted else {}
@@ -291,7 +298,7 @@ class FakeSlack:
         }
 
     def _post_message(self, given: Answer) -> Answer:
-        error = _layout_error(given)
+        error = self.rooms.error(given) or _layout_error(given)
         if error or len(self._posts) >= MAX_POSTS:
             return {"ok": False, "error": error or "message_limit_exceeded"}
         post = self._keep(given)
@@ -315,7 +322,7 @@ class FakeSlack:
 
     def _update(self, given: Answer) -> Answer:
         """Edits one of our own posts in place."""
-        error = _layout_error(given)
+        error = self.rooms.error(given) or _layout_error(given)
         if error:
             return {"ok": False, "error": error}
         for number, post in enumerate(self._posts):
@@ -335,22 +342,32 @@ class FakeSlack:
         return {"ok": True, "channel": {"id": _conversation(users)}}
 
     def _history(self, given: Answer) -> Answer:
+        """What lies in a conversation, newest first; answers in a thread do not."""
         channel = str(given.get("channel") or "")
         if channel[:1] in {"U", "W"}:
             return {"ok": False, "error": "channel_not_found"}
-        thread = given.get("ts")
-        newest_first = [
-            post
-            for post in reversed(self._posts)
-            if post.channel == channel and (thread is None or thread in {post.ts, post.thread})
-        ]
+        return self._read(
+            [post for post in reversed(self._posts) if post.channel == channel and not post.thread], given
+        )
+
+    def _replies(self, given: Answer) -> Answer:
+        """A thread, oldest first, what it is about at its head."""
+        channel, thread = str(given.get("channel") or ""), str(given.get("ts") or "")
+        found = [one for one in self._posts if one.channel == channel and thread in {one.ts, one.thread}]
+        if not any(one.ts == thread for one in found):
+            return {"ok": False, "error": "thread_not_found"}
+        return self._read(found, given)
+
+    def _read(self, posts: list[Post], given: Answer) -> Answer:
+        if (error := self.rooms.error(given, reading=True)) is not None:
+            return {"ok": False, "error": error}
         start = int(given.get("cursor") or 0)
         end = start + min(int(given.get("limit") or 100), MAX_PAGE)
-        shown = [self._as_read(post) for post in newest_first[start:end]]
+        shown = [self._as_read(post) for post in posts[start:end]]
         if str(given.get("include_all_metadata")).lower() not in {"1", "true"}:
             for message in shown:
                 message.pop("metadata")
-        cursor = str(end) if end < len(newest_first) else ""
+        cursor = str(end) if end < len(posts) else ""
         return {"ok": True, "messages": shown, "response_metadata": {"next_cursor": cursor}}
 
     def _as_read(self, post: Post) -> Answer:
