@@ -63,6 +63,7 @@ class Wing:
         self.api = SlackApi(
             token=token, base_url=settings.base_url, timeout_seconds=settings.timeout.total_seconds()
         )
+        self.api.distrusted = partial(run, house.desk.distrusted)
         self.copies = Copies(house.desk, self.api, run, link, buttons=bool(app_token or signing_secret))
         public_url = house.institution.settings.public_url or ""
         self.rooms = (
