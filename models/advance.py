@@ -87,7 +87,7 @@ def _over(state: StreamState, page: Page, world: World) -> Reason | None:
     """Why a page need not be answered any more; None if it must."""
     kind, _, name = page.subject.partition(":")
     if isinstance(state, Incident):
-        if state.status in ENDED or (state.status == "closed" and kind in {"incident", "step", "shift"}):
+        if state.status in ENDED or _closed_over(state, page, kind):
             return Reason.STOPPED
         waits = clock_waits(state, page, name) if kind == SUBJECT_CLOCK else _waits(state, kind, name, world)
         waits = waits and awaits(state, page, name)
@@ -100,6 +100,15 @@ def _over(state: StreamState, page: Page, world: World) -> Reason | None:
     else:
         waits = True
     return None if waits else Reason.SETTLED
+
+
+def _closed_over(state: Incident, page: Page, kind: str) -> bool:
+    """Whether closing has put an end to the page. What is sent after it still has to be approved."""
+    if state.status != "closed" or state.closed_at is None:
+        return False
+    return kind in {"incident", "step", "shift", APPROVAL} or (
+        kind == MESSAGE and page.asked_at <= state.closed_at
+    )
 
 
 def _programme_waits(state: Programme, kind: str, name: str) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -34,6 +34,7 @@ from models.policy import Policy
 from models.premises import Library, Outcome, Premises
 from models.record import OUTBOX, Derived, Record, StoredText, Tx, micros
 from models.rules.common import Then
+from models.rules.pages import unheard
 from models.state import House, Incident, StreamState
 from models.world import World
 
@@ -168,10 +169,13 @@ class Desk:
             queued=queued,
             opened=stream if isinstance(command, Declare) else None,
         )
+        return self._and_then(tx, outcome, following, touched)
+
+    def _and_then(self, tx: Tx, outcome: Outcome, following: list[Then], touched: list[str]) -> Outcome:
         for then in following:
             further = self._run(tx, then.stream, then.command, touched)
-            outcome = Outcome(
-                stream=outcome.stream,
+            outcome = replace(
+                outcome,
                 facts=outcome.facts + further.facts,
                 queued=outcome.queued + further.queued,
                 opened=outcome.opened or further.opened,
@@ -221,7 +225,7 @@ class Desk:
                 self._hear(tx)
                 outcomes = [self._tick(tx, stream) for stream in streams]
         except BaseException:
-            for stream in streams:
+            for stream in (*streams, HOUSE):
                 self._states.pop(stream, None)
             raise
         for outcome in outcomes:
@@ -239,7 +243,8 @@ class Desk:
                 self._apply(case, draft, Actor.machine("watch"), None, now)
             self._advance(tx, case, now)
         queued = self._store(tx, case, now)
-        return Outcome(stream=stream, facts=tuple(case.facts), queued=queued)
+        outcome = Outcome(stream=stream, facts=tuple(case.facts), queued=queued)
+        return self._and_then(tx, outcome, unheard(case.facts), [stream])
 
     # -- reading --------------------------------------------------------------------------------------------
 
@@ -464,10 +469,6 @@ class Desk:
         if body is None:
             raise NotFound(f"document {digest} is not in the record; restore a backup")
         return body
-
-    def keep(self, tx: Tx, document: Document, media: str) -> None:
-        """Store a document in a transaction of the caller's."""
-        tx.keep(document, media)
 
     def _next_incident(self, tx: Tx, now: datetime) -> str:
         year = now.astimezone(ZoneInfo(self.premises.organisation.zone)).year

@@ -152,6 +152,7 @@ def closing_causes(state: Incident, world: World) -> list[str]:
     causes += [f"phase-open:{name}" for name in open_phases(state, PHASES)]
     if not state.improvements:
         causes.append("no-improvement:none")
+    causes += [f"proposal-open:{key}" for key, known in state.steps.items() if known.proposed is not None]
     causes += [f"unconfirmed:{one.person}" for one in state.confirmations.values()]
     return causes
 

@@ -103,6 +103,33 @@ def refused_on(page: Page, level: int) -> frozenset[str]:
     return frozenset(person for person, no in page.declined.items() if no.level == level)
 
 
+def needed(page: Page) -> frozenset[str]:
+    """Whose answers the level in force wants, if all of it must answer; empty if one answer is enough.
+
+    Those whom it reached on some channel, and those who said no: nobody waits for somebody asleep.
+    """
+    if page.level >= len(page.all_of) or not page.all_of[page.level]:
+        return frozenset()
+    people = page.reached.get(str(page.level), [])
+    return frozenset(one.person for one in people if one.channels) | refused_on(page, page.level)
+
+
+def answered(page: Page, *besides: str) -> frozenset[str]:
+    """Who has acknowledged, with `besides`; a delegate's answer is that of whoever named them as well."""
+    acks = {*page.acks, *besides}
+    if page.delegated_by is not None and page.delegated_to in acks:
+        acks.add(page.delegated_by)
+    return frozenset(acks)
+
+
+def has_it(page: Page, person: str) -> bool:
+    """Whether a page that was acknowledged is with this person: alone, or with all of its level."""
+    if page.state != "acknowledged":
+        return False
+    all_of = needed(page)
+    return page.acked_by == person or (person in all_of & page.acks.keys() and all_of <= answered(page))
+
+
 def nobody_left(page: Page) -> Reason | None:
     """Why waiting for the present level would help nobody; None if somebody may still answer, or it is over.
 

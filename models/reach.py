@@ -117,5 +117,10 @@ def _hushed(one: dict[str, Any], world: World, state: StreamState) -> dict[str, 
     return found | ({"after": after} if after else {})
 
 
+def reachable(people: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Those of some recipients whom a channel reaches, now or when their quiet hours are over."""
+    return [one for one in people if one["channels"]]
+
+
 def _without_hold(one: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in one.items() if name != "held_until"}

@@ -12,6 +12,7 @@ from models.directory import Holder
 from models.fact import Draft
 from models.policy import STEP_ROLES, Route
 from models.reach import hushed, recipient
+from models.readers import members
 from models.state import Incident, Page, Programme, StreamState
 from models.world import World
 
@@ -106,6 +107,22 @@ def level_recipients(
         for holder in world.holders(incident, named) if named else ():
             if holder.person.id not in found and holder.person.id not in barred:
                 found[holder.person.id] = _elsewhere(_recipient(world, state, holder, channels), subject)
+    return list(found.values())
+
+
+def everybody(world: World, state: StreamState, to: tuple[str, ...], subject: str) -> list[dict[str, Any]]:
+    """Whoever `to` can mean, on leave and off duty as well, each once: for when nobody else is reached."""
+    found = {one["person"]: one for one in level_recipients(world, state, to, (), subject)}
+    incident = state if isinstance(state, Incident) else None
+    barred = _barred(incident, subject)
+    for who in to:
+        named = (_named(world, state, who, subject) if who in STEP_ROLES else who) or ""
+        assigned = incident.assigned.get(named) if incident is not None else None
+        for name in dict.fromkeys((assigned or named, *members(world.organisation, named))):
+            person = world.directory.person(name)
+            if person is not None and name not in barred and name not in found:
+                holder = Holder(person=person, role=named)
+                found[name] = _elsewhere(_recipient(world, state, holder, ()), subject)
     return list(found.values())
 
 

@@ -70,6 +70,7 @@ class Page(msgspec.Struct, kw_only=True):
     delegated_to: str | None = None
     delegated_by: str | None = None
     delegated_until: datetime | None = None
+    delegated_as: int = 0
     delegated_levels: list[int] = []
     ended_at: datetime | None = None
     reached: dict[str, list[Recipient]] = {}

@@ -91,7 +91,13 @@ class World:
         own = self.directory.roles_of(person, self.now)
         if state is None:
             return own
-        return own | {role for role, holder in state.assigned.items() if holder == person}
+        return own | {role for role, has in state.assigned.items() if self._acts_for(has, person)}
+
+    def _acts_for(self, has: str, person: str) -> bool:
+        """Whether the person is whoever has a role of the incident, or stands in for them now."""
+        if has == person:
+            return True
+        return any(one.person.id == person for one in self.directory.holders(has, self.now))
 
 
 @lru_cache(maxsize=1_000)

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
 
 from models.audience import APPROVALS, Audience
 from models.directory import shift_rule
@@ -28,6 +28,17 @@ from playbooks.reading import fit
 Model = TypeVar("Model", bound=BaseModel)
 
 
+def _each_once(chain: tuple[str, ...]) -> tuple[str, ...]:
+    """Nobody approves a message twice, so a role named twice would be paged for what it cannot give.
+
+    Asked of the file, not of the policy: what was frozen into an incident before still has to load.
+    """
+    twice = sorted({role for role in chain if chain.count(role) > 1})
+    if twice:
+        raise ValueError(f"expected each role once, got {', '.join(twice)} more than once")
+    return chain
+
+
 class RoutesFile(Frozen):
     """`routes.yaml`: routes, and the limits and permissions that are frozen with them."""
 
@@ -36,7 +47,7 @@ class RoutesFile(Frozen):
     permissions: dict[str, tuple[str, ...]] = Field(
         default_factory=dict, description="command -> roles, over the shipped table"
     )
-    approvals: dict[Audience, tuple[Id, ...]] = Field(
+    approvals: dict[Audience, Annotated[tuple[Id, ...], AfterValidator(_each_once)]] = Field(
         default_factory=dict, description="audience -> roles that approve, in order, over the shipped ones"
     )
     lists: dict[Id, tuple[Id, ...]] = Field(

@@ -35,18 +35,28 @@ _VARIANTS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "obligation.proposed": lambda data: "" if data.get("applies") else ".withdrawn",
     "decision.made": lambda data: ".approved" if data.get("approved_by") else "",
     "step.started": lambda data: ".taken" if data.get("taken_from") else "",
+    "page.delegated": lambda data: ".deputy" if data.get("absent") else "",
     "page.declined": lambda data: ".back" if data.get("gave_back") else "",
     "page.hurried": lambda data: ".declined" if data.get("reason") == Reason.DECLINED.value else "",
     "note.added": lambda data: ".said" if data.get("said_by") else ".source" if data.get("source") else "",
     "role.handed_over": lambda data: (
-        ".deputy" if data.get("absent") else "" if data.get("outgoing") else ".first"
+        ".standing"
+        if data.get("deputy")
+        else ".deputy"
+        if data.get("absent")
+        else ""
+        if data.get("outgoing")
+        else ".first"
     ),
     "obligation.judged": lambda data: "" if data.get("applicable") else ".not",
     "outgoing.drafted": lambda data: ".corrects" if data.get("corrects") else "",
     "outgoing.approved": lambda data: ".deputy" if data.get("deputy_for") else "",
     "outgoing.sent": lambda data: ".early" if data.get("before_approval") else "",
     "outgoing.withdrawn": lambda data: ".sent" if data.get("sent") else "",
-    "situation.reported": lambda data: ".sent" if data.get("people") else "",
+    "situation.reported": lambda data: (
+        ".partly" if data.get("unreached") else ".sent" if data.get("people") else ""
+    ),
+    "page.exhausted": lambda data: ".away" if data.get("away") else "",
 }
 """Kinds that say one of several things, by what they hold."""
 
@@ -69,6 +79,7 @@ def variants() -> tuple[str, ...]:
         "obligation.judged.not",
         "decision.made.approved",
         "step.started.taken",
+        "page.delegated.deputy",
         "page.declined.back",
         "page.hurried.declined",
         "note.added.said",
@@ -78,8 +89,11 @@ def variants() -> tuple[str, ...]:
         "outgoing.sent.early",
         "outgoing.withdrawn.sent",
         "situation.reported.sent",
+        "situation.reported.partly",
+        "page.exhausted.away",
         "role.handed_over.first",
         "role.handed_over.deputy",
+        "role.handed_over.standing",
     )
 
 
@@ -189,6 +203,8 @@ _PEOPLE = frozenset(
         "open",
         "outgoing",
         "absent",
+        "deputy",
+        "unreached",
     }
 )
 

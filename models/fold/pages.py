@@ -138,6 +138,7 @@ def _declined(state: StreamState, fact: Fact) -> None:
 def _delegated(state: StreamState, fact: Fact) -> None:
     page = state.pages[fact.data["page"]]
     page.delegated_to, page.delegated_by = fact.data["to"], fact.data["by"]
+    page.delegated_as = fact.seq
     page.delegated_levels.append(page.level)
     until = datetime.fromisoformat(fact.data["until"])
     page.delegated_until = page.base = until

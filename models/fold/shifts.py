@@ -36,11 +36,12 @@ def _handed_over(state: Incident, fact: Fact) -> None:
     data = fact.data
     appointed(state, data["role"], data["person"], fact.at)
     shift = state.shifts[data["shift"]]
-    shift.status, shift.taken_by = "taken", data["person"]
+    shift.status, shift.taken_by = "taken", data.get("deputy", data["person"])
 
 
 def _set(state: Incident, fact: Fact) -> None:
-    planned = set(fact.data["roles"])
+    """A shift named as before goes on as it stands; without that a new plan would undo what came since."""
+    planned, before = set(fact.data["roles"]), state.shifts
     state.shifts = {name: one for name, one in state.shifts.items() if one.role not in planned}
     for one in fact.data["shifts"]:
         state.shifts[one["id"]] = ShiftState(
@@ -51,7 +52,11 @@ def _set(state: Incident, fact: Fact) -> None:
             until=datetime.fromisoformat(one["until"]),
             takes_at=datetime.fromisoformat(one["takes_at"]),
         )
-        state.shifts_numbered += 1
+        if (known := before.get(one["id"])) is not None:
+            shift = state.shifts[one["id"]]
+            shift.status, shift.told, shift.taken_by = known.status, known.told, known.taken_by
+        else:
+            state.shifts_numbered += 1
 
 
 def _begun(state: Incident, fact: Fact) -> None:

@@ -197,6 +197,7 @@ def _settled(status: Any) -> Callable[[Incident, Fact], None]:
         step.done_at = fact.at
         step.limit_at = step.lease_until = None
         step.reason = fact.data.get("reason")
+        step.proposed = None
         state.gates_held.pop(step.key, None)
 
     return apply

@@ -18,7 +18,7 @@ from models.permission import require
 from models.plan import PlannedStep
 from models.reason import Reason
 from models.routing import APPROVAL, ask, level_recipients
-from models.rules.common import Decided, find_step, must_not_have_ended, text
+from models.rules.common import Decided, find_step, must_not_have_ended, must_reach, text
 from models.rules.decisions import as_whom, must_be_undecided
 from models.rules.told import judged
 from models.state import Incident, Page, StepState
@@ -71,8 +71,14 @@ def approve(state: Incident, command: ApproveDecision, world: World) -> Decided:
 def _judged(
     state: Incident, planned: PlannedStep, proposed: ProposedDecision, world: World
 ) -> Iterator[Draft]:
-    """What the option judges, with the reason of the proposal, whose text lies beside the record already."""
-    chosen = next(option for option in planned.step.options if option.id == proposed.choice)
+    """What the option judges, with the reason of the proposal, whose text lies beside the record already.
+
+    Raises Refused if the playbook has been moved to a version without this option.
+    """
+    chosen = next((option for option in planned.step.options if option.id == proposed.choice), None)
+    if chosen is None:
+        known = [option.id for option in planned.step.options]
+        raise Refused(Reason.NO_SUCH_OPTION, {"choice": proposed.choice, "known": known})
     for one in judged(state, chosen, proposed.reason, world):
         yield Draft(kind=one.kind, data=one.data | {"reason": proposed.reason})
 
@@ -130,7 +136,9 @@ def ask_opinion(state: Incident, command: AskOpinion, world: World) -> Decided:
         raise Refused(Reason.FIELD_WRONG, {"fields": [wrong]})
     data = {"step": planned.key, "person": command.person, "number": len(known.opinions) + 1}
     asked = Draft(kind="opinion.asked", data=data, texts={"question": text(command.question, "question")})
-    return [asked, _tell(state, planned, data["number"], command.person, "notice.opinion", world)]
+    notice = _tell(state, planned, data["number"], command.person, "notice.opinion", world)
+    must_reach(notice.data["recipients"], command.person, "person")
+    return [asked, notice]
 
 
 def give_opinion(state: Incident, command: GiveOpinion, world: World) -> Decided:

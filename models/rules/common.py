@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from models.commands import Command
 from models.errors import Refused
 from models.fact import Draft
 from models.plan import PlannedStep
+from models.reach import reachable
 from models.reason import Reason
 from models.state import ENDED, Incident, StepState
 from models.world import World
@@ -88,6 +90,16 @@ def find_step(state: Incident, world: World, key: str) -> tuple[PlannedStep, Ste
             raise Refused(Reason.NO_SUCH_STEP, {"step": key, "steps": near[:12]})
         key = ends[0]
     return steps[key], state.steps.get(key) or StepState(key=key)
+
+
+def must_reach(people: list[dict[str, Any]], person: str, field: str) -> None:
+    """Raises Refused if no channel reaches the person, or whoever stands in for them.
+
+    What is handed to somebody who never hears of it would lie there as if it were theirs.
+    """
+    if not reachable(people):
+        wrong = f"{field}: no channel reaches {person}; choose somebody who can be reached"
+        raise Refused(Reason.FIELD_WRONG, {"fields": [wrong]})
 
 
 def find_service(world: World, service: str) -> str:

@@ -31,6 +31,7 @@ from models.communication import (
 from models.errors import Refused
 from models.fact import Draft
 from models.permission import require
+from models.reach import reachable
 from models.reason import Reason
 from models.routing import ask, level_recipients
 from models.rules.common import MAX_TITLE, Decided, must_be_open, must_not_have_ended, past, text
@@ -173,6 +174,9 @@ def approve(state: Incident, command: ApproveMessage, world: World) -> Decided:
     require(command, "message-approve", state, world)
     must_not_have_ended(state)
     message = _open(state, command.message)
+    if command.for_ is not None:
+        # As with a decision: a scribe who may approve for others would be the whole chain.
+        raise Refused(Reason.IN_PERSON, {"who": command.for_, "step": message.id})
     role, turn, versions = _turn(state, message, command, world, tuple(command.read))
     for version in versions:
         if command.read[version.lang] != version.document:
@@ -215,9 +219,8 @@ def _acting(state: Incident, role: str, person: str, world: World) -> dict[str, 
 
 def _other_eyes(message: Outgoing, version: Version, command: Command) -> None:
     """Raises Refused for a writer of the text, and for who has approved it before."""
-    own = {command.who, command.actor.person} & set(version.writers)
-    if own:
-        raise Refused(Reason.OWN_TEXT, {"who": sorted(str(one) for one in own)[0], "message": message.id})
+    if command.who in version.writers:
+        raise Refused(Reason.OWN_TEXT, {"who": command.who, "message": message.id})
     if command.who in {one.by for one in version.approvals}:
         raise Refused(Reason.APPROVES_TWICE, {"who": command.who, "message": message.id})
 
@@ -313,12 +316,19 @@ def send_situation(state: Incident, command: SendSituation, world: World) -> Dec
         raise Refused(Reason.TOO_LONG, {"field": "--to", "limit": MAX_TO, "length": len(roles)})
     number = state.situations + 1
     subject = f"situation:{number}"
-    unreached = [one for one in dict.fromkeys(roles) if not world.holders(state, one)]
-    if unreached or not roles:
-        known = sorted({*world.policy.lists, *(role.id for role in world.organisation.roles)})
-        raise Refused(Reason.NOBODY_REACHED, {"to": unreached, "known": known})
     people = level_recipients(world, state, tuple(roles), (), subject)
-    data = {"number": number, "to": list(command.to), "people": [one["person"] for one in people]}
+    told = [one["person"] for one in reachable(people)]
+    nobody = [
+        one
+        for one in dict.fromkeys(roles)
+        if not any(holder.person.id in told for holder in world.holders(state, one))
+    ]
+    if nobody or not roles:
+        known = sorted({*world.policy.lists, *(role.id for role in world.organisation.roles)})
+        raise Refused(Reason.NOBODY_REACHED, {"to": nobody, "known": known})
+    data = {"number": number, "to": list(command.to), "people": told}
+    if unreached := [one["person"] for one in people if one["person"] not in told]:
+        data["unreached"] = unreached
     notice = {"template": "notice.situation", "subject": subject, "recipients": people}
     return [
         Draft(kind="situation.reported", data=data, texts={"text": said}),

@@ -8,7 +8,7 @@ from models.answers import Decline
 from models.comcheck import EVENT as COMCHECK
 from models.errors import Refused
 from models.fact import Draft
-from models.page import hurry
+from models.page import has_it, hurry
 from models.permission import require
 from models.reason import Reason
 from models.rules.common import Decided, text
@@ -28,20 +28,21 @@ def decline(state: StreamState, command: Decline, world: World) -> Decided:
         # A test asks whether somebody is reached; nobody stands behind it.
         raise Refused(Reason.NOT_ENTITLED_ON_ROUTE, {"who": command.who, "page": page.id})
     _must_be_asked(page, command.who)
-    has_it = page.state == "acknowledged"
-    stands_in = not has_it and page.delegated_to == command.who
+    gives_back = has_it(page, command.who)
+    stands_in = not gives_back and page.delegated_to == command.who
     data: dict[str, Any] = {"page": page.id, "by": command.who, "level": _level_of(page, command.who)}
-    data |= {"gave_back": True} if has_it else {}
+    data |= {"gave_back": True} if gives_back else {}
     data |= {"delegate": True} if stands_in else {}
     drafts = [Draft(kind="page.declined", data=data, texts={"reason": reason})]
-    if has_it or stands_in:
+    if gives_back or stands_in:
         drafts.append(Draft(kind="page.hurried", data=hurry(page, Reason.DECLINED)))
     return drafts
 
 
 def _must_be_asked(page: Page, person: str) -> None:
     """Raises Refused unless the page waits for this person's answer, or this person has it."""
-    if page.state == "stopped" or (page.state == "acknowledged" and person not in page.acks):
+    if page.state == "stopped" or (page.state == "acknowledged" and not has_it(page, person)):
+        # Having acknowledged once is not having it: somebody else may have taken it over since.
         raise Refused(Reason.ALREADY, {"what": f"{page.state} ({page.acked_by or ''})", "page": page.id})
     if person in page.acks:
         return

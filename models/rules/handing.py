@@ -9,7 +9,7 @@ from models.permission import require
 from models.plan import PlannedStep
 from models.reason import Reason
 from models.routing import level_recipients
-from models.rules.common import Decided, find_step, must_not_have_ended, text
+from models.rules.common import Decided, find_step, must_not_have_ended, must_reach, text
 from models.state import SETTLED, Incident, StepState
 from models.world import World
 
@@ -31,7 +31,9 @@ def hand_over(state: Incident, command: HandOver, world: World) -> Decided:
     texts = {"reason": text(command.reason, "reason")} if command.reason.strip() else {}
     data = {"step": planned.key, "by": command.who, "to": command.person}
     handed = Draft(kind="step.handed_over", data=data, texts=texts)
-    return [handed, tell(state, planned, command.person, "notice.handed_over", world)]
+    notice = tell(state, planned, command.person, "notice.handed_over", world)
+    must_reach(notice.data["recipients"], command.person, "to")
+    return [handed, notice]
 
 
 def must_be_manual(planned: PlannedStep) -> None:

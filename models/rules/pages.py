@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
 from models.clock import iso
 from models.comcheck import EVENT as COMCHECK
-from models.commands import Acknowledge, Delegate, Impair, MarkDelivery
+from models.commands import Acknowledge, Actor, Delegate, Impair, MarkDelivery
 from models.errors import Refused
-from models.fact import Draft
-from models.page import Escalation, escalation_due, hurry, refused_on
+from models.fact import Draft, Fact
+from models.page import Escalation, answered, escalation_due, hurry, needed, refused_on
 from models.permission import require
 from models.policy import Route
-from models.reach import loud
+from models.reach import loud, reachable
 from models.reason import Reason
-from models.routing import entitled_level, level_recipients, paged, route_of
-from models.rules.common import Decided, Then
+from models.routing import entitled_level, everybody, level_recipients, paged, route_of
+from models.rules.common import Decided, Then, must_reach
 from models.state import Page, StreamState
 from models.world import World
 
 MAX_DELEGATION = timedelta(hours=24)
 DELIVERY = "delivery"
 """The name under which the house says that no channel reaches the last resort of some page."""
+_WATCH = Actor.machine("watch")
 
 
 def acknowledge(state: StreamState, command: Acknowledge, world: World) -> Decided:
@@ -43,7 +45,7 @@ def acknowledge(state: StreamState, command: Acknowledge, world: World) -> Decid
         "by": command.who,
         "level": level,
         "takeover": level != page.level,
-        "complete": _complete(state, page, route, level, command.who, world),
+        "complete": _complete(page, level, command.who),
     }
     return [Draft(kind="page.acknowledged", data=data, at=command.at)]
 
@@ -72,13 +74,9 @@ def asks(page: Page, person: str) -> bool:
     return any(one.person == person for people in page.reached.values() for one in people)
 
 
-def _complete(state: StreamState, page: Page, route: Route, level: int, person: str, world: World) -> bool:
+def _complete(page: Page, level: int, person: str) -> bool:
     """Whether this answer stops the page. Where all of a level must answer, only the last of them does."""
-    if level != page.level or level >= len(page.all_of) or not page.all_of[level]:
-        return True
-    rung = route.levels[level]
-    asked = {one["person"] for one in level_recipients(world, state, rung.to, (), page.subject)}
-    return not (asked - set(page.acks) - {person})
+    return level != page.level or needed(page) <= answered(page, person)
 
 
 def delegate(state: StreamState, command: Delegate, world: World) -> Decided:
@@ -94,21 +92,22 @@ def delegate(state: StreamState, command: Delegate, world: World) -> Decided:
     people = paged(world, state, (command.to,), (), page.subject)
     if world.directory.person(command.to) is None or not people:
         raise Refused(Reason.UNKNOWN_PERSON, {"who": command.to})
-    if not any(one["channels"] for one in people):
-        wrong = f"to: no channel reaches {command.to}; choose somebody who can be reached"
-        raise Refused(Reason.FIELD_WRONG, {"fields": [wrong]})
+    must_reach(people, command.to, "to")
     if not world.now < command.until <= world.now + MAX_DELEGATION:
         raise Refused(
             Reason.FIELD_WRONG,
             {"fields": [f"until: expected a time within 24h, got {command.until.isoformat()}"]},
         )
+    # Whoever is reached has it: the deputy of somebody absent, who could not answer in their name.
+    to = people[0]["person"]
     data = {
         "page": page.id,
         "by": command.who,
-        "to": command.to,
+        "to": to,
         "until": iso(command.until),
         "recipients": people,
     }
+    data |= {"absent": command.to} if to != command.to else {}
     return [Draft(kind="page.delegated", data=data)]
 
 
@@ -124,7 +123,12 @@ def page_due(state: StreamState, page: Page, world: World) -> list[Draft]:
         # The last resort wakes whoever it names: there is nobody after them.
         people = loud(level_recipients(world, state, to, (), page.subject))
         # Whoever said no is spared while others are left; nobody left would be the end of the page.
-        people = _without(people, page, len(page.within)) or people
+        left = _without(people, page, len(page.within))
+        people = left if reachable(left) else people
+        if not reachable(people):
+            # Better somebody on leave than nobody at all.
+            people = loud(everybody(world, state, to, page.subject))
+            data["away"] = True
         data |= {"round": found.round, "call": page.calls + 1, "recipients": people}
         data |= _skipped(state, page, route, found, people, world)
         return [Draft(kind="page.exhausted", data=data | _delay(page, found, world))]
@@ -135,6 +139,17 @@ def page_due(state: StreamState, page: Page, world: World) -> list[Draft]:
         return [Draft(kind=kind, data=data | {"attempt": found.attempt})]
     data |= _skipped(state, page, route, found, data["recipients"], world)
     return [Draft(kind="page.escalated", data=data | _delay(page, found, world))]
+
+
+def unheard(facts: Sequence[Fact]) -> list[Then]:
+    """What the house is told when a last resort reaches nobody: no message will be there to fail."""
+    silent = [
+        fact
+        for fact in facts
+        if fact.kind == "page.exhausted" and fact.stream != "house" and not reachable(fact.data["recipients"])
+    ]
+    keys = [f"{fact.stream}/{fact.data['page']}" for fact in silent]
+    return [Then(stream="house", command=Impair(actor=_WATCH, what=DELIVERY, detail=key)) for key in keys]
 
 
 def _without(people: list[dict[str, Any]], page: Page, level: int) -> list[dict[str, Any]]:
@@ -191,7 +206,9 @@ def mark_delivery(state: StreamState, command: MarkDelivery, world: World) -> De
     data |= {name: value for name, value in known.items() if value}
     drafts: list[Draft | Then] = [Draft(kind=f"message.{command.outcome}", data=data)]
     page = state.pages.get(command.page)
-    if command.outcome == "sent" and page is not None and page.round and state.stream != "house":
+    mends = command.outcome == "sent" and command.person and state.stream != "house"
+    if mends and page is not None and page.round:
+        # Only what went to a person: a copy for a channel's readers says nothing about who is reached.
         return [*drafts, Then(stream="house", command=_impaired(command, mended=True))]
     if command.outcome != "given_up" or not command.page or state.stream == "house":
         return drafts
@@ -201,11 +218,19 @@ def mark_delivery(state: StreamState, command: MarkDelivery, world: World) -> De
     if page.round:
         # The last resort itself cannot be reached: whoever looks after Hikeshi has to know.
         return [*drafts, Then(stream="house", command=_impaired(command, mended=False))]
-    delegated = command.key.split("/")[2:3] == ["delegate"]
-    asked = page.level == command.level and page.base_level <= page.level
-    if delegated or (asked and _all_failed(page, command.key)):
+    if _nobody_of(page, command):
         drafts.append(Draft(kind="page.hurried", data=hurry(page, Reason.DELIVERY_FAILED)))
     return drafts
+
+
+def _nobody_of(page: Page, command: MarkDelivery) -> bool:
+    """Whether the page now waits for nobody: for a delegate not reached, or a level of which nobody was."""
+    place = command.key.split("/")[2:4]
+    if place[:1] == ["delegate"]:
+        # What comes late from a delegation that is over moves nothing.
+        return page.delegated_to is not None and place[1:] == [str(page.delegated_as)]
+    asked = page.level == command.level and page.base_level <= page.level
+    return asked and _all_failed(page, command.key)
 
 
 def _impaired(command: MarkDelivery, *, mended: bool) -> Impair:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from models.commands import UsePlaybook
@@ -57,7 +58,22 @@ def use_playbook(state: Incident, command: UsePlaybook, world: World) -> Decided
         for key, known in state.steps.items()
         if key.split("/", 1)[0] == name and key not in frozen.plan.steps and known.status not in SETTLED
     ]
-    return [playbook_added(frozen, "playbook.moved", reason), *gone]
+    return [playbook_added(frozen, "playbook.moved", reason), *gone, *_void(state, name, frozen, world)]
+
+
+def _void(state: Incident, name: str, frozen: FrozenPlaybook, world: World) -> Iterator[Draft]:
+    """Decisions whose proposal nobody can approve as it was made: option or second person is another now.
+
+    They are asked for again, rather than left with a page that no answer settles.
+    """
+    for key, planned in frozen.plan.steps.items():
+        known, before = state.steps.get(key), world.step(state, key)
+        if known is None or known.proposed is None or before is None or key.split("/", 1)[0] != name:
+            continue
+        step = planned.step
+        options = {option.id for option in step.options}
+        if known.proposed.choice not in options or step.approver != before.step.approver:
+            yield Draft(kind="step.reset", data={"step": key})
 
 
 def _drop(state: Incident, name: str, reason: str) -> Decided:

@@ -9,15 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from itertools import count
 
 from models.clock import iso
 from models.errors import Refused
 from models.fact import Draft
 from models.permission import require
+from models.reach import reachable
 from models.reason import Reason
 from models.routing import ask, level_recipients
 from models.rules.common import Decided, must_be_open
-from models.shiftplan import shift_defects, takes_at
+from models.shiftplan import FREE_ROLES, shift_defects, takes_at
 from models.shifts import SetShifts, ShiftState
 from models.state import Incident
 from models.world import World
@@ -25,6 +27,7 @@ from models.world import World
 SUBJECT = "shift"
 UNCOVERED = "shift-uncovered"
 ON_DUTY = ("planned", "begun")
+MOST_REST = timedelta(days=7)
 
 
 def set_shifts(state: Incident, command: SetShifts, world: World) -> Decided:
@@ -35,31 +38,51 @@ def set_shifts(state: Incident, command: SetShifts, world: World) -> Decided:
     if not roles:
         raise Refused(Reason.EMPTY, {"field": "shifts"})
     others = [one for one in state.shifts.values() if one.role not in roles]
+    _must_be_known(state, command, world)
     rest = timedelta(seconds=command.rest)
     found = shift_defects(command.shifts, others, world.directory, world.now, rest)
     if found:
         detail = {"count": len(found), "defects": [one.text() for one in found]}
         raise Refused(Reason.PLAN_WRONG, detail)
     planned = sorted(command.shifts, key=lambda one: (one.since, roles.index(one.role)))
+    # A shift that goes on keeps its name, and with it that the role has gone over: see the fold.
+    going_on = {
+        (one.role, one.person, one.since): one.id
+        for one in state.shifts.values()
+        if one.status in {"begun", "taken", "passed"}
+    }
+    numbers = count(state.shifts_numbered + 1)
     shifts = [
         {
-            "id": f"SH-{state.shifts_numbered + number:03d}",
+            "id": going_on.get((one.role, one.person, one.since)) or f"SH-{next(numbers):03d}",
             "role": one.role,
             "person": one.person,
             "since": iso(one.since),
             "until": iso(one.until),
             "takes_at": iso(takes_at(one, command.shifts)),
         }
-        for number, one in enumerate(planned, start=1)
+        for one in planned
     ]
     data = {"roles": list(roles), "shifts": shifts, "rest": command.rest}
     return [Draft(kind="shifts.set", data=data)]
 
 
+def _must_be_known(state: Incident, command: SetShifts, world: World) -> None:
+    """Raises Refused for a rest that nobody can mean, and for roles that neither directory nor plan knows."""
+    if not 0 <= command.rest <= MOST_REST.total_seconds():
+        wrong = f"rest: expected 0 to {int(MOST_REST.total_seconds())} seconds, got {command.rest}"
+        raise Refused(Reason.FIELD_WRONG, {"fields": [wrong]})
+    planned = {one.role for one in state.shifts.values()}
+    for role in command.roles:
+        if world.directory.role(role) is None and role not in planned:
+            known = sorted(one.id for one in world.organisation.roles)
+            raise Refused(Reason.NO_SUCH_ROLE, {"role": role, "known": known})
+
+
 def brief(state: Incident, role: str, person: str, world: World) -> Draft | None:
     """A notice with the hand-over brief to whoever takes a role; None if nobody can be told."""
     subject = f"handover:{role}"
-    people = level_recipients(world, state, (person,), (), subject)
+    people = reachable(level_recipients(world, state, (person,), (), subject))
     if not people:
         return None
     data = {"template": "notice.handover", "subject": subject, "recipients": people}
@@ -101,11 +124,14 @@ def _hand_over(state: Incident, shift: ShiftState, told: list[str], world: World
         yield from ask(world, state, UNCOVERED, f"{SUBJECT}:{shift.id}")
         return
     incoming = holders[0]
-    data |= {"person": incoming.person.id}
     if outgoing is not None:
         data |= {"outgoing": outgoing}
-    if incoming.deputy_for:
-        data |= {"absent": incoming.deputy_for}
+    if incoming.deputy_for and shift.role not in FREE_ROLES:
+        # A plan gives nobody an authority: the deputy stands in for as long as the person planned is away.
+        data |= {"person": shift.person, "deputy": incoming.person.id}
+    else:
+        data |= {"person": incoming.person.id}
+        data |= {"absent": incoming.deputy_for} if incoming.deputy_for else {}
     yield Draft(kind="role.handed_over", data=data)
     if incoming.person.id not in told:
         # Whoever was to come was there when the shift began, and is not now: the deputy has not read it.

@@ -277,7 +277,8 @@ def test_a_skipped_decision_needs_no_approval_any_more() -> None:
     propose(made)
     made.do(SettleStep(actor=by(BEN), step="choose", how="skipped", reason="-"))
     assert approval(made).state == "stopped"
-    assert refusal(made, DAN).reason is Reason.STEP_NOT_READY
+    assert made.step("choose").proposed is None
+    assert refusal(made, DAN).reason is Reason.NOTHING_PROPOSED
 
 
 def test_an_option_that_judges_a_report_judges_it_with_the_approval() -> None:

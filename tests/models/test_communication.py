@@ -210,16 +210,16 @@ def test_nobody_approves_out_of_turn(who: str | None, reason: Reason) -> None:
     assert made.says(ApproveMessage(actor=by(who), message="MSG-001", read={"ja": ONE})).reason is reason
 
 
-def test_a_writer_approves_neither_himself_nor_as_somebodys_scribe() -> None:
+def test_a_writer_does_not_approve_his_own_text_whoever_wrote_it_down() -> None:
     made = bank()
     draft(made, who=FAY)
     submit(made)
     no = made.says(approve(FAY))
     assert (no.reason, no.detail["who"]) == (Reason.OWN_TEXT, FAY)
     other = bank()
-    draft(other, who=GUS)
+    draft(other, who=GUS, for_=FAY)
     submit(other)
-    assert other.says(approve(GUS, for_=FAY)).reason is Reason.OWN_TEXT
+    assert other.says(approve(FAY)).reason is Reason.OWN_TEXT
     other.do(edit(who=FAY))
     submit(other)
     assert other.says(approve(FAY, TWO)).reason is Reason.OWN_TEXT
@@ -247,13 +247,15 @@ def test_a_deputy_approves_as_a_deputy_and_the_absent_one_may_still() -> None:
         assert (last.by, last.role, last.deputy_for) == (who, "ciso", deputy_for)
 
 
-def test_a_scribe_records_an_approval_which_its_giver_is_asked_to_confirm() -> None:
+def test_a_scribe_alone_satisfies_no_chain_but_may_record_a_no() -> None:
     made = bank()
     draft(made)
     submit(made)
-    made.do(approve(GUS, for_=FAY))
-    assert message(made).versions["ja"].approvals[0].recorded_by == GUS
-    assert [one.what for one in made.incident.confirmations.values()] == ["outgoing.approved"]
+    for who, giver in ((GUS, FAY), (BEN, FAY), (GUS, CHO)):
+        refused = made.says(approve(who, for_=giver))
+        assert (refused.reason, refused.detail["who"]) == (Reason.IN_PERSON, giver)
+    made.do(RejectMessage(actor=by(GUS), for_=FAY, message="MSG-001", reason="by telephone: no"))
+    assert [one.what for one in made.incident.confirmations.values()] == ["outgoing.rejected"]
     number = next(iter(made.incident.confirmations))
     made.do(Confirm(actor=by(FAY), fact=number))
     assert made.incident.confirmations == {}
