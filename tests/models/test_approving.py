@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -10,16 +11,22 @@ import pytest
 from models.answers import ApproveDecision, AskOpinion, GiveOpinion, RejectDecision
 from models.commands import (
     Acknowledge,
+    Close,
     Confirm,
     Decide,
     EndIncident,
+    OverrideGate,
+    Resolve,
     SettleStep,
+    UsePlaybook,
     WithdrawDecision,
 )
+from models.decide import decide
 from models.errors import Refused
 from models.fold import empty, fold
 from models.playbook import Step
 from models.policy import Policy
+from models.premises import Library
 from models.reason import Reason
 from tests.models.small import (
     AMY,
@@ -392,3 +399,79 @@ def test_opinions_of_a_step_have_a_bound() -> None:
     more = AskOpinion(actor=by(CHO), step="choose", person=EVE, question="?")
     assert made.says(more).reason is Reason.FIELD_WRONG
     assert len(made.step("choose").opinions) == 50
+
+
+# -- playbooks that move, incidents that close --------------------------------------------------------------
+
+
+def moved(made: Scene, **fields: Any) -> tuple[str, ...]:
+    """The playbook in its next version, with another decision of the same name."""
+    book = playbook("unknown", decision("choose", **fields), step("shut", after=["choose"]), version="1.1.0")
+    made.desk.library = Library({"unknown": book})
+    return made.do(UsePlaybook(actor=by(BEN), how="move", playbook="unknown", reason="newer"))
+
+
+OTHERS = [{"id": "wait", "title": "wait"}, {"id": "no", "title": "no"}]
+
+
+@pytest.mark.parametrize(
+    "fields", [{"four_eyes": "cio", "options": OTHERS}, {}, {"four_eyes": "csirt-lead"}], ids=str
+)
+def test_a_proposal_that_nobody_can_approve_any_more_is_asked_for_again(fields: dict[str, Any]) -> None:
+    made = four_eyes()
+    propose(made)
+    asked = approval(made)
+    assert "step.reset" in moved(made, **fields)
+    assert made.incident.pages[asked.id].state == "stopped"
+    known = made.step("choose")
+    assert (known.status, known.proposed) == ("ready", None)
+    assert made.page("step:unknown/choose").state == "open"
+    assert refusal(made, DAN).reason is Reason.NOTHING_PROPOSED
+
+
+def test_a_proposal_that_the_next_version_knows_still_waits() -> None:
+    made = four_eyes()
+    propose(made)
+    assert "step.reset" not in moved(made, four_eyes="cio")
+    approve(made)
+    assert made.step("choose").choice == "yes"
+
+
+def test_an_option_that_is_gone_from_the_playbook_is_not_approved() -> None:
+    """Records in which a playbook was moved under a proposal, before such a proposal was made void."""
+    made = four_eyes()
+    propose(made)
+    state = made.incident
+    world = made.desk.world(state)
+    plans = {
+        "unknown": Library(
+            {"unknown": playbook("unknown", decision("choose", four_eyes="cio", options=OTHERS))}
+        )["unknown"].plan
+    }
+    with pytest.raises(Refused) as refused:
+        decide(state, ApproveDecision(actor=by(DAN), step="choose"), replace(world, plans=plans))
+    assert refused.value.reason is Reason.NO_SUCH_OPTION
+    assert refused.value.detail["known"] == ["wait", "no"]
+
+
+def test_closing_waits_for_what_was_proposed_and_if_it_is_passed_the_page_ends() -> None:
+    made = four_eyes(phase="communication")
+    propose(made)
+    made.do(SettleStep(actor=by(BEN), step="shut", how="na", reason="-"))
+    made.do(Resolve(actor=by(BEN), cause="c", entry_route="e"))
+    made.clock.advance(timedelta(days=4))
+    made.desk.tick(made.stream)
+    refused = made.says(Close(actor=by(BEN), assessment="-", spread="-"))
+    assert "proposal-open:unknown/choose" in refused.detail["causes"]
+    made.do(OverrideGate(actor=by(DAN), gate="closing", step=made.stream, reason="-"))
+    assert approval(made).state == "open"
+    made.do(Close(actor=by(BEN), assessment="-", spread="-"))
+    assert made.incident.status == "closed"
+    assert approval(made).state == "stopped"
+    assert made.wait(600) == ()
+
+
+def test_nobody_is_asked_for_an_opinion_whom_no_channel_reaches() -> None:
+    made = scene(organisation=organisation(channels={CHO: ["sms"]}))
+    refused = made.says(AskOpinion(actor=by(AMY), step="look", person=CHO, question="?"))
+    assert refused.reason is Reason.FIELD_WRONG

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from models.audience import APPROVALS, LABELS, gaps, labelled, unlabelled
-from models.commands import Acknowledge, Confirm, EndIncident
+from models.commands import Acknowledge, Close, Confirm, Done, EndIncident, OverrideGate, Resolve
 from models.communication import (
     AddInquiry,
     ApproveMessage,
@@ -430,3 +431,32 @@ def test_inquiries_add_up_by_hour_asker_and_topic(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("models.rules.communication.MAX_TOPICS", 2)
     assert made.says(AddInquiry(actor=by(AMY), asker="press", topic="new")).reason is Reason.TOO_LONG
     made.do(AddInquiry(actor=by(AMY), asker="press", topic="atm"))
+
+
+def test_a_report_goes_only_to_those_whom_a_channel_reaches_and_names_the_others() -> None:
+    made = bank(organisation=organisation(channels={CHO: ["sms"]}))
+    refused = made.says(SendSituation(actor=by(BEN), text="-", to=("ciso",)))
+    assert (refused.reason, refused.detail["to"]) == (Reason.NOBODY_REACHED, ["ciso"])
+    refused = made.says(SendSituation(actor=by(BEN), text="-", to=("management",)))
+    assert refused.detail["to"] == ["ciso"]
+    people = organisation(channels={CHO: ["sms"]}).model_dump(mode="json")["people"]
+    two = [one | ({"roles": ["ciso", "cio"]} if one["id"] == DAN else {}) for one in people]
+    made = bank(organisation=organisation(fields={"people": two}))
+    made.do(SendSituation(actor=by(BEN), text="-", to=("ciso",)))
+    [fact] = made.facts("situation.reported")
+    assert (fact.data["people"], fact.data["unreached"]) == ([DAN], [CHO])
+
+
+def test_closing_ends_the_pages_of_messages_but_not_of_those_written_after_it() -> None:
+    made = bank()
+    draft(made)
+    submit(made)
+    made.do(Done(actor=by(AMY), step="look"))
+    made.do(Resolve(actor=by(BEN), cause="c", entry_route="e"))
+    made.do(OverrideGate(actor=by(CHO), gate="closing", step=made.stream, reason="-"))
+    made.do(Close(actor=by(BEN), assessment="-", spread="-"))
+    assert made.page("message:MSG-001/pr").state == "stopped"
+    made.clock.advance(timedelta(minutes=1))
+    made.do(edit())
+    submit(made)
+    assert made.page("message:MSG-001/pr").state == "open"

@@ -22,6 +22,7 @@ from tests.models.small import (
     action,
     by,
     decision,
+    organisation,
     scene,
     scene_of,
     step,
@@ -173,3 +174,10 @@ def test_what_was_said_elsewhere_stands_at_its_own_instant_with_its_source() -> 
 )
 def test_entries_that_are_refused(fields: dict[str, Any], why: Reason) -> None:
     assert scene().says(TimelineEntry(actor=by(AMY), **fields)).reason is why
+
+
+def test_nothing_is_handed_to_somebody_whom_no_channel_reaches() -> None:
+    made = scene(organisation=organisation(channels={CHO: ["sms"]}))
+    refused = made.says(HandOver(actor=by(AMY), step="look", person=CHO))
+    assert refused.reason is Reason.FIELD_WRONG
+    assert "no channel reaches cho" in refused.detail["fields"][0]

@@ -17,6 +17,7 @@ from models.decide import next_due
 from models.directory import Directory
 from models.errors import NaiveInstant
 from models.organisation import Organisation
+from models.playbook import Playbook
 from models.reason import Reason
 from models.shiftplan import MAX_SHIFTS, OVERLAP, Wanted, propose, shift_defects
 from models.shifts import REST, PlannedShift, SetShifts
@@ -31,7 +32,9 @@ from tests.models.small import (
     NIGHT,
     Scene,
     by,
+    decision,
     organisation,
+    playbook,
     policy,
     route,
     scene,
@@ -72,12 +75,12 @@ def staffed(*shifts: PlannedShift, **people: dict[str, Any]) -> Scene:
     return moved(made, **people)
 
 
-def moved(made: Scene, **people: dict[str, Any]) -> Scene:
+def moved(made: Scene, book: Playbook | None = None, /, **people: dict[str, Any]) -> Scene:
     """The same record, with other people in the directory."""
     from models.desk import Desk  # noqa: PLC0415 - only here
     from models.premises import Premises  # noqa: PLC0415
 
-    known = {"unknown": made.desk.premises.playbooks["unknown"]}
+    known = {"unknown": book or made.desk.premises.playbooks["unknown"]}
     premises = Premises(organisation=bank(**people), policy=policy(), playbooks=known)
     desk = Desk(made.desk.record, premises, made.clock)
     return Scene(desk=desk, clock=made.clock, stream=made.stream)
@@ -224,6 +227,36 @@ def test_naming_somebody_sends_them_the_brief() -> None:
     assert made.incident.tenures["scribe"].before == DAN
 
 
+def test_an_authority_is_stood_in_for_while_its_holder_is_away_and_no_longer() -> None:
+    book = playbook("unknown", decision("choose"))
+    made = scene(book)
+    made.do(plan(one(CHO, 2, 8, "ciso")))
+    made = moved(made, book, cho={**away(1, 3), "deputies": [FAY]})
+    made.wait(2 * 60)
+    assert made.incident.assigned == {"ciso": CHO}
+    assert made.incident.shifts["SH-001"].taken_by == FAY
+    fact = made.facts("role.handed_over")[-1]
+    assert (fact.data["person"], fact.data["deputy"]) == (CHO, FAY)
+    world = made.desk.world(made.incident)
+    assert [(each.person.id, each.deputy_for) for each in world.holders(made.incident, "ciso")] == [
+        (FAY, CHO)
+    ]
+    assert "ciso" in world.roles_of(made.incident, FAY)
+    made.wait(2 * 60)
+    world = made.desk.world(made.incident)
+    assert [each.person.id for each in world.holders(made.incident, "ciso")] == [CHO]
+    refused = made.says(c.Decide(actor=by(FAY), step="choose", choice="yes", reason="-"))
+    assert refused.reason is Reason.AUTHORITY_MISSING
+    made.do(c.Decide(actor=by(CHO), step="choose", choice="no", reason="-"))
+
+
+def test_nobody_counts_as_told_of_a_shift_whose_brief_no_channel_carries() -> None:
+    made = staffed(one(DAN, 1, 9), dan={"channels": ["sms"]})
+    made.wait(60)
+    assert made.incident.shifts["SH-001"].told == []
+    assert made.outbox(template="notice.handover") == []
+
+
 def test_nobody_is_told_of_a_shift_whom_nothing_reaches() -> None:
     made = staffed(one(EVE, 1, 9.5), one(DAN, 9, 17), dan=away(8, 30))
     made.wait(60)
@@ -244,6 +277,43 @@ def test_a_further_plan_replaces_the_roles_it_names_and_no_other() -> None:
     made.do(plan(roles=("scribe",)))
     assert [shift.role for shift in made.incident.shifts.values()] == ["commander"]
     assert made.says(plan()).reason is Reason.EMPTY
+
+
+def test_a_shift_that_goes_on_is_not_begun_again_by_a_longer_plan() -> None:
+    made = staffed(one(DAN, 1, 9), one(EVE, 9, 17))
+    made.wait(60)
+    made.do(c.AssignRole(actor=by(BEN), role="commander", person=GUS))
+    made.do(plan(one(DAN, 1, 9), one(CHO, 9, 17), one(EVE, 17, 25)))
+    assert made.wait(1) == ()
+    assert made.incident.assigned == {"commander": GUS}
+    assert [(name, each.person, each.status) for name, each in made.incident.shifts.items()] == [
+        ("SH-001", DAN, "taken"),
+        ("SH-003", CHO, "planned"),
+        ("SH-004", EVE, "planned"),
+    ]
+    made.wait(8 * 60)
+    assert made.incident.assigned == {"commander": CHO}
+
+
+def test_a_shift_that_nobody_could_take_is_tried_again_by_a_new_plan() -> None:
+    made = staffed(one(EVE, 1, 9), eve=away(0.5, 30))
+    made.wait(60)
+    assert made.incident.shifts["SH-001"].status == "missed"
+    made = moved(made)
+    made.do(plan(one(EVE, 1, 9)))
+    made.wait(1)
+    assert made.incident.assigned == {"commander": EVE}
+
+
+@pytest.mark.parametrize("rest", [-1, 7 * 24 * 3600 + 1, 10**20])
+def test_a_rest_that_nobody_can_mean_is_refused(rest: int) -> None:
+    assert scene().says(plan(one(DAN, 1, 9), rest=rest)).reason is Reason.FIELD_WRONG
+
+
+def test_a_plan_is_taken_from_no_role_that_does_not_exist() -> None:
+    made = staffed(one(DAN, 1, 9))
+    refused = made.says(plan(roles=("cook",)))
+    assert (refused.reason, refused.detail["role"]) == (Reason.NO_SUCH_ROLE, "cook")
 
 
 def test_only_who_leads_sets_a_plan_and_only_while_it_goes_on() -> None:

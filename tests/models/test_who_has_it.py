@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from models.answers import Decline
-from models.commands import Acknowledge, Actor, Delegate, MarkDelivery
+from models.commands import Acknowledge, Actor, AssignRole, Delegate, MarkDelivery
 from models.organisation import Organisation
 from models.policy import Policy
 from models.reason import Reason
@@ -190,8 +190,6 @@ def test_a_last_resort_named_by_the_incident_is_called_away_or_not() -> None:
     last = {"to": ["commander"], "every": "5m"}
     routes = [route("main", "declared", "severity-raised", levels=levels, exhausted=last), *ROUTES[1:]]
     made = scene(policy=policy(routes=routes), organisation=organisation(absent=(EVE,)))
-    from models.commands import AssignRole  # noqa: PLC0415 - only here
-
     made.do(AssignRole(actor=by(BEN), role="commander", person=EVE))
     made.wait(10)
     assert [one["person"] for one in made.facts("page.exhausted")[0].data["recipients"]] == [EVE]
