@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 
 from models.values import Duration, Frozen, Id, Lang
 
-_LOOPBACK = re.compile(r"^http://(127\.\d+\.\d+\.\d+|localhost|\[::1\])([:/]|$)")
+_LOOPBACK = re.compile(r"^http://(127\.\d+\.\d+\.\d+|localhost|\[::1\])(:\d+)?(/|$)")
 SecretRef = Annotated[str, Field(pattern=r"^(env:[A-Z_][A-Z0-9_]*|file:.+)$")]
 JsonPath = Annotated[str, Field(pattern=r"^[A-Za-z0-9_@$-]+(\.[A-Za-z0-9_@$-]+)*$", max_length=200)]
 _PART = r"[A-Za-z0-9_@$*-]+"
@@ -196,8 +196,14 @@ class SlackSettings(Frozen):
     app_token: SecretRef | None = Field(default=None, description="for Socket Mode, scope connections:write")
     signing_secret: SecretRef | None = Field(default=None, description="for requests to /slack/events")
     room: RoomSettings | None = None
-    base_url: str = "https://slack.com/api/"
+    base_url: str = Field(default="https://slack.com/api/", pattern=r"^https?://[^\s]+$")
     timeout: Duration = Field(default="10s", validate_default=True)
+
+    @model_validator(mode="after")
+    def _not_in_clear(self) -> SlackSettings:
+        if self.base_url.startswith("http://") and not is_loopback(self.base_url):
+            raise ValueError("base_url: expected https, because the token is sent (http only to this machine)")
+        return self
 
 
 class EmailSettings(Frozen):
