@@ -27,7 +27,10 @@ HOLDS_FOR = timedelta(hours=24)
 
 @dataclass(frozen=True, kw_only=True)
 class ProposeTrust(Command):
-    """Take channels out of band, or back. Nothing changes until somebody else confirms."""
+    """Take channels out of band, or back. Nothing changes until somebody else confirms.
+
+    One proposal is open at a time. Only its author may put a new one in its place, under a new number.
+    """
 
     way: Way
     channels: tuple[str, ...]
@@ -36,9 +39,9 @@ class ProposeTrust(Command):
 
 @dataclass(frozen=True, kw_only=True)
 class ConfirmTrust(Command):
-    """The second person agrees. `proposal` is the fact that proposed it, None for the open one."""
+    """The second person agrees. `proposal` is the fact that proposed it: whoever agrees has read that one."""
 
-    proposal: int | None = None
+    proposal: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +70,7 @@ def refuse_distrusted(state: House, command: Command) -> None:
 def propose(state: House, command: ProposeTrust, world: World) -> Decided:
     """One person wants channels out of band, or back; whoever would be cut off is named in the fact."""
     require(command, PERMISSION, state, world)
+    _must_be_alone(state.proposal, command, world)
     reason = text(command.reason, "reason")
     known = world.channels | world.distrusted
     channels = tuple(dict.fromkeys(command.channels))
@@ -86,6 +90,16 @@ def propose(state: House, command: ProposeTrust, world: World) -> Decided:
         "people": _unreachable(world, {*state.distrusted, *channels}) if out else [],
     }
     return [Draft(kind="trust.proposed", data=data, texts={"reason": reason})]
+
+
+def _must_be_alone(wanted: Proposal | None, command: ProposeTrust, world: World) -> None:
+    """Raises Refused while somebody else's proposal is open: it would go without a word."""
+    if wanted is not None and not _lapsed(wanted, world) and command.who != wanted.by:
+        raise Refused(Reason.PROPOSAL_OPEN, {"who": wanted.by, "proposal": wanted.seq})
+
+
+def _lapsed(wanted: Proposal, world: World) -> bool:
+    return world.now - wanted.at > HOLDS_FOR
 
 
 def _must_leave_one(known: Collection[str], without: Collection[str]) -> None:
@@ -109,9 +123,8 @@ def confirm(state: House, command: ConfirmTrust, world: World) -> Decided:
     """A second person agrees. Whoever wrote the proposal down counts as its side too."""
     require(command, PERMISSION, state, world)
     wanted = state.proposal
-    stale = wanted is not None and world.now - wanted.at > HOLDS_FOR
-    if wanted is None or stale or command.proposal not in {None, wanted.seq}:
-        raise Refused(Reason.NO_SUCH_PROPOSAL, {"proposal": command.proposal or ""})
+    if wanted is None or _lapsed(wanted, world) or command.proposal != wanted.seq:
+        raise Refused(Reason.NO_SUCH_PROPOSAL, {"proposal": command.proposal})
     ours, theirs = {command.who, command.actor.person}, {wanted.by, wanted.recorded_by}
     if ours & theirs:
         raise Refused(Reason.SECOND_PERSON, {"who": command.who})

@@ -89,6 +89,7 @@ class Reason(StrEnum):
     SECOND_PERSON = "a second person is needed"
     LAST_CHANNEL = "last trusted channel"
     NO_SUCH_PROPOSAL = "nothing proposed that could be confirmed"
+    PROPOSAL_OPEN = "somebody else's proposal is open"
     # messages to people outside the response
     LABEL_TOO_NARROW = "its label keeps it from this audience"
     GAPS_LEFT = "gaps are left in the text"

@@ -39,18 +39,20 @@ def in_band(session: Session, channels: Channels, reason: Reason) -> None:
 
 
 def _propose(session: Session, way: Way, channels: list[str], reason: str) -> None:
+    from console.cli import report  # noqa: PLC0415
     from models.outofband import ProposeTrust  # noqa: PLC0415
 
-    session.write(HOUSE, ProposeTrust, way=way, channels=tuple(channels), reason=reason)
+    outcome = session.ask(HOUSE, ProposeTrust, way=way, channels=tuple(channels), reason=reason)
+    report.recorded(session, outcome)
     if not session.given.json:
-        session.say(session.texts("trust.second"), "strong")
+        seq = next(fact.seq for fact in outcome.facts if fact.kind == "trust.proposed")
+        session.say(session.texts("trust.second", seq=seq), "strong")
 
 
 def confirm(
-    session: Session,
-    proposal: Annotated[int | None, typer.Argument(metavar="PROPOSAL", show_default=False)] = None,
+    session: Session, proposal: Annotated[int, typer.Argument(metavar="PROPOSAL", show_default=False)]
 ) -> None:
-    """Agree, as the second person, to what was proposed."""
+    """Agree, as the second person, to the proposal of this number."""
     from models.outofband import ConfirmTrust  # noqa: PLC0415
 
     session.write(HOUSE, ConfirmTrust, proposal=proposal)

@@ -99,10 +99,10 @@ class Night:
 
     def agree(self, way: Any, *channels: str) -> Outcome:
         """The lead proposes, the CISO confirms."""
-        self.script.act(
+        proposed = self.script.act(
             ProposeTrust(actor=by(LEAD), way=way, channels=channels, reason="不審な転送設定"), HOUSE
         )
-        return self.script.act(ConfirmTrust(actor=by(CISO)), HOUSE)
+        return self.script.act(ConfirmTrust(actor=by(CISO), proposal=proposed.facts[0].seq), HOUSE)
 
 
 @pytest.fixture

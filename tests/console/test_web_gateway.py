@@ -169,8 +169,9 @@ async def test_a_distrusted_channel_is_told_nothing(web: Web) -> None:
     wanted = ProposeTrust(
         actor=Actor(person="sato-kenji"), way="out-of-band", channels=("sms",), reason="odd"
     )
-    web.house.desk.handle("house", wanted)
-    web.house.desk.handle("house", ConfirmTrust(actor=Actor(person="kato-hiroshi")))
+    proposed = web.house.desk.handle("house", wanted).facts[0].seq
+    agreed = ConfirmTrust(actor=Actor(person="kato-hiroshi"), proposal=proposed)
+    assert web.house.desk.handle("house", agreed).accepted
     for text in ("1", "what?"):
         answer = await say(web, text)
         assert (answer.status_code, answer.json()) == (403, {"result": "out-of-band", "reply": ""})

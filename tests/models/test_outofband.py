@@ -45,10 +45,16 @@ def propose(person: str, *channels: str, way: Any = "out-of-band", **more: Any) 
     return ProposeTrust(actor=by(person), way=way, channels=channels, reason="odd posts by our bot", **more)
 
 
+def confirm(made: Scene, person: str, **more: Any) -> ConfirmTrust:
+    """Agreement to the proposal that is open, by its number."""
+    wanted = house(made).proposal
+    return ConfirmTrust(actor=by(person), proposal=wanted.seq if wanted is not None else 0, **more)
+
+
 def out(made: Scene, *channels: str) -> None:
     """Ben proposes, Cho agrees."""
     made.do(propose(BEN, *channels), HOUSE)
-    assert made.do(ConfirmTrust(actor=by(CHO)), HOUSE) == ("trust.withdrawn",)
+    assert made.do(confirm(made, CHO), HOUSE) == ("trust.withdrawn",)
 
 
 def house(made: Scene) -> House:
@@ -61,7 +67,7 @@ def test_one_person_alone_changes_nothing() -> None:
     made = night()
     assert made.do(propose(BEN, "slack"), HOUSE) == ("trust.proposed",)
     assert made.desk.distrusted() == frozenset()
-    assert made.says(ConfirmTrust(actor=by(BEN)), HOUSE).reason is Reason.SECOND_PERSON
+    assert made.says(confirm(made, BEN), HOUSE).reason is Reason.SECOND_PERSON
 
 
 def test_a_second_person_makes_it_so_and_the_way_back_takes_two_again() -> None:
@@ -71,9 +77,9 @@ def test_a_second_person_makes_it_so_and_the_way_back_takes_two_again() -> None:
     assert (known.proposed_by, known.confirmed_by) == (BEN, CHO)
     assert made.desk.distrusted() == {"slack"} and house(made).proposal is None
     made.do(propose(CHO, "slack", way="in-band"), HOUSE)
-    assert made.says(ConfirmTrust(actor=by(CHO)), HOUSE).reason is Reason.SECOND_PERSON
+    assert made.says(confirm(made, CHO), HOUSE).reason is Reason.SECOND_PERSON
     assert made.desk.distrusted() == {"slack"}
-    assert made.do(ConfirmTrust(actor=by(DAN)), HOUSE) == ("trust.restored",)
+    assert made.do(confirm(made, DAN), HOUSE) == ("trust.restored",)
     assert made.desk.distrusted() == frozenset()
 
 
@@ -85,7 +91,7 @@ def test_a_second_person_makes_it_so_and_the_way_back_takes_two_again() -> None:
         (propose(BEN), Reason.NO_SUCH_ITEM),
         (propose(BEN, "slack", way="in-band"), Reason.ALREADY),
         (propose(BEN, "slack", "email", "console"), Reason.LAST_CHANNEL),
-        (ConfirmTrust(actor=by(CHO)), Reason.NO_SUCH_PROPOSAL),
+        (ConfirmTrust(actor=by(CHO), proposal=1), Reason.NO_SUCH_PROPOSAL),
     ],
 )
 def test_what_cannot_be_proposed_or_confirmed(command: Any, reason: Reason) -> None:
@@ -95,11 +101,12 @@ def test_what_cannot_be_proposed_or_confirmed(command: Any, reason: Reason) -> N
 def test_a_scribe_is_no_second_person_for_what_they_proposed() -> None:
     made = night()
     made.do(propose(BEN, "slack"), HOUSE)
-    forged = ConfirmTrust(actor=by(BEN), for_=CHO)
+    forged = confirm(made, BEN, for_=CHO)
     assert made.says(forged, HOUSE).reason is Reason.SECOND_PERSON
+    made = night()
     made.do(propose(GUS, "slack", for_=CHO), HOUSE)
-    assert made.says(ConfirmTrust(actor=by(CHO)), HOUSE).reason is Reason.SECOND_PERSON
-    assert made.do(ConfirmTrust(actor=by(BEN)), HOUSE) == ("trust.withdrawn",)
+    assert made.says(confirm(made, CHO), HOUSE).reason is Reason.SECOND_PERSON
+    assert made.do(confirm(made, BEN), HOUSE) == ("trust.withdrawn",)
 
 
 def test_a_proposal_lapses_and_another_number_is_another_proposal() -> None:
@@ -110,8 +117,21 @@ def test_a_proposal_lapses_and_another_number_is_another_proposal() -> None:
     assert first is not None
     wrong = ConfirmTrust(actor=by(CHO), proposal=first.seq)
     assert made.says(wrong, HOUSE).reason is Reason.NO_SUCH_PROPOSAL
+    assert made.desk.distrusted() == frozenset()
     made.wait(24 * 60 + 1, HOUSE)
-    assert made.says(ConfirmTrust(actor=by(CHO)), HOUSE).reason is Reason.NO_SUCH_PROPOSAL
+    assert made.says(confirm(made, CHO), HOUSE).reason is Reason.NO_SUCH_PROPOSAL
+
+
+@pytest.mark.parametrize("other", [CHO, DAN])
+def test_nobody_puts_another_proposal_in_the_place_of_one_that_is_open(other: str) -> None:
+    made = night()
+    made.do(propose(BEN, "slack"), HOUSE)
+    first = house(made).proposal
+    assert made.says(propose(other, "email"), HOUSE).reason is Reason.PROPOSAL_OPEN
+    assert made.says(propose(BEN, "email", for_=other), HOUSE).reason is Reason.PROPOSAL_OPEN
+    assert house(made).proposal == first
+    made.wait(24 * 60 + 1, HOUSE)
+    assert made.do(propose(other, "email"), HOUSE) == ("trust.proposed",)
 
 
 def test_the_last_channel_stays_though_two_proposals_would_take_it_in_turn() -> None:
@@ -125,7 +145,7 @@ def test_the_last_channel_stays_though_the_settings_changed_between_the_two() ->
     made = night()
     made.do(propose(BEN, "slack", "email"), HOUSE)
     object.__setattr__(made.desk.premises, "channels", frozenset({"slack", "email", "file"}))
-    assert made.says(ConfirmTrust(actor=by(CHO)), HOUSE).reason is Reason.LAST_CHANNEL
+    assert made.says(confirm(made, CHO), HOUSE).reason is Reason.LAST_CHANNEL
 
 
 def test_the_proposal_names_who_would_be_left_without_a_channel() -> None:
@@ -193,8 +213,8 @@ def test_another_process_hears_of_it_with_its_next_command(tmp_path: Path) -> No
     pager.record.migrate()
     stream = pager.handle(None, Declare(actor=by(AMY), text="odd")).stream
     assert pager.distrusted() == terminal.distrusted() == frozenset()
-    for command in (propose(BEN, "slack"), ConfirmTrust(actor=by(CHO))):
-        assert terminal.handle(HOUSE, command).accepted
+    proposed = terminal.handle(HOUSE, propose(BEN, "slack"))
+    assert terminal.handle(HOUSE, ConfirmTrust(actor=by(CHO), proposal=proposed.facts[0].seq)).accepted
     note = Note(actor=Actor(person=AMY, name=AMY, via="slack"), text="x")
     assert pager.handle(stream, note).refused is Reason.CHANNEL_DISTRUSTED
     assert pager.distrusted() == {"slack"}
