@@ -202,7 +202,9 @@ class SlackSettings(Frozen):
     @model_validator(mode="after")
     def _not_in_clear(self) -> SlackSettings:
         if self.base_url.startswith("http://") and not is_loopback(self.base_url):
-            raise ValueError("base_url: expected https, because the token is sent (http only to this machine)")
+            raise ValueError(
+                "base_url: expected https, because the token is sent (http only to this machine)"
+            )
         return self
 
 
