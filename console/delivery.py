@@ -17,8 +17,10 @@ T = TypeVar("T")
 
 async def deliver_once(house: House) -> Delivered:
     """Send what can be sent now and count it. Raises BadConfiguration if a channel's secret is missing."""
-    settings = house.institution.settings
-    notifiers = build(settings, secrets_of(house.institution.directory), house.data)
+    from console.web.links import signing_key  # noqa: PLC0415 - most calls deliver nothing
+
+    settings, secrets = house.institution.settings, secrets_of(house.institution.directory)
+    notifiers = build(settings, secrets, house.data, partial(signing_key, house))
 
     async def here(call: Callable[[], T]) -> T:
         return call()

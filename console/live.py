@@ -98,12 +98,14 @@ def _channels(house: House) -> tuple[dict[str, Notifier], list[Finding]]:
     named = [name for name, value in settings if isinstance(value, Frozen) and name not in NO_CHANNEL]
     bare = settings.model_copy(update=dict.fromkeys(named))
     secrets = secrets_of(house.institution.directory)
-    built = build(bare, secrets, house.data)
+    built = build(bare, secrets, house.data, bytes)
     found: list[Finding] = []
     for name in named:
         only = bare.model_copy(update={name: getattr(settings, name)})
         try:
-            built |= {key: one for key, one in build(only, secrets, house.data).items() if key not in built}
+            # Nothing is sent that an answer could name: looking needs no key, and makes none.
+            found_here = build(only, secrets, house.data, bytes)
+            built |= {key: one for key, one in found_here.items() if key not in built}
         except HikeshiError as missing:
             found.append(finding(name, "secret-missing", why=str(missing)))
     return built, found

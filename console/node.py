@@ -56,6 +56,13 @@ STALLED_SECONDS = 15.0
 """A watch or an outbox that has looked through nothing for so long stands still."""
 
 
+def _signing_key(house: House) -> bytes:
+    """As `signing_key`, whose module is loaded when it is needed."""
+    from console.web.links import signing_key  # noqa: PLC0415
+
+    return signing_key(house)
+
+
 class Node:
     """Pager, watch, outbox and pages of one installation, on one writer thread."""
 
@@ -72,7 +79,8 @@ class Node:
         settings = house.institution.settings
         self.house = house
         self.port = settings.port if port is None else port
-        self.notifiers = notifiers or build(settings, secrets_of(house.institution.directory), house.data)
+        secrets = secrets_of(house.institution.directory)
+        self.notifiers = notifiers or build(settings, secrets, house.data, partial(_signing_key, house))
         self.writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="writer")
         self.watch = Watch(house.desk, self.run_in_writer)
         self.outbox = Outbox(
@@ -134,12 +142,11 @@ class Node:
             self.outbox.hold.release()
 
     async def _run(self) -> None:
-        from console.web.links import signing_key  # noqa: PLC0415
         from notifiers.rendering import warm  # noqa: PLC0415
 
         self._loop = asyncio.get_running_loop()
         self.house.record.hand_over()
-        self._key = signing_key(self.house)
+        self._key = _signing_key(self.house)
         self._open_wing()
         server = self._server()
         await self.run_in_writer(self._start)

@@ -15,11 +15,15 @@ Secrets = Callable[[str], str]
 """From a reference such as `env:SLACK_TOKEN` to the secret itself."""
 
 
-def build(settings: Settings, secrets: Secrets, data_dir: Path) -> dict[str, Notifier]:
+def build(
+    settings: Settings, secrets: Secrets, data_dir: Path, code_key: Callable[[], bytes]
+) -> dict[str, Notifier]:
     """The channels that `settings` name, by name; console and file are always there.
 
     `secrets` is called at once for each secret that is needed, and whatever it raises goes through. The file
-    channel writes `messages.jsonl` in `data_dir`. Nothing connects before the first message.
+    channel writes `messages.jsonl` in `data_dir`. `code_key` gives the key of signed links, which makes the
+    codes of a gateway's messages; it is called only if there is one, and may raise too. Nothing connects before
+    the first message.
     """
     from notifiers.console import ConsoleNotifier  # noqa: PLC0415 a channel not in use costs no import
     from notifiers.file import FileNotifier  # noqa: PLC0415
@@ -32,7 +36,7 @@ def build(settings: Settings, secrets: Secrets, data_dir: Path) -> dict[str, Not
     if settings.teams is not None:
         notifiers.append(_teams(settings.teams, secrets))
     if settings.gateway is not None:
-        notifiers += _gateway(settings.gateway, secrets)
+        notifiers += _gateway(settings.gateway, secrets, code_key())
     return {notifier.name: notifier for notifier in notifiers}
 
 
@@ -61,11 +65,11 @@ def _teams(settings: TeamsSettings, secrets: Secrets) -> Notifier:
     return TeamsNotifier(urls, timeout_seconds=settings.timeout.total_seconds())
 
 
-def _gateway(settings: GatewaySettings, secrets: Secrets) -> list[Notifier]:
+def _gateway(settings: GatewaySettings, secrets: Secrets, code_key: bytes) -> list[Notifier]:
     from notifiers.gateway.deliver import GatewayNotifier  # noqa: PLC0415
 
     secret, seconds = secrets(settings.secret), settings.timeout.total_seconds()
     return [
-        GatewayNotifier(name, url=settings.url, secret=secret, timeout_seconds=seconds)
+        GatewayNotifier(name, url=settings.url, secret=secret, code_key=code_key, timeout_seconds=seconds)
         for name in settings.channels
     ]

@@ -11,6 +11,7 @@ import orjson
 from models.clock import Clock, SystemClock
 from models.installation import is_loopback
 from notifiers.gateway import render
+from notifiers.gateway.code import code_of_key
 from notifiers.gateway.signing import signed_headers
 from notifiers.message import Delivery, Failed, Message, Retry, Sent
 from notifiers.rendering import clean
@@ -26,7 +27,10 @@ _UNCLEAR = (aiohttp.ClientError, TimeoutError, OSError)
 
 
 class GatewayNotifier:
-    """`name` is the channel; `sms` and `voice` go to the same `url`. `secret` signs and is never shown."""
+    """`name` is the channel; `sms` and `voice` go to the same `url`. `secret` signs and is never shown.
+
+    `code_key` makes the codes that answers name; the door that takes them has the same.
+    """
 
     can_read_back = False
 
@@ -36,12 +40,14 @@ class GatewayNotifier:
         *,
         url: str,
         secret: str,
+        code_key: bytes,
         timeout_seconds: float = 10.0,
         clock: Clock | None = None,
     ) -> None:
         self.name: str = name
         self._url = url
         self._secret = secret.encode()
+        self._code_key = code_key
         self._timeout = aiohttp.ClientTimeout(total=timeout_seconds)
         self._clock = clock or SystemClock()
         self._session: aiohttp.ClientSession | None = None
@@ -76,7 +82,8 @@ class GatewayNotifier:
             await session.close()
 
     def _body(self, message: Message) -> bytes:
-        short = render.voice(message) if self.name == "voice" else render.sms(message)
+        code = code_of_key(self._code_key, message.key) if message.kind == "page" else ""
+        short = (render.voice if self.name == "voice" else render.sms)(message, code)
         return orjson.dumps(
             {
                 "channel": self.name,

@@ -1,10 +1,10 @@
 """A gateway for SMS and voice that runs here: for tests, for the demo, and for trying a set-up.
 
     async with FakeGateway(secret="…") as gateway:
-        notifier = GatewayNotifier("sms", url=gateway.url, secret=gateway.secret)
+        notifier = GatewayNotifier("sms", url=gateway.url, secret=gateway.secret, code_key=key)
         ...
         assert [one.to for one in gateway.taken] == ["+818055550101"]
-        headers, body = gateway.reply(gateway.taken[0], "1")      # as a telephone would answer
+        headers, body = gateway.reply(gateway.taken[0], "4821")  # as a telephone would answer
 
 It refuses what is not signed or not of now, sends a key once however often it comes, and misbehaves on
 demand.

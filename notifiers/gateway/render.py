@@ -10,7 +10,6 @@ import re
 from msgspec import Struct
 
 from notifiers import rendering
-from notifiers.gateway.code import code_of_key
 from notifiers.message import Message
 
 MAX_PARTS = 4
@@ -31,7 +30,7 @@ _WORDS = {
         "drill": "【訓練】",
         "again": "【再送】",
         "until": "{until}まで",
-        "reply": "受領: 「1 {code}」と返信",
+        "reply": "受領: 「{code}」と返信",
         "hello": "こちらは {organisation} のインシデント対応システム、火消しです。",
         "drill-said": "これは訓練です。",
         "press": "受領するには、1 を押してください。",
@@ -43,7 +42,7 @@ _WORDS = {
         "drill": "【訓練】DRILL ",
         "again": "【repeat】",
         "until": "by {until}",
-        "reply": 'To acknowledge reply "1 {code}"',
+        "reply": 'To acknowledge reply "{code}"',
         "hello": "This is Hikeshi, the incident response of {organisation}.",
         "drill-said": "This is a drill.",
         "press": "To acknowledge, press 1.",
@@ -59,9 +58,12 @@ class Short(Struct, frozen=True, kw_only=True):
     code: str
 
 
-def sms(message: Message) -> Short:
-    """`message` as an SMS of at most MAX_PARTS parts, unless its link alone is longer."""
-    words, code = _WORDS[rendering.language(message.lang)], _code(message)
+def sms(message: Message, code: str) -> Short:
+    """`message` as an SMS of at most MAX_PARTS parts, unless its link alone is longer.
+
+    `code` is what an answer names, empty where none is asked for.
+    """
+    words = _WORDS[rendering.language(message.lang)]
     head = _marks(message, words) + f"[{_value(message, 'severity', 20) or '?'}] {_incident(message)}"
     asked = _value(message, "asked", MAX_ASKED) or words[message.kind if message.kind in words else "page"]
     until = _value(message, "until", 40)
@@ -74,9 +76,9 @@ def sms(message: Message) -> Short:
     return Short(text=_fitted([head, asked], what, tail), code=code)
 
 
-def voice(message: Message) -> Short:
+def voice(message: Message, code: str) -> Short:
     """`message` as words for a voice that reads them out: no link, no brackets, and what to press."""
-    words, code = _WORDS[rendering.language(message.lang)], _code(message)
+    words = _WORDS[rendering.language(message.lang)]
     organisation = _value(message, "organisation", 60) or words["bank"]
     said = [words["hello"].format(organisation=organisation)]
     said += [words["drill-said"]] if message.drill else []
@@ -104,10 +106,6 @@ def _fitted(first: list[str], what: str, last: list[str]) -> str:
         if parts(text) <= MAX_PARTS:
             return text
     return "\n".join([*first, *last])
-
-
-def _code(message: Message) -> str:
-    return code_of_key(message.key) if message.kind == "page" else ""
 
 
 def _marks(message: Message, words: dict[str, str]) -> str:

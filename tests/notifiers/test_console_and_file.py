@@ -229,7 +229,7 @@ async def test_the_embedded_default_needs_no_secret(tmp_path: Path) -> None:
     def unasked(name: str) -> str:
         raise AssertionError(f"{name} is not needed")
 
-    built = notifiers.build(Settings(), unasked, tmp_path)
+    built = notifiers.build(Settings(), unasked, tmp_path, lambda: unasked("key").encode())
     assert list(built) == ["console", "file"]
     assert [built[name].can_read_back for name in built] == [False, True]
 
@@ -250,14 +250,14 @@ async def test_what_the_settings_name_is_built_with_its_secret(message: Make, tm
             password="file:smtp.txt",  # noqa: S106 a name
         ),
     )
-    built = notifiers.build(settings, secrets, tmp_path)
+    built = notifiers.build(settings, secrets, tmp_path, bytes)
     assert asked == ["env:SLACK_TOKEN", "file:smtp.txt"]
     assert {name: channel.name for name, channel in built.items()} == {
         name: name for name in ("console", "file", "slack", "email")
     }
     assert "hidden" not in repr(built)
     no_login = Settings(email=EmailSettings(host="mx.example", sender="h@bank.example"))
-    assert "email" in notifiers.build(no_login, secrets, tmp_path)
+    assert "email" in notifiers.build(no_login, secrets, tmp_path, bytes)
     assert len(asked) == 2
     for channel in built.values():
         await channel.close()
@@ -267,7 +267,7 @@ def test_a_channel_not_in_use_is_not_imported() -> None:
     """The command line imports this package; Slack and mail would cost it half a second."""
     code = (
         "import sys, pathlib, notifiers; from models.installation import Settings;"
-        "notifiers.build(Settings(), str, pathlib.Path('.'));"
+        "notifiers.build(Settings(), str, pathlib.Path('.'), bytes);"
         "print([name for name in ('slack_sdk', 'aiohttp', 'aiosmtplib', 'rich') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603

@@ -44,7 +44,12 @@ async def gateway() -> AsyncIterator[FakeGateway]:
 
 
 def notifier(gateway: FakeGateway, **changes: Any) -> GatewayNotifier:
-    shape: dict[str, Any] = {"url": gateway.url, "secret": gateway.secret, "clock": ExerciseClock(NOW)}
+    shape: dict[str, Any] = {
+        "url": gateway.url,
+        "secret": gateway.secret,
+        "code_key": KEY,
+        "clock": ExerciseClock(NOW),
+    }
     return GatewayNotifier(changes.pop("name", "sms"), **(shape | {"timeout_seconds": 2.0} | changes))
 
 
@@ -52,48 +57,51 @@ def notifier(gateway: FakeGateway, **changes: Any) -> GatewayNotifier:
 
 
 def test_an_sms_says_what_is_asked_of_which_incident_and_how_to_answer(sms: Make) -> None:
-    short = render.sms(sms())
-    code = page_code("INC-2026-0001", 7)
-    assert short.code == code == code_of_key(sms().key)
+    code = page_code(KEY, "INC-2026-0001", 7)
+    assert code == code_of_key(KEY, sms().key) and code != page_code(b"another", "INC-2026-0001", 7)
+    short = render.sms(sms(), code)
+    assert short.code == code
     assert short.text.splitlines() == [
         "[SEV1] INC-2026-0001",
         "受領し、初動対応を始めてください (11/23 03:05 JST (+09:00)まで)",
         "EDR が 12 台の端末で暗号化の挙動を検知",
-        f"受領: 「1 {code}」と返信",
+        f"受領: 「{code}」と返信",
         "https://node.example/p/abc.DEF-1?x=1&y=2",
     ]
 
 
 @pytest.mark.parametrize("lang", ["ja", "en"])
 def test_a_long_text_is_cut_and_the_way_to_answer_is_not(sms: Make, lang: str) -> None:
-    short = render.sms(sms(lang=lang, what="大量の暗号化" * 100))
+    short = render.sms(sms(lang=lang, what="大量の暗号化" * 100), "4821")
     assert render.parts(short.text) == render.MAX_PARTS
     assert "…" in short.text and short.text.endswith("x=1&y=2") and short.code in short.text
 
 
 def test_a_link_that_is_longer_than_everything_is_still_whole(sms: Make) -> None:
     link = "https://node.example/p/" + "a" * 600
-    text = render.sms(sms(link=link)).text
+    text = render.sms(sms(link=link), "4821").text
     assert text.endswith(link) and "EDR" not in text
 
 
 def test_a_notice_asks_for_no_answer(sms: Make) -> None:
-    short = render.sms(sms("notice.acknowledged", asked=""))
+    short = render.sms(sms("notice.acknowledged", asked=""), "")
     assert short.code == "" and "返信" not in short.text and "お知らせ" in short.text
 
 
 def test_a_drill_and_a_repeat_are_marked_first(sms: Make) -> None:
-    assert render.sms(sms(drill=True, attempt=2)).text.startswith("【訓練】【再送】[SEV1]")
-    assert "これは訓練です。" in render.voice(sms(drill=True)).text
+    assert render.sms(sms(drill=True, attempt=2), "4821").text.startswith("【訓練】【再送】[SEV1]")
+    assert "これは訓練です。" in render.voice(sms(drill=True), "4821").text
 
 
 def test_outside_text_makes_no_link_and_no_line(sms: Make) -> None:
-    text = render.sms(sms(what="see https://evil.example/x\nor evil.example\u202e now", lang="en")).text
+    text = render.sms(
+        sms(what="see https://evil.example/x\nor evil.example\u202e now", lang="en"), "4821"
+    ).text
     assert "hxxps://evil[.]example/x or evil[.]example now" in text
 
 
 def test_a_voice_says_no_link_and_what_to_press(sms: Make) -> None:
-    spoken = render.voice(sms(lang="en", asked="Acknowledge and begin the response")).text
+    spoken = render.voice(sms(lang="en", asked="Acknowledge and begin the response"), "4821").text
     assert "press 1" in spoken and "http" not in spoken and "INC-2026-0001" in spoken
 
 
