@@ -49,7 +49,7 @@ READS: Final = frozenset(
 )
 """Methods that read take their arguments in the query; to a JSON body Slack says `invalid_arguments`."""
 PATIENCE_SECONDS = 5.0
-"""A method that Slack has told to rest for longer is not waited for: who called it goes on with other things."""
+"""A method that Slack has told to rest for longer is not waited for: its caller goes on with other things."""
 NAME = "slack"
 
 _BEFORE_SENDING = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)
