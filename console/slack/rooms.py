@@ -7,61 +7,42 @@ unknown member) is tried again by itself and shown in `hikeshi health`, while th
 from __future__ import annotations
 
 import asyncio
-import logging
-import re
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
-from console.slack import board, feed
-from console.slack.blocks import said
+from console.slack import board, channels
+from console.slack.pauses import Pauses
+from console.slack.posts import Posts
+from console.slack.room import VIA, Shown, channel_name, fitting, prefix
+from console.slack.threads import Threads, key
 from console.texts import texts
 from console.views.naming import Naming
 from models.commands import Actor
 from models.desk import Desk
-from models.fact import Fact
 from models.installation import RoomSettings
 from models.mirror import Mirror, face, keep, mirrors
 from models.record import MIRROR, STREAM, Record
-from models.rooms import OpenRoom
-from models.state import ENDED, Incident
+from models.rooms import MAX_ROOMS, OpenRoom
+from models.state import ENDED, OVER, Incident
 from models.supervised import attempt_async, wait
+from notifiers.message import Failed
 from notifiers.slack.api import CallFailed, SlackApi
-from notifiers.slack.render import EVENT_TYPE
 
-VIA = "slack"
 SWEEP_SECONDS = 60.0
-AGAIN_SECONDS = 30.0
 QUIET_SECONDS = 1.0
 MAX_FACTS = 300
-MAX_BOARD = 13_000
-MAX_PAGES_OF_CHANNELS = 5
-MAX_NAME = 80
-LOOK_BACK = 200
-_NOT_IN_NAMES = re.compile(r"[^\w-]+")
+AT_ONCE, NEW_AT_ONCE = 8, 4
+"""Channels that are worked on at a time; some of them stay for those that exist already."""
 _FINE = frozenset({"already_in_channel", "already_pinned", "cant_invite_self"})
-log = logging.getLogger("hikeshi.slack")
+LOST = "channel_not_found"
+SHUT = frozenset({"is_archived", "not_in_channel"})
+"""People have shut the channel: until they open it nothing of it works."""
 Run = Callable[[Callable[[], Any]], Awaitable[Any]]
-
-
-@dataclass(kw_only=True)
-class _Room:
-    """One incident as its channel has to show it now."""
-
-    stream: str
-    naming: Naming
-    state: Incident
-    known: dict[str, Mirror]
-    facts: tuple[Fact, ...]
-    channel: str = ""
-
-    def mirror(self, part: str) -> Mirror:
-        """What is remembered of a part."""
-        name = f"room:{self.stream}:{part}"
-        return self.known.get(name) or Mirror(id=name, stream=self.stream)
+Work = Callable[[Shown], Awaitable[None]]
 
 
 class Rooms:
@@ -83,8 +64,13 @@ class Rooms:
         self._settings = settings
         self._public_url = public_url
         self._buttons = buttons
+        self._posts = Posts(api)
+        self._threads = Threads(self._posts, self._remember, self._fit)
+        self._pauses = Pauses()
         self._dirty: dict[str, None] = {}
-        self._looked: set[str] = set()
+        self._housed: set[str] = set()
+        self._lost: dict[str, str] = {}
+        self._running: dict[str, asyncio.Task[None]] = {}
         self._woken = asyncio.Event()
         self.problems: dict[str, str] = {}
         """What does not work, by incident and part, for `hikeshi health`."""
@@ -99,103 +85,202 @@ class Rooms:
         """Make and keep the channels until `stop`; what shows time is looked at every minute."""
         loop = asyncio.get_running_loop()
         swept = -SWEEP_SECONDS
-        while not stop.is_set():
-            if loop.time() - swept >= SWEEP_SECONDS:
-                swept = loop.time()
-                for stream in await self._run(self._open):
-                    self._dirty.setdefault(stream)
-            streams, self._dirty = list(self._dirty), {}
-            self._woken.clear()
-            for stream in streams:
-                tried = await attempt_async("slack room", partial(self.refresh, stream))
-                if tried.error is not None or tried.value is False:
-                    loop.call_later(AGAIN_SECONDS, self.touch, stream)
-            await wait(self._woken, QUIET_SECONDS)
+        try:
+            while not stop.is_set():
+                if loop.time() - swept >= SWEEP_SECONDS:
+                    swept = loop.time()
+                    await attempt_async("slack rooms", self._sweep)
+                self._woken.clear()
+                self._start(loop.time())
+                await wait(self._woken, QUIET_SECONDS)
+        finally:
+            tasks = list(self._running.values())
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _sweep(self) -> None:
+        now = asyncio.get_running_loop().time()
+        streams, self._housed = await self._run(self._open)
+        for stream in streams:
+            if not self._pauses.waits(stream, now):
+                self._dirty.setdefault(stream)
+
+    def _start(self, now: float) -> None:
+        """A task for each stream that has news, as many as may be: a busy one holds up no other."""
+        for stream in self._pauses.due(now):
+            if stream not in self._running:
+                self._dirty.setdefault(stream)
+        ready = [one for one in self._dirty if one not in self._running and not self._pauses.shut(one, now)]
+        for stream in sorted(ready, key=lambda one: one not in self._housed):
+            new = sum(one not in self._housed for one in self._running)
+            full = new >= NEW_AT_ONCE and stream not in self._housed
+            if full or len(self._running) >= AT_ONCE:
+                break
+            del self._dirty[stream]
+            self._running[stream] = asyncio.create_task(self._serve(stream))
+
+    async def _serve(self, stream: str) -> None:
+        try:
+            tried = await attempt_async("slack room", partial(self.refresh, stream))
+            if tried.error is not None:
+                now = asyncio.get_running_loop().time()
+                self.problems[f"{stream} room"] = type(tried.error).__name__
+                self._pauses.failed(stream, now, longer=False, shut=False)
+            else:
+                self.problems.pop(f"{stream} room", None)
+        finally:
+            del self._running[stream]
+            self._woken.set()
 
     async def refresh(self, stream: str) -> bool:
         """Bring one incident's channel up to date; whether every part of it worked."""
-        room: _Room | None = await self._run(lambda: self._read(stream))
+        room: Shown | None = await self._run(lambda: self._read(stream))
         if room is None:
-            return True
-        if not await self._part(room, "channel", self._channel):
-            return False
-        parts: tuple[tuple[str, Callable[[_Room], Awaitable[None]]], ...] = (
+            return self._calm(stream)
+        errors = {"channel": await self._part(room, "channel", self._channel)}
+        if errors["channel"] is not None:
+            return self._judged(room, errors)
+        if room.moved:
+            channel, room = room.channel, await self._run(lambda: self._read(stream))
+            if room is None:
+                return self._calm(stream)
+            room.channel = channel
+        parts: tuple[tuple[str, Work], ...] = (
+            ("moved", self._moved),
             ("board", self._board),
             ("topic", self._topic),
             ("members", self._members),
             ("pin", self._pin),
             ("bookmarks", self._bookmarks),
-            ("threads", self._threads),
+            ("threads", self._threads.tell),
         )
-        worked = [await self._part(room, name, work) for name, work in parts]
-        return all(worked)
+        for name, work in parts:
+            errors[name] = await self._part(room, name, work)
+        if room.more and errors["threads"] is None:
+            self.touch(stream)
+        return self._judged(room, errors)
 
-    async def _part(self, room: _Room, name: str, work: Callable[[_Room], Awaitable[None]]) -> bool:
-        """One outside resource by itself: whether it is as it should be."""
-        key = f"{room.stream} {name}"
-        try:
-            await work(room)
-        except CallFailed as failed:
-            self.problems[key] = failed.failed.error
-            log.warning("%s of the channel of %s: %s", name, room.stream, failed)
-            return False
-        self.problems.pop(key, None)
+    async def _part(self, room: Shown, name: str, work: Work) -> Exception | None:
+        """One outside resource by itself: what is wrong with it, a fault of ours included."""
+        named = f"{room.stream} {name}"
+        error = (await attempt_async(f"slack room {named}", partial(work, room))).error
+        if error is None:
+            self.problems.pop(named, None)
+        else:
+            self.problems[named] = self._wrong(room, error)
+        return error
+
+    def _wrong(self, room: Shown, error: Exception) -> str:
+        if not isinstance(error, CallFailed):
+            return type(error).__name__
+        if not error.failed.retry_after:
+            return error.failed.error
+        again = self._desk.clock.now() + timedelta(seconds=error.failed.retry_after)
+        return f"{error.failed.error}, again at {room.naming.times.at(again)}"
+
+    def _judged(self, room: Shown, errors: dict[str, Exception | None]) -> bool:
+        """Whether all worked; if not, when it is tried again, and whether the channel is lost to us."""
+        found = [one for one in errors.values() if one is not None]
+        refused = [one for one in found if isinstance(one, CallFailed) and one.failed.retry == "never"]
+        names = {one.name for one in refused}
+        if not found or (room.state.status in OVER and names & {LOST, *SHUT}):
+            # Channels of incidents that are over are archived and deleted by people, and may be.
+            return self._calm(room.stream)
+        if any(getattr(errors.get(part), "name", "") == LOST for part in ("board", "topic", "threads")):
+            self._lost[room.stream] = room.channel
+        now = asyncio.get_running_loop().time()
+        self._pauses.failed(room.stream, now, longer=bool(refused), shut=bool(names & SHUT))
+        return False
+
+    def _calm(self, stream: str) -> bool:
+        """Nothing is wrong with it any more."""
+        self._pauses.over(stream)
+        for named in [one for one in self.problems if one.startswith(f"{stream} ")]:
+            del self.problems[named]
         return True
 
     # -- its parts ------------------------------------------------------------------------------------------
 
-    async def _channel(self, room: _Room) -> None:
-        known = room.state.rooms.get(VIA)
-        if known is not None:
-            room.channel = known.address
+    async def _channel(self, room: Shown) -> None:
+        """The channel that the record knows; a new one if there is none, if it is lost, or if it is too open.
+
+        A named type of incident may be found out late: what is said of it from then on is said in private.
+        """
+        known = room.room
+        named = bool(set(self._settings.private_for) & set(room.state.playbooks))
+        private = named or (known is not None and known.private)
+        lost = known is not None and self._lost.get(room.stream) == known.address
+        if known is None or known.private is not private or (lost and room.state.status not in OVER):
+            room.channel = await self._new(room, private=private)
         else:
-            private = bool(set(self._settings.private_for) & set(room.state.playbooks))
-            name = channel_name(self._settings.name, room.state, drill=self._is_drill(room))
-            room.channel = await self._make(name, private=private)
-            command = OpenRoom(
-                actor=Actor.machine(VIA), via=VIA, address=room.channel, name=name, private=private
-            )
-            await self._run(lambda: self._desk.handle(room.stream, command))
+            room.channel = known.address
+        self._housed.add(room.stream)
         if room.mirror("channel").place != room.channel:
-            await self._remember(room, "channel", room.channel, "")
+            await self._move_in(room)
 
-    async def _make(self, name: str, *, private: bool) -> str:
-        """The id of a new channel, or of the one that an earlier life of ours made under this name."""
+    async def _new(self, room: Shown, *, private: bool) -> str:
+        """The id of a new channel, or of one that an earlier life of ours made and did not write down."""
+        known, stream = room.room, room.stream
+        old = known.address if known is not None else ""
+        if known is not None and known.number >= MAX_ROOMS:
+            raise CallFailed(Failed(retry="never", error=f"{MAX_ROOMS} channels were made: no more are"))
+
+        async def free(address: str) -> bool:
+            of = await self._run(lambda: incident_of(self._desk.record, address))
+            return address != old and of in {"", stream}
+
+        name = channel_name(self._settings.name, room.state, drill=self._is_drill(room))
+        made = await channels.make(self._api, name, private=private, free=free)
+        if made.fresh:
+            self._posts.fresh(made.address)
+        command = OpenRoom(
+            actor=Actor.machine(VIA),
+            via=VIA,
+            address=made.address,
+            name=made.name,
+            private=private,
+            replaces=old,
+        )
+        await self._run(lambda: self._desk.handle(stream, command))
+        state = await self._run(lambda: self._desk.state(stream))
+        # Another node may have been first.
+        return str(state.rooms[VIA].address)
+
+    async def _move_in(self, room: Shown) -> None:
+        """What was remembered of another channel does not hold for this one."""
+        mine = Mirror(id=f"{prefix(room.stream)}channel", stream=room.stream, place=room.channel)
+
+        def write() -> None:
+            with self._desk.record.begin() as tx:
+                of = MIRROR.c.id.startswith(prefix(room.stream), autoescape=True)
+                tx.connection.execute(delete(MIRROR).where(MIRROR.c.stream == room.stream, of))
+                keep(tx, mine, self._desk.clock.now())
+
+        await self._run(write)
+        room.moved = True
+
+    async def _moved(self, room: Shown) -> None:
+        """Say in the channel before this one that it goes on elsewhere, and nothing else."""
+        old = room.room.replaces if room.room is not None else ""
+        if not old or room.mirror("moved").place == old:
+            return
+        text = f"{board.mark(room.naming)}{room.naming.texts('slack.room.moved')}"
         try:
-            answer = await self._api.call("conversations.create", name=name, is_private=private)
+            if not await self._posts.find(old, key(room, "moved")):
+                await self._posts.post(old, key(room, "moved"), {"text": text})
         except CallFailed as failed:
-            if failed.name != "name_taken":
+            if failed.name not in {LOST, *SHUT}:
                 raise
-            found = await self._ours(name)
-            if found is None:
-                raise
-            return found
-        return str((answer.get("channel") or {}).get("id") or "")
+        await self._remember(room, "moved", old, "")
 
-    async def _ours(self, name: str) -> str | None:
-        _, ours = await self._api.identity()
-        cursor = ""
-        for _ in range(MAX_PAGES_OF_CHANNELS):
-            given: dict[str, Any] = {"cursor": cursor} if cursor else {}
-            kinds = "public_channel,private_channel"
-            answer = await self._api.call(
-                "conversations.list", types=kinds, exclude_archived=True, limit=LOOK_BACK, **given
-            )
-            for one in answer.get("channels") or []:
-                if one.get("name") == name and one.get("creator") == ours:
-                    return str(one["id"])
-            cursor = (answer.get("response_metadata") or {}).get("next_cursor") or ""
-            if not cursor:
-                return None
-        return None
-
-    async def _topic(self, room: _Room) -> None:
+    async def _topic(self, room: Shown) -> None:
         topic = board.topic(room.naming)
         if face(topic) != room.mirror("topic").shown:
             await self._api.call("conversations.setTopic", channel=room.channel, topic=topic)
             await self._remember(room, "topic", "", face(topic))
 
-    async def _members(self, room: _Room) -> None:
+    async def _members(self, room: Shown) -> None:
         wanted = sorted(self._people(room))
         before = set(room.mirror("members").place.split())
         new = [one for one in wanted if one not in before]
@@ -224,7 +309,7 @@ class Rooms:
         if wrong is not None:
             raise wrong
 
-    def _people(self, room: _Room) -> set[str]:
+    def _people(self, room: Shown) -> set[str]:
         """Slack ids of the roles of the settings, of commander and scribe, and of everybody who was paged."""
         world, state = room.naming.world, room.state
         holders = [
@@ -240,17 +325,18 @@ class Rooms:
         ]
         return {one.slack for one in (*holders, *paged) if one is not None and one.slack}
 
-    async def _board(self, room: _Room) -> None:
-        blocks = self._shown(fitting(board.blocks(room.naming)))
+    async def _board(self, room: Shown) -> None:
+        blocks = self._fit(fitting(board.blocks(room.naming)))
         shows = face([one for one in blocks if one["type"] != "context"])
         known = room.mirror("board")
         if known.place and known.shown == shows:
             return
         text = room.naming.texts("slack.board.title", incident=room.stream)
-        place = await self._show(room, "board", known.place, f"{board.mark(room.naming)}{text}", blocks)
+        given: dict[str, Any] = {"text": f"{board.mark(room.naming)}{text}", "blocks": blocks}
+        place = await self._posts.show(room.channel, key(room, "board"), known.place, given)
         await self._remember(room, "board", place, shows)
 
-    async def _pin(self, room: _Room) -> None:
+    async def _pin(self, room: Shown) -> None:
         board_ts = room.mirror("board").place
         if not board_ts or room.mirror("pin").place == board_ts:
             return
@@ -261,7 +347,7 @@ class Rooms:
                 raise
         await self._remember(room, "pin", board_ts, "")
 
-    async def _bookmarks(self, room: _Room) -> None:
+    async def _bookmarks(self, room: Shown) -> None:
         """Where to go when Slack is not to be trusted: the node's own address, and the bridge."""
         bridge = room.naming.world.organisation.bridge or ""
         there: set[str] | None = None
@@ -281,103 +367,17 @@ class Rooms:
             )
             await self._remember(room, f"mark-{name}", "", face(link))
 
-    async def _threads(self, room: _Room) -> None:
-        cursor = room.facts[-1].seq if room.facts else 0
-        for batch in feed.batches(room.facts, room.naming):
-            await self._thread(room, batch)
-        await self._roots(room)
-        if cursor:
-            await self._remember(room, "cursor", "", str(cursor))
-
-    async def _thread(self, room: _Room, batch: feed.Batch) -> None:
-        """Tell one root what is new; what an earlier life told already is looked up first."""
-        known = room.mirror(batch.root)
-        told = int(known.mark or 0)
-        place = known.place
-        if batch.root != feed.MAIN and not place:
-            blocks = self._shown(feed.root(batch.root, room.naming))
-            if not blocks:
-                return
-            place = await self._show(room, batch.root, "", self._plain(blocks), blocks)
-            await self._remember(room, batch.root, place, face(blocks), mark=str(told))
-        told = max(told, await self._already(room, batch, place))
-        left = tuple(fact for fact in batch.facts if fact.seq > told)
-        if not left:
-            return
-        rest = feed.Batch(root=batch.root, facts=left)
-        block = said(*feed.lines(rest, room.naming))
-        given: dict[str, Any] = {"text": block["text"]["text"], "blocks": [block]}
-        if place:
-            given["thread_ts"] = place
-        await self._post(room, f"{batch.root}/{rest.last}", given)
-        kept = room.mirror(batch.root)
-        await self._remember(room, batch.root, place, kept.shown, mark=str(rest.last))
-
-    async def _already(self, room: _Room, batch: feed.Batch, place: str) -> int:
-        """The last fact that was told under this root, as Slack has it; asked once in a life of the node."""
-        key = f"{room.stream} {batch.root}"
-        if key in self._looked or not room.mirror("cursor").shown:
-            self._looked.add(key)
-            return 0
-        method = "conversations.replies" if place else "conversations.history"
-        given: dict[str, Any] = {"ts": place} if place else {}
-        answer = await self._api.call(
-            method, channel=room.channel, limit=LOOK_BACK, include_all_metadata=True, **given
-        )
-        self._looked.add(key)
-        prefix = f"{room.stream}/room/{batch.root}/"
-        ends = [_key(one).removeprefix(prefix) for one in answer.get("messages") or []]
-        return max((int(end) for end in ends if end.isdecimal()), default=0)
-
-    async def _roots(self, room: _Room) -> None:
-        """Roots whose matter stands otherwise than they say."""
-        for name, mirror in list(room.known.items()):
-            root = name.removeprefix(f"room:{room.stream}:")
-            if not root.startswith(("page:", "step:")) or not mirror.place:
-                continue
-            blocks = self._shown(feed.root(root, room.naming))
-            if blocks and face(blocks) != mirror.shown:
-                await self._show(room, root, mirror.place, self._plain(blocks), blocks)
-                await self._remember(room, root, mirror.place, face(blocks), mark=mirror.mark)
-
-    async def _show(self, room: _Room, part: str, place: str, text: str, blocks: list[dict[str, Any]]) -> str:
-        """Edit the message at `place`, or post it; its place. One that somebody deleted is posted anew."""
-        given: dict[str, Any] = {"text": text, "blocks": blocks}
-        if place:
-            try:
-                await self._api.call("chat.update", channel=room.channel, ts=place, **given)
-            except CallFailed as failed:
-                if failed.name != "message_not_found":
-                    raise
-            else:
-                return place
-        return await self._post(room, part, given)
-
-    async def _post(self, room: _Room, key: str, given: dict[str, Any]) -> str:
-        metadata = {"event_type": EVENT_TYPE, "event_payload": {"key": f"{room.stream}/room/{key}"}}
-        answer = await self._api.call(
-            "chat.postMessage",
-            channel=room.channel,
-            metadata=metadata,
-            unfurl_links=False,
-            unfurl_media=False,
-            **given,
-        )
-        return str(answer.get("ts") or "")
-
-    def _shown(self, blocks: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    def _fit(self, blocks: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Without buttons where nobody receives presses."""
         return [one for one in blocks if self._buttons or one["type"] != "actions"]
 
-    def _plain(self, blocks: list[dict[str, Any]]) -> str:
-        return str(blocks[0]["text"]["text"])[:300] if blocks else "-"
-
-    def _is_drill(self, room: _Room) -> bool:
+    def _is_drill(self, room: Shown) -> bool:
         return self._desk.premises.drill or room.state.drill
 
     # -- in the thread of the record ------------------------------------------------------------------------
 
-    def _open(self) -> list[str]:
+    def _open(self) -> tuple[list[str], set[str]]:
+        """The newest incidents that go on, and which of them have their channel."""
         with self._desk.record.read() as tx:
             rows = tx.connection.execute(
                 select(STREAM.c.id)
@@ -385,9 +385,12 @@ class Rooms:
                 .order_by(STREAM.c.opened_at.desc())
                 .limit(200)
             )
-            return list(rows.scalars())
+            streams = list(rows.scalars())
+            names = [f"{prefix(one)}channel" for one in streams]
+            housed = tx.connection.execute(select(MIRROR.c.stream).where(MIRROR.c.id.in_(names)))
+            return streams, set(housed.scalars())
 
-    def _read(self, stream: str) -> _Room | None:
+    def _read(self, stream: str) -> Shown | None:
         """What the channel has to show; None if this incident has none and needs none."""
         state = self._desk.state(stream)
         if not isinstance(state, Incident) or state.at is None or VIA in self._desk.distrusted():
@@ -405,13 +408,20 @@ class Rooms:
         )
         with self._desk.record.read() as tx:
             known = mirrors(tx, stream)
-            cursor = known.get(f"room:{stream}:cursor")
-            facts = tx.facts(stream, int(cursor.shown) if cursor and cursor.shown else 0)
-        return _Room(stream=stream, naming=naming, state=state, known=known, facts=tuple(facts)[:MAX_FACTS])
+            cursor = known.get(f"{prefix(stream)}cursor")
+            facts = tuple(tx.facts(stream, int(cursor.shown) if cursor and cursor.shown else 0))
+        return Shown(
+            stream=stream,
+            naming=naming,
+            state=state,
+            known=known,
+            facts=facts[:MAX_FACTS],
+            more=len(facts) > MAX_FACTS,
+        )
 
-    async def _remember(self, room: _Room, part: str, place: str, shown: str, mark: str = "") -> None:
+    async def _remember(self, room: Shown, part: str, place: str, shown: str, mark: str = "") -> None:
         mirror = Mirror(
-            id=f"room:{room.stream}:{part}", stream=room.stream, place=place, shown=shown, mark=mark
+            id=f"{prefix(room.stream)}{part}", stream=room.stream, place=place, shown=shown, mark=mark
         )
         room.known[mirror.id] = mirror
 
@@ -429,36 +439,3 @@ def incident_of(record: Record, channel: str) -> str:
             select(MIRROR.c.stream).where(MIRROR.c.place == channel, MIRROR.c.id.endswith(":channel"))
         ).scalar()
     return str(found or "")
-
-
-def channel_name(template: str, state: Incident, *, drill: bool) -> str:
-    """The channel's name from its template; nothing of the incident's title goes into it."""
-    parts = state.stream.split("-")
-    filled = template.format(
-        incident=state.stream.lower(),
-        year=parts[1] if len(parts) > 1 else "",
-        number=parts[-1],
-        playbook=next(iter(state.playbooks), "unknown"),
-        severity=state.severity,
-    )
-    name = _NOT_IN_NAMES.sub("-", filled.lower()).strip("-")
-    return (f"drill-{name}" if drill else name)[:MAX_NAME]
-
-
-def fitting(blocks: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """As many sections as Slack takes in one message; head, time and buttons always."""
-    room = MAX_BOARD
-    kept = []
-    for number, block in enumerate(blocks):
-        size = len((block.get("text") or {}).get("text") or "")
-        if block["type"] == "section" and number and size > room:
-            continue
-        room -= size
-        kept.append(block)
-    return kept
-
-
-def _key(post: Mapping[str, Any]) -> str:
-    metadata = post.get("metadata") or {}
-    payload = metadata.get("event_payload") or {}
-    return str(payload.get("key") or "") if metadata.get("event_type") == EVENT_TYPE else ""

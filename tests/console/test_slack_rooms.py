@@ -2,85 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from typing import Any, TypeVar
+from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
-from console.slack.rooms import Rooms, channel_name, fitting, incident_of
+from console.slack.room import channel_name, fitting
+from console.slack.rooms import incident_of
 from models.clock import ExerciseClock
-from models.commands import Acknowledge, Actor, Declare, Note, SetSeverity
+from models.commands import Acknowledge, Declare, Note, SetSeverity
 from models.desk import Desk
-from models.installation import RoomSettings
 from models.premises import Premises
 from models.record import Record
-from notifiers.slack.api import Budget, SlackApi
-from notifiers.slack.fake import FakeSlack, Fault, Post
+from notifiers.slack.fake import Fault
 from playbooks.institution import Institution
-
-T = TypeVar("T")
-INC = "INC-2026-0001"
-SUZUKI = Actor(person="suzuki-daichi", via="cli")
-SATO = Actor(person="sato-kenji", via="cli")
-SETTINGS = RoomSettings.model_validate(
-    {"from": "medium", "members": ["csirt-lead", "ciso"], "private_for": ["insider"]}
-)
-
-
-class Bank:
-    """A desk, a Slack that runs here, and the keeper of rooms."""
-
-    def __init__(self, bank: Institution, clock: ExerciseClock, slack: FakeSlack) -> None:
-        premises = Premises(
-            organisation=bank.organisation,
-            policy=bank.policy,
-            playbooks=bank.playbooks,
-            channels=frozenset({"console", "slack"}),
-        )
-        self.clock, self.slack = clock, slack
-        self.desk = Desk(Record.in_memory(), premises, clock)
-        self.api = SlackApi(token=slack.token, base_url=slack.base_url, timeout_seconds=1.0)
-        self.api.budget = Budget(per_minute=dict.fromkeys(QUICK_METHODS, 1_000_000), posts_every=0.0)
-        self.rooms = self.keeper()
-
-    def keeper(self) -> Rooms:
-        """One life of the node."""
-
-        async def here(call: Callable[[], T]) -> T:
-            return call()
-
-        return Rooms(self.desk, self.api, here, SETTINGS, public_url="https://hikeshi.example.jp")
-
-    def declare(self, severity: str = "high", playbook: str = "unknown", text: str = "勘定系が停止") -> str:
-        outcome = self.desk.handle(
-            None, Declare(actor=SUZUKI, text=text, severity=severity, playbooks=(playbook,))
-        )
-        assert outcome.accepted
-        return outcome.stream
-
-    def posts(self, *, thread: str | None = None) -> list[Post]:
-        """What lies in the incident's channel; of one thread, or only what is no answer."""
-        channel = self.slack.rooms.named("inc-2026-0001").id
-        return [one for one in self.slack.posts if one.channel == channel and one.thread == (thread or "")]
-
-    def shown(self) -> str:
-        return "\n".join(one.shown for one in self.posts())
-
-
-QUICK_METHODS = (
-    "conversations.create", "conversations.list", "conversations.setTopic", "conversations.invite",
-    "conversations.history", "conversations.replies", "pins.add", "bookmarks.add", "bookmarks.list",
-    "chat.update",
-)  # fmt: skip
+from tests.console.roomhouse import INC, SATO, SUZUKI, Bank, facts, opened
 
 
 @pytest.fixture
 async def made(bank: Institution, clock: ExerciseClock) -> AsyncIterator[Bank]:
-    async with FakeSlack() as slack:
-        found = Bank(bank, clock, slack)
+    async with opened(bank, clock) as found:
         yield found
-        await found.api.close()
-        found.desk.record.close()
 
 
 async def test_a_grave_incident_gets_its_channel_with_everything_in_it(made: Bank) -> None:
@@ -96,8 +38,7 @@ async def test_a_grave_incident_gets_its_channel_with_everything_in_it(made: Ban
     assert "進行中の手順" in board.shown
     assert [one["link"] for one in channel.bookmarks] == ["https://hikeshi.example.jp"]
     assert incident_of(made.desk.record, channel.id) == INC
-    opened = [fact.kind for fact in _facts(made) if fact.kind == "room.opened"]
-    assert opened == ["room.opened"]
+    assert len(facts(made, "room.opened")) == 1
 
 
 async def test_nothing_is_said_or_made_twice(made: Bank) -> None:
@@ -219,8 +160,3 @@ def test_a_board_is_cut_to_what_slack_takes_but_keeps_its_buttons() -> None:
     kept = fitting([*([section] * 8), actions])
     assert sum(len(one["text"]["text"]) for one in kept if one["type"] == "section") <= 13_000
     assert kept[-1] is actions
-
-
-def _facts(made: Bank) -> list[Any]:
-    with made.desk.record.read() as tx:
-        return list(tx.facts(INC))
