@@ -22,8 +22,8 @@ def build(
 
     `secrets` is called at once for each secret that is needed, and whatever it raises goes through. The file
     channel writes `messages.jsonl` in `data_dir`. `code_key` gives the key of signed links, which makes the
-    codes of a gateway's messages; it is called only if there is one, and may raise too. Nothing connects before
-    the first message.
+    codes of a gateway's messages; it is called only if there is one, and may raise too. Nothing connects
+    before the first message.
     """
     from notifiers.console import ConsoleNotifier  # noqa: PLC0415 a channel not in use costs no import
     from notifiers.file import FileNotifier  # noqa: PLC0415

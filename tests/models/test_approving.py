@@ -457,12 +457,12 @@ def test_an_option_that_is_gone_from_the_playbook_is_not_approved() -> None:
 def test_closing_waits_for_what_was_proposed_and_if_it_is_passed_the_page_ends() -> None:
     made = four_eyes(phase="communication")
     propose(made)
-    made.do(SettleStep(actor=by(BEN), step="shut", how="na", reason="-"))
+    made.do(SettleStep(actor=by(BEN), step="shut", how="not-applicable", reason="-"))
     made.do(Resolve(actor=by(BEN), cause="c", entry_route="e"))
     made.clock.advance(timedelta(days=4))
     made.desk.tick(made.stream)
     refused = made.says(Close(actor=by(BEN), assessment="-", spread="-"))
-    assert "proposal-open:unknown/choose" in refused.detail["causes"]
+    assert "proposal-open:unknown/choose" in str(refused.detail["causes"])
     made.do(OverrideGate(actor=by(DAN), gate="closing", step=made.stream, reason="-"))
     assert approval(made).state == "open"
     made.do(Close(actor=by(BEN), assessment="-", spread="-"))
