@@ -124,7 +124,7 @@ def _addressees(house: House, channel: str) -> list[Addressee]:
         Addressee(person=person.id, address=address)
         for person in organisation.people
         if (address := person.address(channel)) is not None
-        and (channel not in UNSEEN or not set(person.channels) - UNSEEN)
+        and (channel not in UNSEEN or not set(person.ways) - UNSEEN)
     ]
     if channel == "slack" and organisation.duty_channel is not None:
         found.append(Addressee(person=None, address=organisation.duty_channel))

@@ -143,7 +143,7 @@ class Reach:
 
     def _watches_console(self, person: str | None) -> bool:
         known = self.desk.directory.person(person) if person else None
-        return known is not None and CONSOLE in known.channels
+        return known is not None and CONSOLE in known.ways
 
     def _has_no_route(self, one: _Unanswerable) -> bool:
         state = attempt(one.stream, partial(self.desk.state, one.stream)).value

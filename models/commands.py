@@ -7,21 +7,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
-from models.fact import SYSTEM
+from models import actor as actors
 
-
-@dataclass(frozen=True, kw_only=True)
-class Actor:
-    """Who asks. `person` is an id of the directory, None if nobody there answers to `name`."""
-
-    person: str | None
-    name: str = ""
-    via: str = "cli"
-
-    @classmethod
-    def machine(cls, via: str) -> Actor:
-        """Hikeshi's own parts: conductor, outbox, watch."""
-        return cls(person=SYSTEM, name=SYSTEM, via=via)
+Actor = actors.Actor
+"""Of every command; on its own in `models.actor`."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -43,5 +43,5 @@ def _relied_on(organisation: Organisation, policy: Policy) -> Iterator[tuple[str
                 # Whom `authority` and `owner` stand for only the matter says.
                 names = (who,) if who in people else members(organisation, who)
                 for name in names if who not in STEP_ROLES else ():
-                    for channel in channels or people[name].channels:
+                    for channel in channels or people[name].ways:
                         yield route.id, people[name], channel

@@ -77,7 +77,7 @@ def watched(directory: Directory, routes: Iterable[Route]) -> tuple[str, ...]:
 def reachable(holder: Holder, channels: frozenset[str]) -> tuple[str, ...]:
     """The channels, of those set up, on which a holder has an address, in their order."""
     person = holder.person
-    return tuple(one for one in person.channels if one in channels and person.address(one) is not None)
+    return tuple(one for one in person.ways if one in channels and person.address(one) is not None)
 
 
 def calendar(directory: Directory, who: str, since: datetime, until: datetime) -> tuple[Stretch, ...]:

@@ -119,6 +119,12 @@ class Person(Frozen):
         }.get(channel)
 
     @property
+    def ways(self) -> tuple[str, ...]:
+        """Every channel that may ever be used for this person, each once: of `channels` and of `reach`."""
+        orders = (one.channel for reach in self.reach for one in reach.channels)
+        return tuple(dict.fromkeys((*self.channels, *orders)))
+
+    @property
     def number(self) -> str | None:
         """The telephone number in E.164, or None if `phone` is no whole number."""
         return e164(self.phone)

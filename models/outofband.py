@@ -113,7 +113,7 @@ def _unreachable(world: World, without: Collection[str]) -> list[str]:
     known = world.channels | world.distrusted
     found = []
     for person in world.organisation.people:
-        usable = {one for one in person.channels if one in known and person.address(one)} - NOT_FOR_PEOPLE
+        usable = {one for one in person.ways if one in known and person.address(one)} - NOT_FOR_PEOPLE
         if usable and not usable - set(without):
             found.append(person.id)
     return found

@@ -36,7 +36,7 @@ def _present(who: str, at: datetime, naming: Naming) -> Row:
 
 
 def _channels(holders: Iterable[Holder]) -> list[str]:
-    return list(dict.fromkeys(name for one in holders for name in one.person.channels))
+    return list(dict.fromkeys(name for one in holders for name in one.person.ways))
 
 
 def people(stretch: Stretch, naming: Naming) -> str:

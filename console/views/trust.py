@@ -56,7 +56,7 @@ def _row(channel: str, state: House, naming: Naming) -> Row:
 
 def _reaches(channel: str, naming: Naming) -> int:
     people = naming.world.organisation.people
-    return sum(channel in one.channels and one.address(channel) is not None for one in people)
+    return sum(channel in one.ways and one.address(channel) is not None for one in people)
 
 
 def _proposed(state: House, naming: Naming) -> Line | None:
@@ -84,7 +84,7 @@ def _lost(state: House, naming: Naming) -> list[str]:
     trusted = naming.world.channels - NOT_FOR_PEOPLE
     found = []
     for person in naming.world.organisation.people:
-        own = {one for one in person.channels if person.address(one)}
+        own = {one for one in person.ways if person.address(one)}
         if own & set(state.distrusted) and not own & trusted:
             found.append(person.id)
     return found

@@ -23,6 +23,7 @@ from models.errors import Refused
 from models.fact import Draft
 from models.permission import require
 from models.policy import STEP_ROLES, Route
+from models.reach import recipient
 from models.reason import Reason
 from models.routing import level_recipients
 from models.rules.common import Decided, text
@@ -80,15 +81,20 @@ def _rungs(route: Route, level: str) -> list[Rung]:
 
 
 def _people(state: Programme, rungs: list[Rung], world: World) -> list[dict[str, Any]]:
-    """Everybody whom these levels mean now, each once, with the channels that reach them and the others."""
+    """Everybody whom these levels mean now, each once, with the channels that reach them and the others.
+
+    Of somebody with an order by severity all of them: a test is about no severity, and proves each channel.
+    """
     found: dict[str, dict[str, Any]] = {}
     for to, channels in rungs:
         for one in level_recipients(world, state, to, channels, ""):
-            known = found.setdefault(one["person"], one | {"channels": [], "without": []})
+            who = {name: one[name] for name in ("person", "role", "for") if name in one}
+            known = found.setdefault(one["person"], who | {"channels": [], "without": []})
             person = world.directory.person(one["person"])
-            wanted = channels or (person.channels if person is not None else ())
+            wanted = channels or (person.ways if person is not None else ())
+            usable = recipient(world, state, person, wanted)["channels"] if person is not None else ()
             for channel in wanted:
-                which = "channels" if channel in one["channels"] else "without"
+                which = "channels" if channel in usable else "without"
                 if channel not in known[which]:
                     known[which].append(channel)
     return list(found.values())

@@ -10,6 +10,7 @@ import pytest
 from models.comcheck import KEPT, MAX_ASKS, Comcheck, StartComcheck
 from models.commands import Acknowledge, Actor, Delegate, MarkDelivery
 from models.fold import empty, fold
+from models.organisation import Reach
 from models.reason import Reason
 from models.state import Programme
 from tests.models.small import AMY, BEN, CHO, DAN, EVE, NIGHT, Scene, by, organisation, route, scene
@@ -20,6 +21,7 @@ LEVELS = [
     {"to": ["csirt-duty"], "within": "5m"},
     {"to": ["csirt-lead", "owner"], "within": "5m", "channels": ["file", "email"]},
 ]
+QUIET = {"from": "22:00", "until": "07:00", "except_at_least": "high"}
 MAIN = route("main", "declared", levels=LEVELS)
 
 
@@ -272,3 +274,37 @@ def test_the_state_is_what_the_facts_say() -> None:
     known = programme(made)
     with made.desk.record.read() as tx:
         assert fold(empty(STREAM), tx.facts(STREAM)) == known
+
+
+def test_channels_that_only_an_order_by_severity_names_are_tested_too() -> None:
+    """Amy has the console, for grave matters the file, and at night mail, to which she has no address."""
+    orders = [
+        {"at_least": "high", "channels": [{"channel": "file"}, {"channel": "console", "after": "2m"}]},
+        {"channels": [{"channel": "email"}], "quiet": QUIET},
+    ]
+    people = [
+        one.model_copy(update={"channels": ("console",), "reach": tuple(map(Reach.model_validate, orders))})
+        if one.id == AMY
+        else one
+        for one in organisation().people
+    ]
+    made = bank(organisation=organisation().model_copy(update={"people": tuple(people)}))
+    made.do(start(level="1"), STREAM)
+    assert {one.channel for one in test_of(made).of(AMY)} == {"console", "file"}
+    (known,) = made.facts("comcheck.started", STREAM)[0].data["recipients"]
+    assert known == {
+        "person": AMY,
+        "role": "csirt-duty",
+        "channels": ["console", "file"],
+        "without": ["email"],
+    }, "no delays and no quiet hours: a test goes out at once"
+
+
+def test_a_level_that_names_channels_tests_those_alone() -> None:
+    orders = (Reach.model_validate({"channels": [{"channel": "console"}]}),)
+    people = [
+        one.model_copy(update={"reach": orders}) if one.id == BEN else one for one in organisation().people
+    ]
+    made = bank(organisation=organisation().model_copy(update={"people": tuple(people)}))
+    made.do(start(level="2"), STREAM)
+    assert [one.channel for one in test_of(made).of(BEN)] == ["file"]

@@ -305,6 +305,22 @@ def test_refusals_remembered_have_a_bound(monkeypatch: pytest.MonkeyPatch) -> No
     assert len(made.desk._refusals) == 1
 
 
+def test_a_name_that_is_no_text_is_refused_and_recorded_like_any_other() -> None:
+    """Half of a surrogate pair has no bytes: whoever knocks with one must not stop the desk."""
+    made = scene()
+    (page,) = made.incident.pages.values()
+    stranger = c.Actor(person=None, name="\ud800x", via="slack:\udfff")
+    refused = made.desk.handle(made.stream, c.Acknowledge(actor=stranger, page=page.id))
+    assert refused.refused is not None
+    told = made.facts("refused", "house")[-1]
+    assert told.via == "slack:?"
+    assert made.desk.handle(
+        made.stream, c.Acknowledge(actor=c.Actor(person=AMY, name="火消し", via="slack:\ud800"), page=page.id)
+    ).accepted
+    assert made.facts("page.acknowledged")[-1].via == "slack:?"
+    assert c.Actor(person=AMY, name="火消し").name == "火消し", "what is text stays as it is"
+
+
 def test_the_library_names_its_playbooks() -> None:
     desk = open_desk(playbook("second", step("a")))
     assert sorted(desk.library) == ["second", "unknown"]

@@ -272,6 +272,15 @@ def test_reached_means_a_channel_that_is_set_up_and_an_address_on_it() -> None:
     assert reachable(holder, frozenset({"slack"})) == ()
 
 
+def test_a_channel_of_an_order_by_severity_reaches_somebody_too() -> None:
+    orders = [{"channels": [{"channel": "voice"}, {"channel": "console", "after": "2m"}]}]
+    people = {A: {"channels": ["console"], "reach": orders, "phone": "+81 90 1234 5678"}}
+    directory = Directory(organisation(shift(), people=people))
+    holder = directory.holders("duty", NINE)[0]
+    assert reachable(holder, frozenset({"console", "voice"})) == ("console", "voice"), "each once"
+    assert reachable(holder, frozenset({"voice"})) == ("voice",)
+
+
 def test_roles_with_a_rota_come_first_then_whom_routes_name() -> None:
     routes = [Route.model_validate(one) for one in ROUTES]
     directory = Directory(organisation(shift()))

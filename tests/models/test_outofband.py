@@ -10,7 +10,7 @@ import pytest
 
 from models.commands import Acknowledge, Actor, Declare, Note
 from models.distrust import travelled
-from models.organisation import Organisation
+from models.organisation import Organisation, Reach
 from models.outofband import ConfirmTrust, OpenLink, ProposeTrust, TakeReply
 from models.reason import Reason
 from models.record import Record
@@ -152,6 +152,18 @@ def test_the_proposal_names_who_would_be_left_without_a_channel() -> None:
     made = night(amy=["slack"], eve=["file", "slack"], dan=["file"])
     made.do(propose(BEN, "slack"), HOUSE)
     assert made.facts("trust.proposed", HOUSE)[0].data["people"] == [AMY, EVE]
+
+
+def test_whoever_has_another_channel_in_an_order_by_severity_is_not_left_without() -> None:
+    organisation = bank(amy=["slack"], eve=["slack"])
+    order = Reach.model_validate({"channels": [{"channel": "slack"}, {"channel": "email", "after": "2m"}]})
+    people = [
+        one.model_copy(update={"reach": (order,)}) if one.id == AMY else one for one in organisation.people
+    ]
+    changed = organisation.model_copy(update={"people": tuple(people)})
+    made = scene(organisation=changed, channels=CHANNELS)
+    made.do(propose(BEN, "slack"), HOUSE)
+    assert made.facts("trust.proposed", HOUSE)[0].data["people"] == [EVE]
 
 
 def test_pages_go_to_the_next_trusted_channel() -> None:
