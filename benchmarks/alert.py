@@ -19,9 +19,10 @@ from models.clock import SystemClock
 from models.errors import HikeshiError
 from notifiers.slack.fake import FakeSlack
 
-INCIDENTS = 200
+INCIDENTS = 60
 WARM_UP = 10
-REST_SECONDS = 0.05
+REST_SECONDS = 1.1
+"""Longer than the pause between two messages to one conversation: no page measured waits its turn."""
 ARRIVES_WITHIN_SECONDS = 10.0
 P50_TARGET, P95_TARGET = 15, 40
 

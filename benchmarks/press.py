@@ -27,7 +27,7 @@ from models.errors import HikeshiError
 from models.record import Record
 from notifiers.slack.fake import FakeSlack, Post
 
-PRESSES, WARM_UP, AT_ONCE = 100, 5, 100
+PRESSES, WARM_UP, AT_ONCE = 50, 5, 50
 SECRET = "press-bench-signing-secret"  # noqa: S105 - of the benchmark alone
 RECORDED_TARGET, ANSWERED_TARGET = 100, 3_000
 SETTLE_SECONDS = 1.0

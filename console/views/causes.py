@@ -16,7 +16,8 @@ _SERVICE = frozenset(
 )
 KINDS = (
     *sorted(_SERVICE), "not-preserved", "nobody-holds", "not-decided", "not-chosen", "no-fix", "no-service",
-    "no-instant", "not-resolved", "watch-period", "no-review", "phase-open", "no-improvement", "unconfirmed",
+    "no-instant", "not-resolved", "watch-period", "no-review", "phase-open", "no-improvement",
+    "proposal-open", "unconfirmed",
 )  # fmt: skip
 """Every cause that a rule names before the colon."""
 
@@ -35,7 +36,7 @@ def _named(naming: Naming, kind: str, what: str) -> str:
         return naming.service(what)
     if kind in {"nobody-holds", "unconfirmed"}:
         return naming.who(what)
-    if kind == "not-decided":
+    if kind in {"not-decided", "proposal-open"}:
         return naming.step(what)
     if kind == "phase-open":
         return naming.phase(what)

@@ -19,8 +19,6 @@ PAGE = Path(__file__).parents[2] / "docs" / "rota.md"
 AWAY = 'absences: [{since: "2026-11-25T00:00:00+09:00", until: "2026-11-26T00:00:00+09:00"}]'
 NIGHT = "2026-12-31T20:00:00+09:00"
 
-AWAY = 'absences: [{since: "2026-11-25T00:00:00+09:00", until: "2026-11-26T00:00:00+09:00"}]'
-
 
 def declared(cli: Cli) -> None:
     assert cli.run("declare", "<b>x</b> # y", "--playbook", "short", "--service", "atm").code == 3
@@ -82,6 +80,15 @@ def test_the_coming_days_as_a_table_as_data_and_as_a_calendar(cli: Cli) -> None:
 
 
 def test_what_is_wrong_with_the_rota_ends_with_one(cli: Cli) -> None:
+    assert cli.run("oncall", "gaps", "--days", "10").code == 0
+    changed(cli, "rule: FREQ=DAILY ", "rule: FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR ")
+    assert "NOBODY" in cli.run("oncall", "--role", "csirt-duty", "--at", "2026-11-28T12:00:00+09:00").out
+    changed(cli, "rule: FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR ", "rule: FREQ=DAILY ")
+    changed(
+        cli,
+        "people: [suzuki-daichi, yamamoto-rin, ito-shota, nakamura-yui]",
+        "people: [suzuki-daichi, yamamoto-rin]",
+    )
     answer = cli.run("oncall", "gaps", "--days", "10")
     assert answer.code == 1
     assert "without a break" in answer.out
