@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from models.answers import Decline
-
 from console.slack.blocks import Block, Choice, choose, said, tell, write
 from console.slack.forms import Case, Form, Given, for_, people, scribe_field, text
+from models.answers import Decline
 from models.commands import Command, Delegate
 
 SPANS = (("15m", 15), ("30m", 30), ("1h", 60), ("2h", 120), ("4h", 240), ("8h", 480))
