@@ -350,7 +350,11 @@ def _free_port() -> int:
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("page", [PAGES[0], DOCS / "quickstart.md"], ids=lambda page: page.stem)
+@pytest.mark.parametrize(
+    "page",
+    [PAGES[0], pytest.param(DOCS / "quickstart.md", marks=pytest.mark.slow)],
+    ids=lambda page: page.stem,
+)
 def test_the_first_minutes_go_as_the_page_says(page: Path, tmp_path: Path) -> None:
     if shutil.which("curl") is None:
         pytest.skip("the alert is posted by curl, which is not installed here")

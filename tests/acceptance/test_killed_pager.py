@@ -22,8 +22,8 @@ ALERT = (ROOT / "examples" / "alerts" / "wazuh-ransomware.json").read_bytes()
 SECRET = "of-this-test-only"  # noqa: S105 - opens nothing but this test's own pager
 PATIENCE = 20.0
 POINTS = [
-    "facts-written",
-    "outbox-written",
+    pytest.param("facts-written", marks=pytest.mark.slow),
+    pytest.param("outbox-written", marks=pytest.mark.slow),
     "before-commit:3",
     "after-commit:3",
     "claimed-outbox",
