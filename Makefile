@@ -7,6 +7,8 @@ JOBS ?= auto
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export DO_NOT_TRACK := 1
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
+# The tests start hundreds of processes; without its compiled modules each would compile all of them anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup demo test test-full check bench lock clean
 

@@ -31,9 +31,9 @@ def execute(arguments: Sequence[str], house: House | None = None) -> int:
     from console.cli.failing import FORESEEN, explain  # noqa: PLC0415
 
     words = texts(language_of(arguments, os.environ, Path.cwd()))
-    command = build(words, house)
+    command = build(words)
     try:
-        return int(command.main(list(arguments), prog_name="hikeshi", standalone_mode=False) or 0)
+        return int(command.main(list(arguments), prog_name="hikeshi", standalone_mode=False, obj=house) or 0)
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:

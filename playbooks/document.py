@@ -10,6 +10,7 @@ import re
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -36,6 +37,8 @@ MAX_NODES = 30_000
 MAX_NODES_SLOW = 8_000
 MAX_BYTES_SLOW = 131_072
 MAX_ALIASES = 20
+KEPT = 128
+"""How many files' values are kept for the next reading: those that are shipped and an institution's own."""
 _NULL = {"", "~", "null", "Null", "NULL"}
 _TRUTH = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 _INTEGER = re.compile(r"[-+]?[0-9]{1,18}\Z")
@@ -175,7 +178,7 @@ def _toml_places(text: str) -> Iterator[tuple[KeyPath, Place]]:
 
 def _yaml(file: str, text: str) -> tuple[Document, list[Defect]]:
     try:
-        return _parse(file, text)
+        document, defects = _parse(file, text)
     except MarkedYAMLError as wrong:
         mark = wrong.problem_mark or wrong.context_mark
         place = (mark.line + 1, mark.column + 1) if mark else (1, 1)
@@ -187,9 +190,15 @@ def _yaml(file: str, text: str) -> tuple[Document, list[Defect]]:
         at = getattr(wrong, "position", 0)
         place = (text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at))
         raise _Unreadable(place, f"is not YAML: {getattr(wrong, 'reason', 'unreadable')}") from wrong
+    return document, list(defects)
 
 
-def _parse(file: str, text: str) -> tuple[Document, list[Defect]]:
+@lru_cache(maxsize=KEPT)
+def _parse(file: str, text: str) -> tuple[Document, tuple[Defect, ...]]:
+    """Kept for the next reading of the same text, since a directory is read again when one file changes.
+
+    Nobody may change what this gives.
+    """
     try:
         return _Builder(file, MAX_NODES).build(iter(YAML(typ="safe").parse(text)))
     except MarkedYAMLError:
@@ -211,11 +220,11 @@ class _Builder:
         self._nodes = 0
         self._aliases = 0
 
-    def build(self, events: Iterator[Any]) -> tuple[Document, list[Defect]]:
+    def build(self, events: Iterator[Any]) -> tuple[Document, tuple[Defect, ...]]:
         """The document and its defects. Raises _Unreadable where nothing is left to build on."""
         value = self._only_document(events)
         made = self.document
-        return Document(file=made.file, value=value, places=made.places, keys=made.keys), self.defects
+        return Document(file=made.file, value=value, places=made.places, keys=made.keys), tuple(self.defects)
 
     def _only_document(self, events: Iterator[Any]) -> Any:
         found = False

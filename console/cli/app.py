@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from functools import cache
+from typing import Any
 
 import typer
 
@@ -33,9 +34,6 @@ from console.cli.given import Dir, Json, Lang
 from console.cli.session import Given
 from console.texts import Texts
 
-if TYPE_CHECKING:
-    from console.opening import House
-
 MODULES = (
     declaring,
     looking,
@@ -61,15 +59,16 @@ MODULES = (
 )
 
 
-def build(texts: Texts, opened: House | None = None) -> Any:
-    """The command tree in one language; `opened` is a house to use instead of opening one."""
+@cache
+def build(texts: Texts) -> Any:
+    """The command tree in one language. A house to use instead of opening one is given as click's `obj`."""
     app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None)
     for module in MODULES:
         module.register(app)
 
     @app.callback()
     def hikeshi(context: typer.Context, dir_: Dir = None, lang_: Lang = None, json_: Json = False) -> None:
-        context.obj = Given(directory=dir_, lang=lang_ or texts.lang, json=json_, house=opened)
+        context.obj = Given(directory=dir_, lang=lang_ or texts.lang, json=json_, house=context.obj)
 
     command = typer.main.get_command(app)
     _speak(command, (), texts)

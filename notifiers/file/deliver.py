@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -31,12 +32,13 @@ class FileNotifier:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._one_at_a_time = threading.Lock()
 
     async def deliver(self, message: Message) -> Delivery:
         rendered = rendering.render(message)
         line = orjson.dumps(_fields(message) | {"text": rendered.text})
         try:
-            offset = await asyncio.to_thread(_append, self._path, line)
+            offset = await asyncio.to_thread(self._append, line)
         except _NotOnDisk as error:
             return Failed(error=f"{self._path.name}: written, but not surely kept: {error}", retry="unclear")
         except OSError as error:
@@ -53,6 +55,11 @@ class FileNotifier:
 
     async def close(self) -> None:
         """Nothing is held open between messages."""
+
+    def _append(self, line: bytes) -> int:
+        # A line of another thread that is half written would look torn, and be answered with an empty line.
+        with self._one_at_a_time:
+            return _append(self._path, line)
 
 
 class _NotOnDisk(OSError):

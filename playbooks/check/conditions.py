@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from jinja2 import Environment, nodes
 
@@ -34,9 +35,13 @@ class Asked:
     equals: tuple[str, ...] = ()
 
 
-def asked(source: str) -> Iterator[Asked]:
+@lru_cache(maxsize=4096)
+def asked(source: str) -> tuple[Asked, ...]:
     """The calls of a condition that `models.expression.calls_in` has let through."""
-    tree = _ENVIRONMENT.parse("{{ (" + source + ") }}")
+    return tuple(_calls(_ENVIRONMENT.parse("{{ (" + source + ") }}")))
+
+
+def _calls(tree: nodes.Template) -> Iterator[Asked]:
     compared: dict[int, tuple[str, ...]] = {}
     for compare in tree.find_all(nodes.Compare):
         if isinstance(compare.expr, nodes.Call):
@@ -54,15 +59,20 @@ def asked(source: str) -> Iterator[Asked]:
             yield Asked(call.node.name, constants, compared.get(id(call), ()))
 
 
+@lru_cache(maxsize=4096)
+def _only_named(source: str) -> tuple[str, ...]:
+    """Functions that are named in a condition and not called."""
+    tree = _ENVIRONMENT.parse("{{ (" + source + ") }}")
+    called = {id(call.node) for call in tree.find_all(nodes.Call)}
+    return tuple(name.name for name in tree.find_all(nodes.Name) if id(name) not in called)
+
+
 def not_asked(source: str, takes: Mapping[str, tuple[int, ...]]) -> Iterator[tuple[str, str]]:
     """What is wrong, and what is expected: a function that is named and not called always holds, and one that
     is called with too little or too much never can be.
     """
-    tree = _ENVIRONMENT.parse("{{ (" + source + ") }}")
-    called = {id(call.node) for call in tree.find_all(nodes.Call)}
-    for name in tree.find_all(nodes.Name):
-        if id(name) not in called:
-            yield f"{quoted(name.name)} is named, and not asked", f"{name.name}(…)"
+    for name in _only_named(source):
+        yield f"{quoted(name)} is named, and not asked", f"{name}(…)"
     for call in asked(source):
         counts = takes.get(call.function, (len(call.arguments),))
         if len(call.arguments) not in counts:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 
 from models.plan import PlannedStep
@@ -22,11 +22,11 @@ class Order:
     def missing(self) -> Iterator[Defect]:
         """References to steps that do not exist."""
         for planned in self.steps.values():
-            inside = f"{planned.scope}/"
-            own = {key.removeprefix(inside) for key in self.steps if key.startswith(inside)}
             for key in ("after", "after_any"):
                 for place, ref in enumerate(getattr(planned.step, key) or ()):
                     if planned.resolve(ref) not in self.steps:
+                        inside = f"{planned.scope}/"
+                        own = {name.removeprefix(inside) for name in self.steps if name.startswith(inside)}
                         yield self.view.defect(
                             planned, (key, place), f"no step {quoted(ref)} in this playbook", one_of(own, ref)
                         )
@@ -76,9 +76,20 @@ class Order:
             return [ref for ref in planned.after if ref in self.steps]
         if planned.step.phase in FREE_PHASES:
             return []
-        earlier = PHASES[: PHASES.index(planned.step.phase)]
-        steps = [(key, other.step) for key, other in self.steps.items() if other.step.phase in earlier]
-        return [key for key, step in steps if optional or not step.optional]
+        return self._before_phase[planned.step.phase, optional]
+
+    @cached_property
+    def _before_phase(self) -> Mapping[tuple[str, bool], list[str]]:
+        """The steps of all phases before each, without the optional ones and with them."""
+        return {
+            (phase, optional): [
+                key
+                for key, other in self.steps.items()
+                if other.step.phase in PHASES[:place] and (optional or not other.step.optional)
+            ]
+            for place, phase in enumerate(PHASES)
+            for optional in (False, True)
+        }
 
     @cached_property
     def _ready(self) -> frozenset[str]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from jinja2 import Environment, TemplateSyntaxError, nodes
@@ -32,23 +34,47 @@ def defects(view: View) -> Iterator[Defect]:
                 yield from _draft(plan, planned, lang)
 
 
-def _draft(plan: PlanView, planned: PlannedStep, lang: str) -> Iterator[Defect]:
-    assert planned.step.draft is not None  # noqa: S101 - the caller has looked
-    source = planned.step.draft.lang(lang)
+@dataclass(frozen=True)
+class _Rendered:
+    """What came of trying a draft: why it does not render, else what it calls with a name in quotes."""
+
+    wrong: str = ""
+    calls: tuple[tuple[str, str], ...] = ()
+
+
+@lru_cache(maxsize=4096)
+def _rendered(source: str) -> _Rendered:
+    """A draft tried out. Cached, since one playbook stands in the plans of all that call it."""
     try:
         for known in (True, False):
             render_draft(source, _names(known))
-        named = list(_ENVIRONMENT.parse(source).find_all(nodes.Call))
+        calls = list(_ENVIRONMENT.parse(source).find_all(nodes.Call))
     except (BadInput, TemplateSyntaxError) as wrong:
+        return _Rendered(wrong=str(wrong))
+    return _Rendered(calls=tuple(named for call in calls if (named := _named(call))))
+
+
+def _named(call: nodes.Call) -> tuple[str, str] | None:
+    """The function and its first argument, where that is a text."""
+    function = call.node.name if isinstance(call.node, nodes.Name) else ""
+    first = call.args[0] if call.args else None
+    if isinstance(first, nodes.Const) and isinstance(first.value, str):
+        return function, first.value
+    return None
+
+
+def _draft(plan: PlanView, planned: PlannedStep, lang: str) -> Iterator[Defect]:
+    assert planned.step.draft is not None  # noqa: S101 - the caller has looked
+    rendered = _rendered(planned.step.draft.lang(lang))
+    if rendered.wrong:
         yield plan.defect(
             planned,
             ("draft", lang),
-            str(wrong),
+            rendered.wrong,
             f"a text with the names {', '.join(NAMES)}; `| gap` where unknown",
         )
-        return
-    for call in named:
-        yield from _call(plan, planned, lang, call)
+    for function, name in rendered.calls:
+        yield from _call(plan, planned, lang, function, name)
 
 
 def _names(known: bool) -> Mapping[str, Any]:
@@ -64,12 +90,7 @@ def _names(known: bool) -> Mapping[str, Any]:
     }
 
 
-def _call(plan: PlanView, planned: PlannedStep, lang: str, call: nodes.Call) -> Iterator[Defect]:
-    function = call.node.name if isinstance(call.node, nodes.Name) else ""
-    first = call.args[0] if call.args else None
-    name = first.value if isinstance(first, nodes.Const) and isinstance(first.value, str) else None
-    if name is None:
-        return
+def _call(plan: PlanView, planned: PlannedStep, lang: str, function: str, name: str) -> Iterator[Defect]:
     steps, scope = plan.plan.steps, f"{planned.scope}/"
     if function == "output":
         known = [key.removeprefix(scope) for key in steps if key.startswith(scope)]

@@ -22,8 +22,8 @@ ALERT = (ROOT / "examples" / "alerts" / "wazuh-ransomware.json").read_bytes()
 SECRET = "of-this-test-only"  # noqa: S105 - opens nothing but this test's own pager
 PATIENCE = 20.0
 POINTS = [
-    pytest.param("facts-written", marks=pytest.mark.slow),
-    pytest.param("outbox-written", marks=pytest.mark.slow),
+    "facts-written",
+    "outbox-written",
     "before-commit:3",
     "after-commit:3",
     "claimed-outbox",
@@ -85,10 +85,13 @@ def post_alert(port: int) -> int:
 
 
 def messages(bank: Path) -> list[dict[str, object]]:
-    """What the file channel has delivered."""
+    """What the file channel has delivered; a line that the killed pager left torn counts as absent."""
     path = bank / "var" / "messages.jsonl"
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    return [json.loads(line) for line in lines]
+    found = []
+    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
+        with suppress(json.JSONDecodeError):
+            found.append(json.loads(line))
+    return found
 
 
 def pages(bank: Path) -> list[str]:
