@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from sqlalchemy import and_, case, func, not_, or_, select, update
+from sqlalchemy import RowMapping, and_, case, func, not_, or_, select, update
 
 from models.clock import monotonic
 from models.comcheck import TEMPLATE as COMCHECK_TEMPLATE
@@ -59,11 +59,13 @@ class Item:
 
 @dataclass(frozen=True, kw_only=True)
 class _Head:
-    """Whose turn it is in a line, and no more of that row: there may be many lines."""
+    """Whose turn it is in a line, and how many wait there. `row` becomes an item only once it is chosen."""
 
     channel: str
     who: str | None
     lane: str
+    row: RowMapping
+    waiting: int
 
     @property
     def destination(self) -> str:
@@ -163,19 +165,24 @@ class Claims:
         Of all lines, and not of the first so many: which of them rest is known only afterwards, and a backlog
         of one channel must not hide the others.
         """
-        oldest = select(func.min(OUTBOX.c.id)).where(self._free(now))
-        lines = oldest.group_by(OUTBOX.c.channel, _WHO, _LANE)
+        oldest = select(func.min(OUTBOX.c.id).label("first"), func.count().label("waiting"))
+        lines = oldest.where(self._free(now)).group_by(OUTBOX.c.channel, _WHO, _LANE).subquery()
         query = (
-            select(OUTBOX.c.channel, _WHO, _LANE)
-            .where(OUTBOX.c.id.in_(lines), OUTBOX.c.next_try_at <= now)
+            select(OUTBOX, _WHO.label("who"), _LANE.label("lane"), lines.c.waiting)
+            .join(lines, OUTBOX.c.id == lines.c.first)
+            .where(OUTBOX.c.next_try_at <= now)
             .order_by(OUTBOX.c.kind.desc(), OUTBOX.c.id)
             .limit(MAX_LINES)
         )
-        for channel, who, lane in tx.connection.execute(query):
-            yield _Head(channel=channel, who=who, lane=lane)
+        for row in tx.connection.execute(query).mappings():
+            yield _Head(
+                channel=row["channel"], who=row["who"], lane=row["lane"], row=row, waiting=row["waiting"]
+            )
 
     def _queue(self, tx: Tx, head: _Head, now: int) -> list[Item]:
         """What waits in one line, in order, up to the first that has to wait longer."""
+        if head.waiting == 1:
+            return [_item(head.row)]
         same = and_(
             self._free(now),
             OUTBOX.c.channel == head.channel,
@@ -251,32 +258,33 @@ def _in_turn(heads: Iterator[_Head]) -> list[_Head]:
 def items(tx: Tx, condition: Any, most: int = BATCH) -> list[Item]:
     """The rows of `condition` in the order in which they were asked for, at most `most`."""
     rows = tx.connection.execute(select(OUTBOX).where(condition).order_by(OUTBOX.c.id).limit(most))
-    return [
-        Item(
-            id=row["id"],
-            envelope=Envelope(
-                key=row["key"],
-                stream=row["stream"],
-                page=row["page"],
-                cause=row["cause"],
-                level=row["level"],
-                attempt=row["attempt"],
-                kind=row["kind"],
-                template=row["template"],
-                subject=row["subject"],
-                person=row["person"],
-                deputy_for=row["deputy_for"],
-                channel=row["channel"],
-                tries=row["tries"] + 1,
-            ),
-            address=row["address"],
-            further=tuple(orjson.loads(row["further"])),
-            created_at=row["created_at"],
-            next_try_at=row["next_try_at"],
-            doubt=row["state"] == "sending",
-        )
-        for row in rows.mappings()
-    ]
+    return [_item(row) for row in rows.mappings()]
+
+
+def _item(row: RowMapping) -> Item:
+    return Item(
+        id=row["id"],
+        envelope=Envelope(
+            key=row["key"],
+            stream=row["stream"],
+            page=row["page"],
+            cause=row["cause"],
+            level=row["level"],
+            attempt=row["attempt"],
+            kind=row["kind"],
+            template=row["template"],
+            subject=row["subject"],
+            person=row["person"],
+            deputy_for=row["deputy_for"],
+            channel=row["channel"],
+            tries=row["tries"] + 1,
+        ),
+        address=row["address"],
+        further=tuple(orjson.loads(row["further"])),
+        created_at=row["created_at"],
+        next_try_at=row["next_try_at"],
+        doubt=row["state"] == "sending",
+    )
 
 
 def put(tx: Tx, row: int, **values: Any) -> None:

@@ -98,6 +98,7 @@ class Outbox:
         """When what is due was last looked through, on the monotonic clock."""
         self._claims = Claims(desk.record, self.pace.interval, self.pacing.reserve())
         self._proof: dict[int, Sent] = {}
+        self._composing = asyncio.Lock()
         self._failing: dict[str, int] = {}
 
     def wake(self) -> None:
@@ -259,7 +260,8 @@ class Outbox:
         if proof is not None:
             await self._arrived(item, proof)
             return None
-        message: Message | None = await self.run_in_writer(lambda: self._message(item))
+        async with self._composing:  # or the first page would leave only when all of them are written
+            message: Message | None = await self.run_in_writer(lambda: self._message(item))
         if message is None:
             await self.run_in_writer(lambda: self._withdraw(item))
             return None
