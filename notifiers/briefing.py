@@ -145,6 +145,7 @@ def _page(page: Page, envelope: Envelope, matter: Matter, lang: str) -> dict[str
             "by": person_name(world, page.acked_by, lang),
             "at": at(page.acked_at, zone, lang) if page.acked_at else "",
             "since": at(page.asked_at, zone, lang),
+            "settled": page.state != "open",
             "part": str(page.detail.get("what", "")),
             "said": text_of(matter, matter.state.title) if isinstance(matter.state, Incident) else "",
             **brief_refusals(page, matter, lang),

@@ -24,6 +24,7 @@ async def test_an_incident_is_declared_and_acknowledged(tmp_path: Path) -> None:
 
         page, person, slack = await scene.first_page(INC)
         pressed = await scene.press(slack, slack, "hikeshi:ack")
+        assert "受領がない場合" in text_of(pressed)
         acked = await scene.fact(INC, "page.acknowledged")
         assert (acked.actor, acked.via, acked.data["page"]) == (person, "slack", page)
 
@@ -31,6 +32,9 @@ async def test_an_incident_is_declared_and_acknowledged(tmp_path: Path) -> None:
         for place in (slack, DUTY):
             told = await scene.slack.posted(place, lambda one: "受領しました" in text_of(one))
             assert "hikeshi:ack" not in actions(told)
+            # What would follow without an answer is of no use to anybody any more.
+            assert "受領がない場合" not in text_of(told)
+            assert "までに受領）" not in text_of(told)
             # It is the same message as before, and nobody was sent it twice.
             assert "再送" not in text_of(told)
         assert (await scene.slack.message(slack, pressed["ts"]))["ts"] == pressed["ts"]
