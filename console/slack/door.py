@@ -35,6 +35,7 @@ AT_ONCE = 50
 COMMAND = "/hikeshi"
 EVIDENCE = "evidence"
 log = logging.getLogger("hikeshi.slack")
+BOLT_LOG = logging.getLogger("hikeshi.slack.bolt")
 Ack = Callable[..., Awaitable[Any]]
 Body = Mapping[str, Any]
 
@@ -69,13 +70,14 @@ class Door:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._slots = asyncio.Semaphore(AT_ONCE)
         self._token = token
+        BOLT_LOG.addFilter(_meant)
         self.app = AsyncApp(
             signing_secret=signing_secret or "-",
             client=api.client,
             # Bolt's own asks Slack who the token is before the first press: while Slack does not answer, that
             # would lose presses, and nothing here needs it.
             authorize=_authorized(token),
-            logger=logging.getLogger("hikeshi.slack.bolt"),
+            logger=BOLT_LOG,
         )
         self.app.action(re.compile(r"^hikeshi:"))(self._on_press)
         self.app.view(re.compile(r"^hikeshi:"))(self._on_submit)
@@ -272,6 +274,11 @@ class Door:
         except CallFailed as failed:
             # Nothing is lost: what was done is on record, and the messages show it.
             log.warning("the person could not be told: %s", failed)
+
+
+def _meant(record: logging.LogRecord) -> bool:
+    """Not that bolt leaves the client's token aside: `authorize` gives it the same."""
+    return "installation_store" not in record.getMessage()
 
 
 def _authorized(token: str) -> Callable[..., Awaitable[AuthorizeResult]]:

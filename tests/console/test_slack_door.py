@@ -117,13 +117,17 @@ async def made(bank: Institution, clock: ExerciseClock, tmp_path: Path) -> Async
     desk.record.close()
 
 
-async def test_a_press_is_on_record_when_slack_is_answered(made: Bank) -> None:
+async def test_a_press_is_on_record_when_slack_is_answered(
+    made: Bank, caplog: pytest.LogCaptureFixture
+) -> None:
     page = made.declare()
     status, _ = await made.press("hikeshi:ack", f"{INC} {page} incident")
     assert status == 200
     assert [fact.actor for fact in made.facts("page.acknowledged")] == ["suzuki-daichi"] or made.facts(
         "page.seen"
     )
+    warned = [*caplog.get_records("setup"), *caplog.records]
+    assert not warned, "neither opening the door nor an ordinary press is a reason for a warning"
 
 
 async def test_a_dialog_that_comes_twice_acts_once_and_is_answered_alike(made: Bank) -> None:
