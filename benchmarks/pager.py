@@ -18,7 +18,7 @@ from pathlib import Path
 from console.node import Node
 from console.opening import DIRECTORY_VARIABLE, open_house
 from models.errors import HikeshiError
-from notifiers.outbox import Pace
+from notifiers.pacing import Pace
 
 READY = "ready"
 START_WITHIN_SECONDS = 30

@@ -24,8 +24,8 @@ from models.commands import Declare
 from models.desk import Desk
 from models.premises import Premises
 from models.record import OUTBOX, Record
-from notifiers.outbox import Outbox, Pace
-from notifiers.pacing import Pacing
+from notifiers.outbox import Outbox
+from notifiers.pacing import Pace, Pacing
 from notifiers.slack.deliver import SlackNotifier
 from notifiers.slack.fake import FakeSlack
 from playbooks.institution import Institution

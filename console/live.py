@@ -56,6 +56,10 @@ async def look(house: House, seconds: float = LIVE_SECONDS) -> Live:
     """Ask everything that is configured."""
     begun = monotonic()
     channels, found = _channels(house)
+    for name in sorted(house.desk.distrusted() & channels.keys()):
+        # An attacker there would learn who answers to incidents.
+        found.append(finding(name, "out-of-band"))
+        await attempt_async("close", channels.pop(name).close)
     questions: dict[str, Question] = {
         name: partial(_probe, house, channel) for name, channel in channels.items()
     }

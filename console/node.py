@@ -36,7 +36,8 @@ from models.state import Incident
 from models.supervised import attempt, attempt_async, forever, wait
 from notifiers import build
 from notifiers.message import Notifier
-from notifiers.outbox import Outbox, Pace
+from notifiers.outbox import Outbox
+from notifiers.pacing import Pace
 from notifiers.trust import guarded
 
 if TYPE_CHECKING:

@@ -97,6 +97,12 @@ class Outgoing(msgspec.Struct, kw_only=True):
         found = {self.next_role(lang) for lang in self.versions}
         return tuple(role for role in dict.fromkeys(self.chain) if role in found)
 
+    def authors_for(self, role: str) -> frozenset[str]:
+        """Who has written, or approved before, every version that waits for a role: not its second eyes."""
+        waiting = [one for lang, one in self.versions.items() if self.next_role(lang) == role]
+        authors = [{*one.writers, *(given.by for given in one.approvals)} for one in waiting]
+        return frozenset.intersection(*map(frozenset, authors)) if authors else frozenset()
+
 
 class Situation(msgspec.Struct, kw_only=True):
     """A situation report that was given; `to` are the people whom it was sent to by Hikeshi."""

@@ -6,11 +6,12 @@ Losing these rows loses nothing but the places: what is shown can be found again
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
 import orjson
-from sqlalchemy import delete, select
+from sqlalchemy import ColumnElement, delete, select
 
 from models.record import MIRROR, Tx, micros
 
@@ -36,7 +37,16 @@ def face(content: object) -> str:
 
 def mirrors(tx: Tx, stream: str) -> dict[str, Mirror]:
     """All that is known of a stream's mirrors, by id."""
-    rows = tx.connection.execute(select(MIRROR).where(MIRROR.c.stream == stream)).mappings()
+    return _read(tx, MIRROR.c.stream == stream)
+
+
+def mirrors_named(tx: Tx, names: Collection[str]) -> dict[str, Mirror]:
+    """Those of these ids that are known, whichever stream they were noted under."""
+    return _read(tx, MIRROR.c.id.in_(names))
+
+
+def _read(tx: Tx, condition: ColumnElement[bool]) -> dict[str, Mirror]:
+    rows = tx.connection.execute(select(MIRROR).where(condition)).mappings()
     return {
         row["id"]: Mirror(
             id=row["id"],

@@ -85,7 +85,9 @@ def quiet_until(quiet: Quiet, zone: str, now: datetime) -> datetime | None:
     if not on:
         return None
     day = local.date() if clock < quiet.until else local.date() + timedelta(days=1)
-    return utc(datetime.combine(day, quiet.until, local.tzinfo))
+    ends = datetime.combine(day, quiet.until, local.tzinfo)
+    # In the hour that comes twice the end may be the later of the two.
+    return utc(ends) if utc(ends) > now else utc(ends.replace(fold=1))
 
 
 def hushed(people: list[dict[str, Any]], world: World, state: StreamState) -> list[dict[str, Any]]:

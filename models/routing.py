@@ -127,9 +127,17 @@ def everybody(world: World, state: StreamState, to: tuple[str, ...], subject: st
 
 
 def _barred(incident: Incident | None, subject: str) -> frozenset[str]:
-    """Who cannot be the second pair of eyes: whoever proposed the decision, or wrote the proposal down."""
+    """Who cannot be the second pair of eyes: whoever proposed the decision, or wrote the proposal down; and
+    of a message, whoever wrote or has approved each version that waits.
+    """
     kind, _, name = subject.partition(":")
-    known = incident.steps.get(name) if incident is not None and kind == APPROVAL else None
+    if incident is None:
+        return frozenset()
+    if kind == MESSAGE:
+        number, _, role = name.partition("/")
+        outgoing = incident.outgoing.get(number)
+        return outgoing.authors_for(role) if outgoing is not None else frozenset()
+    known = incident.steps.get(name) if kind == APPROVAL else None
     if known is None or known.proposed is None:
         return frozenset()
     return frozenset(one for one in (known.proposed.by, known.proposed.recorded_by) if one)
@@ -244,6 +252,22 @@ def ask(
         },
     )
     return [asked]
+
+
+def answering_level(world: World, state: StreamState, page: Page, person: str) -> int | None:
+    """The level as which a person may answer a page; None if they may not.
+
+    Whoever has been called may say "I have it" also when their shift is over by then.
+    """
+    level = entitled_level(world, state, route_of(world, state, page), person, page.subject)
+    if level is not None or page.delegated_to == person:
+        return page.level if level is None else level
+    incident = state if isinstance(state, Incident) else None
+    if page.event == COMCHECK or person in _barred(incident, page.subject):
+        return None
+    called = [name for name, people in page.reached.items() if any(one.person == person for one in people)]
+    levels = [int(name) if name.isdigit() else len(page.within) for name in called]
+    return max(levels, default=None)
 
 
 def entitled_level(world: World, state: StreamState, route: Route, person: str, subject: str) -> int | None:

@@ -25,8 +25,8 @@ BATCH = 200
 QUEUE = 20
 MAX_LINES = 10_000
 """Lines that are looked through at once: one for each address and lane, so far beyond any institution."""
-CHECK = "check"
-LANES = ("page", "notice", CHECK)
+PAGE, CHECK = "page", "check"
+LANES = (PAGE, "notice", CHECK)
 """Who goes first: a test comes after everything that is meant."""
 _WHO = func.coalesce(OUTBOX.c.person, OUTBOX.c.address)
 _IS_CHECK = OUTBOX.c.template == COMCHECK_TEMPLATE
@@ -110,8 +110,12 @@ class Claims:
         left = dict(rooms)
         with self.record.read() as tx:
             taken = set(resting)
+            spoken_to = {line.rpartition("/")[0] for line in busy}
             for head in _in_turn(one for one in self._heads(tx, now) if one.line not in busy):
                 if not taken.isdisjoint((head.destination, head.channel)) or not self._has_room(head, left):
+                    continue
+                # A page may pass a notice that hangs; the others wait until the destination has been served.
+                if head.channel in self._paced and head.lane != PAGE and head.destination in spoken_to:
                     continue
                 if head.channel in self._paced:
                     taken.add(head.destination)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from typing import Any, TypeVar
@@ -30,31 +30,13 @@ from notifiers.composing import compose
 from notifiers.handing_on import CONSOLE, hand_on, reached_elsewhere, untried
 from notifiers.hold import Hold
 from notifiers.message import Failed, Message, Notifier, Sent
-from notifiers.pacing import Pacing
+from notifiers.pacing import Pace, Pacing
 
 T = TypeVar("T")
 Run = Callable[[Callable[[], T]], Awaitable[T]]
 log = logging.getLogger("hikeshi.outbox")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Pace:
-    """Time constants of delivery, in seconds; tests inject their own."""
-
-    backoff: tuple[float, ...] = (1, 2, 5, 10, 20, 30)
-    give_up_page: float = 90
-    give_up_notice: float = 3_600
-    interval: Mapping[str, float] = field(default_factory=lambda: {"slack": 1.0})
-    """Least time between two messages to one destination of a channel."""
-    per_minute: Mapping[str, int] = field(default_factory=lambda: {"slack": 300})
-    """Most messages in a minute to a channel in all: Slack speaks of "several hundred" for a workspace."""
-    bundle_more_than: int = 3
-    """Pages waiting for one destination; more of them leave as one message."""
-    unbundled: frozenset[str] = frozenset({"file"})
-    """Channels that are read by programs: a line for each message."""
-    idle: float = 0.5
-    patience: float = 30
-    """Longest that one delivery may take before its outcome counts as unclear."""
+HEAD_START_SECONDS = 0.005
+"""What the first line of a turn has before the others: enough to write one message and hand it over."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +80,6 @@ class Outbox:
         """When what is due was last looked through, on the monotonic clock."""
         self._claims = Claims(desk.record, self.pace.interval, self.pacing.reserve())
         self._proof: dict[int, Sent] = {}
-        self._composing = asyncio.Lock()
         self._failing: dict[str, int] = {}
 
     def wake(self) -> None:
@@ -156,10 +137,13 @@ class Outbox:
         if self._failing:
             await attempt_async("outbox", self._pass_on)
         items = await self.run_in_writer(self._claim)
-        for line, queue in items.items():
+        for number, (line, queue) in enumerate(items.items()):
             task = asyncio.create_task(self._serve(queue))
             self._busy[line] = task
             task.add_done_callback(partial(self._served, line))
+            if number == 0 and len(items) > 1:
+                # Else the first page would leave only when the messages of all lines are written.
+                await asyncio.wait([task], timeout=HEAD_START_SECONDS)
         self.turned_at = monotonic()
 
     def _served(self, line: str, _: object) -> None:
@@ -175,10 +159,13 @@ class Outbox:
 
     def _batch(self, queue: list[Item]) -> list[Item]:
         """What leaves together, from the head of a line; of a paced channel that is one message's worth."""
+        paced = queue[0].envelope.channel in self.pace.interval
+        return self._run_of(queue) or (queue[:1] if paced else queue)
+
+    def _run_of(self, queue: list[Item]) -> list[Item]:
         channel = queue[0].envelope.channel
-        most = 0 if channel in self.pace.unbundled else self.pace.bundle_more_than
-        paced = channel in self.pace.interval
-        return run_of(queue, most) or (queue[:1] if paced else queue)
+        more_than = 0 if channel in self.pace.unbundled else self.pace.bundle_more_than
+        return run_of(queue, more_than)[: self.pace.bundle_at_most.get(channel)]
 
     async def _pass_on(self) -> None:
         """A page that has waited too long behind one that fails goes to its next channel, untried here."""
@@ -205,9 +192,7 @@ class Outbox:
             self._claims.let_go(queue)
 
     async def _serve_all(self, queue: list[Item]) -> None:
-        if run_of(
-            queue, 0 if queue[0].envelope.channel in self.pace.unbundled else self.pace.bundle_more_than
-        ):
+        if self._run_of(queue):
             await self._together(queue)
         else:
             await self._one_by_one(queue)
@@ -226,8 +211,11 @@ class Outbox:
     async def _together(self, queue: list[Item]) -> None:
         """One message for all of them; one that cannot be written down for its own reasons is left out."""
         items, messages = [], []
+        looked = monotonic()
         for item in queue:
-            tried = await attempt_async(f"deliver {item.envelope.key}", partial(self._prepared, item))
+            # Once looking has taken all the time there is, the rest goes again unseen, as a repeat.
+            look = monotonic() - looked < self.pace.patience
+            tried = await attempt_async(f"deliver {item.envelope.key}", partial(self._prepared, item, look))
             if tried.error is not None:
                 await self._stumbled(item)
             elif tried.value is not None:
@@ -254,19 +242,19 @@ class Outbox:
         message = await self._prepared(item)
         return message is None or await self._send([item], message)
 
-    async def _prepared(self, item: Item) -> Message | None:
+    async def _prepared(self, item: Item, look: bool = True) -> Message | None:
         """What is to be sent; None if nothing is: it has arrived before, or been answered meanwhile."""
         proof = self._proof.get(item.id)
         if proof is not None:
             await self._arrived(item, proof)
             return None
-        async with self._composing:  # or the first page would leave only when all of them are written
-            message: Message | None = await self.run_in_writer(lambda: self._message(item))
+        message: Message | None = await self.run_in_writer(lambda: self._message(item))
         if message is None:
             await self.run_in_writer(lambda: self._withdraw(item))
             return None
         if (
             item.doubt
+            and look
             and (found := await self._look(self.notifiers.get(message.channel), message)) is not None
         ):
             await self._arrived(item, found)
@@ -402,7 +390,7 @@ class Outbox:
             key=envelope.key,
             outcome=outcome,
             page=envelope.page,
-            level=int(envelope.level) if envelope.level.isdigit() else 0,
+            level=_level(envelope.level),
             channel=envelope.channel,
             person=envelope.person,
             tries=envelope.tries,
@@ -487,6 +475,12 @@ def _has_answered(page: Page, envelope: Envelope) -> bool:
     if at is None or envelope.level == LAST:
         return False
     return at >= page.level_at or envelope.level != str(page.level)
+
+
+def _level(name: str) -> int:
+    """The number of a level, also where a page has lapsed and asks it again (`1-again`); 0 for the others."""
+    number = name.removesuffix("-again")
+    return int(number) if number.isdigit() else 0
 
 
 async def _either(first: asyncio.Event, second: asyncio.Event, seconds: float) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from models.clock import monotonic
 
@@ -18,6 +19,28 @@ WIDE = 3
 RESERVE = 3
 """One part in so many of a channel's minute is kept from communication checks, for what is meant."""
 MAX_DESTINATIONS = 10_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pace:
+    """Time constants of delivery, in seconds; tests inject their own."""
+
+    backoff: tuple[float, ...] = (1, 2, 5, 10, 20, 30)
+    give_up_page: float = 90
+    give_up_notice: float = 3_600
+    interval: Mapping[str, float] = field(default_factory=lambda: {"slack": 1.0})
+    """Least time between two messages to one destination of a channel."""
+    per_minute: Mapping[str, int] = field(default_factory=lambda: {"slack": 300})
+    """Most messages in a minute to a channel in all: Slack speaks of "several hundred" for a workspace."""
+    bundle_more_than: int = 3
+    """Pages waiting for one destination; more of them leave as one message."""
+    unbundled: frozenset[str] = frozenset({"file", "sms", "voice"})
+    """Channels that are read by programs, a line for each message; and telephones, a code for each page."""
+    bundle_at_most: Mapping[str, int] = field(default_factory=lambda: {"teams": 5})
+    """Most pages in one message, where a message has less room than the twenty that may wait."""
+    idle: float = 0.5
+    patience: float = 30
+    """Longest that one delivery may take before its outcome counts as unclear."""
 
 
 class Pacing:

@@ -41,6 +41,7 @@ CODES: Mapping[str, Severity] = {
     "timed-out": "missing",
     "not-checked": "missing",
     "no-probe": "note",
+    "out-of-band": "note",
     "slack-unreachable": "missing",
     "token-refused": "missing",
     "scope-missing": "missing",

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 Opt = typer.Option
 Message = Annotated[str, typer.Argument(metavar="MSG")]
+LEAST_DIGEST = 8
+"""Characters of a digest that name a text."""
 VersionOption = Annotated[str, Opt("--version", metavar="ja|en", show_default=False)]
 From = Annotated[Path | None, Opt("--from", metavar="FILE", show_default=False)]
 Edit = Annotated[bool, Opt("--edit")]
@@ -182,20 +184,28 @@ def message_approve(
     session: Session,
     incident: Incident,
     message: Message,
-    version: VersionOption = "",
-    digest: Annotated[str, Opt("--digest", metavar="sha256:HEX", show_default=False)] = "",
+    digest: Annotated[list[str] | None, Opt("--digest", metavar="HEX", show_default=False)] = None,
 ) -> None:
-    """Approve the exact text, as whose turn it is."""
+    """Approve the exact texts that were read, as whose turn it is."""
     from models.communication import ApproveMessage  # noqa: PLC0415
 
     state = session.incident(incident)
     found = _find(session, state, message)
-    if version or digest:
-        one = _version(session, found, version)
-        read = {one.lang: digest or one.document}
-    else:
-        read = {lang: one.document for lang, one in found.versions.items()}
+    if not digest:
+        # Whatever lies there now may be another text than the one that was read.
+        usage = session.texts("communication.usage.read_first", incident=state.stream, message=found.id)
+        session.wrong(usage)
+    read = dict(_read(found, one) for one in digest)
     session.write(state.stream, ApproveMessage, message=found.id, read=read)
+
+
+def _read(message: Outgoing, digest: str) -> tuple[str, str]:
+    """The version that a digest, or its beginning, belongs to; of none, it is that of a text before."""
+    start = digest.lower().removeprefix("sha256:")
+    for one in message.versions.values():
+        if len(start) >= LEAST_DIGEST and one.document.removeprefix("sha256:").startswith(start):
+            return one.lang, one.document
+    return next(iter(message.versions)), digest
 
 
 def message_reject(session: Session, incident: Incident, message: Message, reason: Reason) -> None:
@@ -252,8 +262,20 @@ def message_show(
         return
     texts = [view.text_section(lang, text, naming) for lang, text in shown.items()] if out is None else []
     output.show([*view.whole(found, naming), *texts])
+    if texts and found.waiting():
+        session.say(_how_to_approve(session, state, found, list(shown)))
     if out is not None:
         session.say(session.texts("communication.kept", path=out), "good")
+
+
+def _how_to_approve(session: Session, state: State, message: Outgoing, langs: list[str]) -> str:
+    """The command that approves these very texts and no others."""
+    waiting = [message.versions[lang] for lang in langs if message.next_role(lang)]
+    digests = [one.document.removeprefix("sha256:")[:12] for one in waiting]
+    command = f"hikeshi message approve {state.stream} {message.id}"
+    return session.texts(
+        "communication.approve_with", command=" ".join([command, *(f"--digest {one}" for one in digests)])
+    )
 
 
 def message_list(session: Session, incident: Incident) -> None:

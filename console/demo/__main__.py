@@ -46,7 +46,7 @@ from models.state import Incident
 from notifiers.console import ConsoleNotifier
 from notifiers.file import FileNotifier
 from notifiers.message import Notifier
-from notifiers.outbox import Pace
+from notifiers.pacing import Pace
 
 T = TypeVar("T")
 ROOT = Path(__file__).parents[2]

@@ -14,6 +14,7 @@ from console.slack.desk import Answer
 from console.texts import texts
 from notifiers.slack import escape
 from notifiers.slack.api import LOOPBACK, SlackApi
+from notifiers.slack.copies import CHANNEL
 
 MAX_ERROR = 400
 MAX_LINES = 20
@@ -24,10 +25,9 @@ RESPOND_HOSTS = ("slack.com", "slack-gov.com")
 def shown(answer: Answer, lang: str) -> dict[str, Any]:
     """Text and blocks of a private answer."""
     t = texts(lang)
+    lines = answer.lines or tuple(answer.errors.values())
     if answer.problem:
-        lines: tuple[str, ...] = (t.get(f"slack.problem.{answer.problem}", t("slack.problem.other")),)
-    else:
-        lines = answer.lines or tuple(answer.errors.values())
+        lines = (*answer.lines, _problem(answer, lang))
     mark = "🚫 " if answer.refused or answer.problem else ""
     safe = [words(line, 1_000) for line in lines[:MAX_LINES]]
     text = escape.cut(mark + "\n".join(safe), 2_900) if safe else ""
@@ -36,9 +36,14 @@ def shown(answer: Answer, lang: str) -> dict[str, Any]:
     return {"text": first, "blocks": blocks}
 
 
-def dialog_errors(answer: Answer, view: Mapping[str, Any]) -> dict[str, str]:
+def _problem(answer: Answer, lang: str) -> str:
+    t = texts(lang)
+    return t.get(f"slack.problem.{answer.problem}", t("slack.problem.other"))
+
+
+def dialog_errors(answer: Answer, view: Mapping[str, Any], lang: str) -> dict[str, str]:
     """Errors for Slack, by the fields that the dialog has; what belongs to none stands under the first."""
-    if not (answer.refused or answer.problem):
+    if answer.silent or not (answer.refused or answer.problem):
         return {}
     blocks = [str(one.get("block_id")) for one in view.get("blocks") or [] if one.get("type") == "input"]
     if not blocks:
@@ -48,7 +53,8 @@ def dialog_errors(answer: Answer, view: Mapping[str, Any]) -> dict[str, str]:
         block = next((one for one in (name, f"field.{name}", f"factor.{name}") if one in blocks), blocks[0])
         found[block] = why[:MAX_ERROR]
     if not found:
-        found[blocks[0]] = " ".join(answer.lines)[:MAX_ERROR] or answer.problem or "-"
+        problem = [_problem(answer, lang)] if answer.problem else []
+        found[blocks[0]] = " ".join([*answer.lines, *problem])[:MAX_ERROR] or "-"
     return found
 
 
@@ -79,8 +85,11 @@ def _instant(ts: str) -> str:
 async def respond(api: SlackApi, url: str, body: Mapping[str, Any]) -> bool:
     """Answer by the address that Slack gave with the press; False if that does not work.
 
-    The body of a press is signed, and still this goes to Slack's hosts only, or to where a test's Slack is.
+    The body of a press is signed, and still this goes to Slack's hosts only, or to where a test's Slack is;
+    and nowhere while Slack is out of band.
     """
+    if api.distrusted is not None and CHANNEL in await api.distrusted():
+        return False
     parts = urlsplit(url)
     host = parts.hostname or ""
     ours = urlsplit(api.client.base_url).hostname

@@ -65,7 +65,8 @@ def answer(asked: Asked, stream: str, house: House, name: Name, may_see: MaySee)
     state = house.desk.state(stream) if stream else None
     if stream and (not isinstance(state, Incident) or state.at is None or not may_see(stream)):
         naming = name("house")
-        return Answer(lines=(naming.texts("slack.no-such-incident", incident=stream),), refused=True)
+        named = asked.typed or stream  # nothing that the person did not know already
+        return Answer(lines=(naming.texts("slack.no-such-incident", incident=named),), refused=True)
     make: dict[str, Callable[[], list[dict[str, Any]]]] = {
         "status": lambda: board.blocks(name(stream)) if stream else _all(house, name, may_see),
         "clocks": lambda: board.clock_blocks(name(stream)) if stream else _all(house, name, may_see),

@@ -28,7 +28,7 @@ from models.desk import HOUSE, SOMEBODY
 from models.permission import TABLE
 from models.premises import Outcome
 from models.reason import Reason
-from models.state import Incident
+from models.state import Incident, StreamState
 from notifiers.acts import Target, read_target
 from notifiers.standing import page_standing
 
@@ -111,8 +111,16 @@ class FrontDesk:
         """The dialog of an act, as the record stands."""
         form = FORMS.get(name)
         if form is None:
-            return Answer(problem="button")
+            return await self.unreadable(name, pressed)
         return await self._run(lambda: self._open(form, target, pressed, extra))
+
+    async def unreadable(self, name: str, pressed: Pressed) -> Answer:
+        """The answer to a button or dialog that this version does not know, if there may be one."""
+
+        def answer() -> Answer:
+            return self._stranger(self.actor(pressed.user), name[:40] or "press") or Answer(problem="button")
+
+        return await self._run(answer)
 
     async def submit(
         self, name: str, filled: Mapping[str, Any], user: str, kept: Fetched | None = None
@@ -120,7 +128,7 @@ class FrontDesk:
         """What was filled in becomes a command. `kept` is the file that it is about."""
         form = FORMS.get(name)
         if form is None:
-            return Answer(problem="button")
+            return await self.unreadable(name, Pressed(user=user))
         return await self._run(lambda: self._submit(form, filled, Pressed(user=user), kept))
 
     async def files(self, filled: Mapping[str, Any], user: str) -> list[str] | Answer:
@@ -222,7 +230,7 @@ class FrontDesk:
     def _record(self, actor: Actor, command: str, reason: Reason) -> None:
         """Write down who was refused, the same once a minute with how often: whoever knocks fills no disk."""
         desk = self.house.desk
-        count = self._refusals.due(actor.person or SOMEBODY, reason.value, desk.clock.now())
+        count = self._refusals.due(f"{actor.name} {command}", reason.value, desk.clock.now())
         if count:
             refusal = RecordRefusal(
                 actor=Actor.machine(VIA),
@@ -240,9 +248,7 @@ class FrontDesk:
             return no
         extra = dict(extra)
         if not self.may_see(target.stream, actor):
-            return self._refusal(
-                self._naming(HOUSE, actor), Reason.NO_SUCH_INCIDENT, {"incident": target.stream}
-            )
+            return self._nothing_there(target.stream, actor, form.name)
         if form.name in {"timeline", "evidence"}:
             target = Target(stream=self._room_of(pressed.channel) or target.stream)
             extra["incidents"] = self._incidents(target.stream, actor)
@@ -273,6 +279,16 @@ class FrontDesk:
         roles = world.roles_of(state, actor.person or "")
         return actor.person in paged or bool(roles & set(INSIDERS))
 
+    def _is_there(self, stream: str, actor: Actor) -> bool:
+        """Whether it is an incident, as far as this person is to know."""
+        state = self.house.desk.state(stream)
+        return isinstance(state, Incident) and state.at is not None and self.may_see(stream, actor)
+
+    def _nothing_there(self, named: str, actor: Actor, command: str) -> Answer:
+        """The same answer for an incident that is private and for one that is none, in the person's words."""
+        self._record(actor, command, Reason.NO_SUCH_INCIDENT)
+        return self._refusal(self._naming(HOUSE, actor), Reason.NO_SUCH_INCIDENT, {"incident": named})
+
     def _incidents(self, first: str, actor: Actor) -> str:
         """Open incidents one a line (`id=title`): that of the channel first, then the gravest."""
         from console.slack.asking import open_names  # noqa: PLC0415 - it builds on the board
@@ -299,7 +315,10 @@ class FrontDesk:
         target, _, extra = _read_metadata(str(filled.get("private_metadata") or ""))
         stream = text(given(filled), telling.INCIDENT) or target.stream
         state = self.house.desk.state(stream) if stream and stream != "-" else None
-        if isinstance(state, Incident) and not self._may_keep(state, actor):
+        if not isinstance(state, Incident):
+            # Nothing is fetched that belongs to no incident.
+            return self._nothing_there(stream, actor, "evidence")
+        if not self._may_keep(state, actor):
             # Nothing is fetched for it: the rules say no, and record it.
             return self._put(stream, AddEvidence(actor=actor, source="-", description="-"), actor)
         return extra.get("files", "").split() or Answer(problem="no-file")
@@ -330,6 +349,9 @@ class FrontDesk:
             command = form.read(case, values)
         except NotUnderstood as wrong:
             return Answer(errors=wrong.errors, refused=True)
+        if kept is not None and (known := _kept_before(case.naming.state, kept)):
+            line = case.naming.texts("slack.evidence-known", name=known, file=kept.name)
+            return Answer(lines=(line,), stream=target.stream, channel=channel)
         if kept is not None and isinstance(command, AddEvidence):
             command = replace(command, digest=kept.digest, size=kept.size, name=kept.name, stored=kept.stored)
         answer = self._put(None if form.opens else target.stream, command, actor)
@@ -344,10 +366,18 @@ class FrontDesk:
         if asked.word in {"declare", "ack"}:
             room = self._room_of(pressed.channel)
             stream, command = asking.command(asked, actor, room, self.house)
+            if stream and stream != HOUSE and not self._is_there(stream, actor):
+                return self._nothing_there(asked.typed or stream, actor, asked.word)
             return self._put(stream, command, actor)
         stream = asked.stream or self._room_of(pressed.channel)
         seen = partial(self.may_see, actor=actor)
         return asking.answer(asked, stream, self.house, partial(self._naming, actor=actor), seen)
+
+
+def _kept_before(state: StreamState, kept: Fetched) -> str:
+    """The evidence that this very file is already; empty if it is none. A dialog may be sent again."""
+    known = state.evidence.items() if isinstance(state, Incident) else ()
+    return next((name for name, one in known if one.digest == kept.digest), "")
 
 
 def _confirm(actor: Actor, target: Target) -> Command:

@@ -21,7 +21,7 @@ from slack_bolt.authorization import AuthorizeResult
 
 from console.opening import House
 from console.slack import answers, slash
-from console.slack.desk import Answer, FrontDesk, Pressed
+from console.slack.desk import VIA, Answer, FrontDesk, Pressed
 from console.slack.files import NotFetched, fetch
 from models.supervised import attempt_async
 from notifiers.acts import Target, read_target
@@ -139,19 +139,19 @@ class Door:
         await asyncio.wait([task], timeout=ANSWER_SECONDS)
         if not task.done():
             await ack()
-        elif await self._answer_dialog(ack, view, task.result()):
+        elif await self._answer_dialog(ack, body, view, task.result()):
             # It is still open: what is sent next from it is something else.
             self._submitted.pop(key, None)
             return
         if not again:
             self._keep(asyncio.create_task(self._tell_of(body, task)))
 
-    async def _answer_dialog(self, ack: Ack, view: Body, answer: Answer) -> bool:
+    async def _answer_dialog(self, ack: Ack, body: Body, view: Body, answer: Answer) -> bool:
         """Whether the dialog stays open: with errors, or as another one."""
         if answer.view is not None:
             await ack(response_action="update", view=answer.view)
             return True
-        errors = answers.dialog_errors(answer, view)
+        errors = answers.dialog_errors(answer, view, await self.front.lang(_user(body)))
         if errors:
             await ack(response_action="errors", errors=errors)
         else:
@@ -165,12 +165,20 @@ class Door:
     async def _supervised(self, work: Callable[[], Awaitable[Answer]]) -> Answer:
         tried = await attempt_async("slack", work)
         if tried.error is not None or tried.value is None:
-            return Answer(problem="other")
+            return Answer(problem="other", silent=await self._out_of_band())
         return tried.value
+
+    async def _out_of_band(self) -> bool:
+        """Whether not a word may go to Slack now, not even that something did not work."""
+        if self.api.distrusted is None:
+            return False
+        return VIA in ((await attempt_async("slack", self.api.distrusted)).value or ())
 
     async def _tell_of(self, body: Body, task: asyncio.Task[Answer]) -> None:
         """Only the telling takes a slot: a Slack that hangs holds up no other press."""
         answer = await task
+        if answer.view is not None:
+            answer = Answer(problem="dialog")  # too late to be shown in the place of the one before
         if not answer.silent:
             async with self._slots:
                 await attempt_async("slack", partial(self._tell, body, answer))
@@ -179,11 +187,11 @@ class Door:
 
     async def _press(self, body: Body, action: Mapping[str, Any]) -> Answer:
         name = act_name(str(action.get("action_id") or ""))
+        pressed = Pressed(user=_user(body), channel=_channel(body))
         try:
             target = read_target(str(action.get("value") or ""))
         except ValueError:
-            return Answer(problem="button")
-        pressed = Pressed(user=_user(body), channel=_channel(body))
+            return await self.front.unreadable(name, pressed)
         if name in self.front.direct:
             answer = await self.front.act(name, target, pressed)
         else:

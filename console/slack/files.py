@@ -5,6 +5,7 @@ What is fetched comes from Slack's own hosts only; how much of it, and for how l
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,4 +80,6 @@ async def _copy(url: str, token: str, name: str, folder: Path) -> Fetched:
                 writer.write(piece)
                 if writer.size > MAX_BYTES:
                     raise NotFetched("larger than 1 GiB")
-        return Fetched(name=name[:200], digest=writer.digest, size=writer.size, stored=writer.keep())
+        # Up to a gigabyte is forced to the disk: no press and no page waits for that.
+        stored = await asyncio.to_thread(writer.keep)
+        return Fetched(name=name[:200], digest=writer.digest, size=writer.size, stored=stored)

@@ -15,25 +15,35 @@ FORMS = ("note", "severity", "more")
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
-    """A typed request. `stream` is the incident that was named, `rest` what followed, `form` a dialog."""
+    """A typed request. `stream` is the incident that was named, in the words of `typed`; `rest` is what
+    followed, `form` a dialog.
+    """
 
     word: str
     stream: str = ""
+    typed: str = ""
     rest: str = ""
     form: str = ""
 
 
 def parse(text: str) -> Asked:
     """`declare core banking does not answer`, `clocks INC-2026-0003`, `who ciso`; anything else is `help`."""
-    word, _, rest = text.strip()[:MAX_TEXT].partition(" ")
+    word, rest = _halves(text[:MAX_TEXT])
     word = ALSO.get(word, word.lower())
-    rest = rest.strip()
     if word not in WORDS:
         return Asked(word="help", rest=text.strip()[:80])
     if word == "declare":
         return Asked(word=word, rest=rest, form="" if rest else "declare")
     stream = ""
-    first, _, after = rest.partition(" ")
+    first, after = _halves(rest)
     if _INCIDENT.fullmatch(first):
-        stream, rest = first.upper(), after.strip()
-    return Asked(word=word, stream=stream, rest=rest, form=word if word in FORMS and stream else "")
+        stream, rest = first.upper(), after
+    return Asked(
+        word=word, stream=stream, typed=stream, rest=rest, form=word if word in FORMS and stream else ""
+    )
+
+
+def _halves(text: str) -> tuple[str, str]:
+    """The first word and what follows; a full-width space, as Japanese keyboards type it, parts them too."""
+    first, *rest = text.split(None, 1) or [""]
+    return first, rest[0].strip() if rest else ""

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from typing import Any
 
-from sqlalchemy import or_, select
+from sqlalchemy import select
 
 from console.opening import House
 from console.slack.desk import FrontDesk
@@ -28,7 +28,7 @@ from models.state import House as HouseState
 from models.supervised import attempt_async, forever, wait
 from notifiers.composing import Link
 from notifiers.slack.api import SlackApi
-from notifiers.slack.copies import Copies
+from notifiers.slack.copies import CHANNEL, Copies
 
 WATCH_SECONDS = 2.0
 PART = "slack-socket"
@@ -57,6 +57,7 @@ class Wing:
         self._house = house
         self._run = run
         self._seen: dict[str, int] = {}
+        self._out = False
         self._changed = asyncio.Event()
         self._refusals = RefusalBook()
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -178,19 +179,26 @@ class Wing:
         while not stop.is_set():
             if await wait(self._changed, WATCH_SECONDS) and not stop.is_set():
                 self._changed.clear()
+                was_out = self._out
                 tried = await attempt_async("slack look", partial(self._run, self._moved))
                 for stream in tried.value or ():
                     self.touch(stream)
+                if was_out and not self._out:
+                    await attempt_async("slack copies", self.copies.touch_all)
                 await wait(stop, 0.2)
 
     def _moved(self) -> list[str]:
-        """Streams that have more facts than when last looked at."""
+        """Streams that have more facts than when last looked at; all, once Slack is trusted again.
+
+        Also those that are over: that an incident was dismissed takes the buttons from its messages.
+        """
+        out = CHANNEL in self._house.desk.distrusted()
+        if self._out and not out:
+            self._seen = {}
+        self._out = out
         with self._house.record.read() as tx:
             rows = tx.connection.execute(
-                select(STREAM.c.id, STREAM.c.seq)
-                .where(or_(STREAM.c.kind != "incident", STREAM.c.status.in_(["open", "resolved", "closed"])))
-                .order_by(STREAM.c.opened_at.desc())
-                .limit(REMEMBERED)
+                select(STREAM.c.id, STREAM.c.seq).order_by(STREAM.c.opened_at.desc()).limit(REMEMBERED)
             ).all()
         found = [name for name, seq in rows if self._seen.get(name) != seq]
         self._seen = {name: seq for name, seq in rows}

@@ -34,6 +34,7 @@ WINDOW = timedelta(minutes=5)
 READ_WITHIN_SECONDS = 10.0
 LEAST_CAP = 262_144
 REFUSAL_EVERY = timedelta(minutes=1)
+MOST_REFUSED = 200
 UNKNOWN = "unknown source"
 _SOON = {"Retry-After": "1"}
 _UNAUTHORISED = {"error": "unauthorised; check the source's name, its secret and the clock"}
@@ -88,16 +89,25 @@ class Bucket:
 class RefusalBook:
     """Writes who was refused, each reason once a minute at most; what was held back is in the next count.
 
-    Its keys are our own source names and reasons, so that nobody outside can make it grow.
+    It does not grow with those who knock: from the two hundredth within a minute on they share an entry.
     """
 
     def __init__(self) -> None:
         self._last: dict[tuple[str, str], datetime] = {}
         self._held: dict[tuple[str, str], int] = {}
 
+    def _key(self, who: str, reason: str, now: datetime) -> tuple[str, str]:
+        if (who, reason) not in self._last and len(self._last) >= MOST_REFUSED:
+            old = [key for key, at in self._last.items() if now - at >= REFUSAL_EVERY and not self._held[key]]
+            for key in old:
+                del self._last[key], self._held[key]
+            if len(self._last) >= MOST_REFUSED:
+                return "", reason
+        return who, reason
+
     def due(self, who: str, reason: str, now: datetime) -> int:
         """How many refusals to write now, this one included; 0 for none yet."""
-        key = (who, reason)
+        key = self._key(who, reason, now)
         held = self._held.get(key, 0) + 1
         last = self._last.get(key)
         if last is not None and now - last < REFUSAL_EVERY:

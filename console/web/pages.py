@@ -26,7 +26,7 @@ from models.page import page_next_due
 from models.playbook import FACTORS, Step
 from models.reason import Reason
 from models.record import FACT
-from models.routing import APPROVAL, entitled_level, route_of
+from models.routing import APPROVAL, answering_level
 from models.rules.declining import has_declined
 from models.rules.pages import asks
 from models.state import ENDED, Incident, Page, Recipient, StepState, StreamState
@@ -115,8 +115,7 @@ def _standing(house: House, state: StreamState, page: Page, person: str, world: 
         return "joined"
     if has_declined(page, person):
         return "declined"
-    route = route_of(world, state, page)
-    if page.delegated_to == person or entitled_level(world, state, route, person, page.subject) is not None:
+    if answering_level(world, state, page, person) is not None:
         return "open"
     return "seen" if _has_seen(house, state.stream, page.id, person) else "outsider"
 

@@ -11,12 +11,15 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from msgspec import structs
+
 from models.audience import LABELS
 from models.clock import iso
 from models.commands import Command
 from models.communication import (
     SUBJECT,
     AddInquiry,
+    Approval,
     ApproveMessage,
     DraftMessage,
     EditMessage,
@@ -157,11 +160,18 @@ def submit(state: Incident, command: SubmitMessage, world: World) -> Decided:
         raise Refused(Reason.GAPS_LEFT, {"message": message.id, "fields": left})
     data = {"message": message.id, "versions": {one.lang: one.document for one in ready}}
     first = message.chain[:1]
-    return [Draft(kind="outgoing.submitted", data=data), *_call(state, message, first, world)]
+    then = _as_if(message, {one.lang: structs.replace(one, status="submitted") for one in ready})
+    return [Draft(kind="outgoing.submitted", data=data), *_call(state, then, first, world)]
+
+
+def _as_if(message: Outgoing, versions: dict[str, Version]) -> Outgoing:
+    """The message as it will be: whoever has just written or approved is not asked to approve it next."""
+    return structs.replace(message, versions=message.versions | versions)
 
 
 def _call(state: Incident, message: Outgoing, roles: list[str], world: World) -> Iterator[Draft]:
     """Page those whose approval is wanted: what waits for approval must not lie there unseen."""
+    state = structs.replace(state, outgoing=state.outgoing | {message.id: message})
     paged = {page.subject for page in state.pages.values() if page.state != "stopped"}
     for role in roles:
         subject = f"{SUBJECT}:{message.id}/{role}"
@@ -187,7 +197,9 @@ def approve(state: Incident, command: ApproveMessage, world: World) -> Decided:
     following = message.chain[len(versions[0].approvals) + 1 :][:1]
     made = Draft(kind="outgoing.approved", data=data, at=command.at)
     if following:
-        return [made, *_call(state, message, following, world)]
+        given = Approval(role=role, by=command.who, at=command.at or world.now)
+        then = {one.lang: structs.replace(one, approvals=[*one.approvals, given]) for one in versions}
+        return [made, *_call(state, _as_if(message, then), following, world)]
     return [made, *_tell(state, message, versions, world)]
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from models.clock import iso
 from models.comcheck import EVENT as COMCHECK
+from models.comcheck import LAST
 from models.commands import Acknowledge, Actor, Delegate, Impair, MarkDelivery
 from models.errors import Refused
 from models.fact import Draft, Fact
@@ -16,7 +17,7 @@ from models.permission import require
 from models.policy import Route
 from models.reach import loud, reachable
 from models.reason import Reason
-from models.routing import entitled_level, everybody, level_recipients, paged, route_of
+from models.routing import answering_level, entitled_level, everybody, level_recipients, paged, route_of
 from models.rules.common import Decided, Then, must_reach
 from models.state import Page, StreamState
 from models.world import World
@@ -33,10 +34,7 @@ def acknowledge(state: StreamState, command: Acknowledge, world: World) -> Decid
     page = find_page(state, command.page, command.who)
     if page.state != "open":
         raise Refused(Reason.ALREADY, {"what": f"{page.state} ({page.acked_by or ''})", "page": page.id})
-    route = route_of(world, state, page)
-    level = entitled_level(world, state, route, command.who, page.subject)
-    if level is None and page.delegated_to == command.who:
-        level = page.level
+    level = answering_level(world, state, page, command.who)
     if level is None:
         seen = {"page": page.id, "by": command.who, "reason": Reason.NOT_ENTITLED_ON_ROUTE.value}
         return [Draft(kind="page.seen", data=seen)]
@@ -47,7 +45,12 @@ def acknowledge(state: StreamState, command: Acknowledge, world: World) -> Decid
         "takeover": level != page.level,
         "complete": _complete(page, level, command.who),
     }
-    return [Draft(kind="page.acknowledged", data=data, at=command.at)]
+    taken: list[Draft | Then] = [Draft(kind="page.acknowledged", data=data, at=command.at)]
+    if page.round and state.stream != "house":
+        # Whoever the last resort did not reach is not needed any more.
+        mended = Impair(actor=_WATCH, what=DELIVERY, detail=f"{state.stream}/{page.id}", mended=True)
+        taken.append(Then(stream="house", command=mended))
+    return taken
 
 
 def find_page(state: StreamState, number: int | None, person: str) -> Page:
@@ -207,7 +210,7 @@ def mark_delivery(state: StreamState, command: MarkDelivery, world: World) -> De
     drafts: list[Draft | Then] = [Draft(kind=f"message.{command.outcome}", data=data)]
     page = state.pages.get(command.page)
     mends = command.outcome == "sent" and command.person and state.stream != "house"
-    if mends and page is not None and page.round:
+    if mends and page is not None and page.round and _is_last(command.key):
         # Only what went to a person: a copy for a channel's readers says nothing about who is reached.
         return [*drafts, Then(stream="house", command=_impaired(command, mended=True))]
     if command.outcome != "given_up" or not command.page or state.stream == "house":
@@ -217,10 +220,16 @@ def mark_delivery(state: StreamState, command: MarkDelivery, world: World) -> De
         return drafts
     if page.round:
         # The last resort itself cannot be reached: whoever looks after Hikeshi has to know.
-        return [*drafts, Then(stream="house", command=_impaired(command, mended=False))]
+        alarm = [Then(stream="house", command=_impaired(command, mended=False))]
+        return [*drafts, *(alarm if _is_last(command.key) else [])]
     if _nobody_of(page, command):
         drafts.append(Draft(kind="page.hurried", data=hurry(page, Reason.DELIVERY_FAILED)))
     return drafts
+
+
+def _is_last(key: str) -> bool:
+    """Whether a copy was for the last resort itself: only that one shows that somebody there is reached."""
+    return key.split("/")[2:3] == [LAST]
 
 
 def _nobody_of(page: Page, command: MarkDelivery) -> bool:

@@ -7,7 +7,7 @@ paged: a role of an incident is never empty because a plan says so.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import count
 
@@ -20,7 +20,7 @@ from models.reason import Reason
 from models.routing import ask, level_recipients
 from models.rules.common import Decided, must_be_open
 from models.shiftplan import FREE_ROLES, shift_defects, takes_at
-from models.shifts import SetShifts, ShiftState
+from models.shifts import PlannedShift, SetShifts, ShiftState
 from models.state import Incident
 from models.world import World
 
@@ -45,11 +45,12 @@ def set_shifts(state: Incident, command: SetShifts, world: World) -> Decided:
         detail = {"count": len(found), "defects": [one.text() for one in found]}
         raise Refused(Reason.PLAN_WRONG, detail)
     planned = sorted(command.shifts, key=lambda one: (one.since, roles.index(one.role)))
-    # A shift that goes on keeps its name, and with it that the role has gone over: see the fold.
+    # A shift that goes on keeps its name, and with it that the role has gone over: see the fold. One that was
+    # over and is made longer begins anew.
     going_on = {
         (one.role, one.person, one.since): one.id
         for one in state.shifts.values()
-        if one.status in {"begun", "taken", "passed"}
+        if one.status in {"begun", "taken", "passed"} and not _revived(one, command.shifts, world)
     }
     numbers = count(state.shifts_numbered + 1)
     shifts = [
@@ -65,6 +66,12 @@ def set_shifts(state: Incident, command: SetShifts, world: World) -> Decided:
     ]
     data = {"roles": list(roles), "shifts": shifts, "rest": command.rest}
     return [Draft(kind="shifts.set", data=data)]
+
+
+def _revived(known: ShiftState, planned: Sequence[PlannedShift], world: World) -> bool:
+    """Whether a shift that is over by now goes on in the new plan."""
+    goes_on = [one for one in planned if one.until > world.now >= known.until]
+    return (known.role, known.person, known.since) in [(one.role, one.person, one.since) for one in goes_on]
 
 
 def _must_be_known(state: Incident, command: SetShifts, world: World) -> None:

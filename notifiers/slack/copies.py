@@ -18,9 +18,9 @@ from msgspec import structs
 from sqlalchemy import select
 
 from models.desk import Desk
-from models.mirror import Mirror, face, keep, mirrors
+from models.mirror import Mirror, face, keep, mirrors_named
 from models.record import OUTBOX, Tx, micros
-from models.supervised import attempt_async, wait
+from models.supervised import attempt, attempt_async, wait
 from notifiers.briefing import Envelope
 from notifiers.bundling import bundle
 from notifiers.claims import Item, items
@@ -64,7 +64,12 @@ class Copies:
         self._dirty: dict[str, None] = {}
         self._woken = asyncio.Event()
         self.again_seconds = AGAIN_SECONDS
-        self.error = ""
+        self._errors: dict[str, str] = {}
+
+    @property
+    def error(self) -> str:
+        """Why some copy could not be made true at its last try; empty if none has failed."""
+        return next(iter(self._errors.values()), "")
 
     def touch(self, stream: str) -> None:
         """Something has changed in this stream, or somebody looks at it."""
@@ -97,12 +102,14 @@ class Copies:
     async def refresh(self, stream: str) -> bool:
         """Edit the copies of one stream that are not true; whether all of that worked."""
         edits = await self._run(lambda: self._plan(stream))
-        whole = True
-        for edit in edits:
-            whole = await self._edit(edit) and whole
-        return whole
+        errors = [error for edit in edits if (error := await self._edit(edit))]
+        self._errors.pop(stream, None)
+        if errors:
+            self._errors[stream] = errors[0]
+        return not errors
 
-    async def _edit(self, edit: Edit) -> bool:
+    async def _edit(self, edit: Edit) -> str:
+        """Why the edit could not be made, and is to be tried again; empty if it need not be."""
         body = _edited(edit.message)
         try:
             await self._api.call(
@@ -116,15 +123,14 @@ class Copies:
         except CallFailed as failed:
             if failed.name not in GONE:
                 # Slack is away, or the set-up has to be mended: the copy is to be true after that.
-                self.error = failed.failed.error
-                return False
+                return failed.failed.error or failed.name
             # Somebody deleted it, or its time is over: it will never be true, and is let be.
             log.info("a copy can no longer be edited: %s", failed)
             gone = failed.name
         else:
-            self.error = gone = ""
+            gone = ""
         await self._run(lambda: self._keep(edit.mirror, gone))
-        return True
+        return ""
 
     # -- in the thread of the record ------------------------------------------------------------------------
 
@@ -145,10 +151,14 @@ class Copies:
         if CHANNEL in self._desk.distrusted():
             return []
         with self._desk.record.read() as tx:
-            known = mirrors(tx, stream)
             posts = self._posts(tx, stream)
-        edits = [self._look(place, rows, known) for place, rows in posts.items()]
-        return [edit for edit in edits if edit is not None]
+            known = mirrors_named(tx, [_name(place) for place in posts])
+        # One sick incident must not keep the posts of the others as they are.
+        looks = [
+            attempt(f"slack copy {place}", partial(self._look, place, rows, known))
+            for place, rows in posts.items()
+        ]
+        return [one.value for one in looks if one.value is not None]
 
     def _posts(self, tx: Tx, stream: str) -> dict[str, list[Item]]:
         """The newest posts that carry messages of a stream, by place, each with all that it carries."""
@@ -157,14 +167,19 @@ class Copies:
         newest = select(OUTBOX.c.receipt).where(*sent, OUTBOX.c.stream == stream)
         places = list(tx.connection.execute(newest.order_by(OUTBOX.c.id.desc()).limit(MAX_COPIES)).scalars())
         # A post may carry pages of several incidents: an edit must not lose the others.
-        rows = tx.connection.execute(
-            select(OUTBOX.c.id, OUTBOX.c.receipt).where(*sent, OUTBOX.c.receipt.in_(places))
-        ).all()
-        receipts = {row[0]: row[1] or "" for row in rows}
-        found: dict[str, list[Item]] = {}
+        carried = select(OUTBOX.c.id, OUTBOX.c.receipt).where(*sent, OUTBOX.c.receipt.in_(places))
+        rows: dict[str, list[int]] = {}
+        for number, receipt in tx.connection.execute(carried.order_by(OUTBOX.c.id)):
+            rows.setdefault(receipt or "", []).append(number)
+        receipts: dict[int, str] = {}
+        for place in dict.fromkeys(place or "" for place in places):
+            if len(receipts) + len(rows.get(place, ())) > MAX_ROWS:
+                break  # whole posts only: one that is drawn from a part of its rows would lose the others
+            receipts |= {number: place for number in rows.get(place, ())}
+        found: dict[str, list[Item]] = {place: [] for place in receipts.values()}
         for item in items(tx, OUTBOX.c.id.in_(list(receipts)), MAX_ROWS):
-            found.setdefault(receipts[item.id], []).append(item)
-        return dict(reversed(found.items()))
+            found[receipts[item.id]].append(item)
+        return found
 
     def _look(self, place: str, rows: list[Item], known: dict[str, Mirror]) -> Edit | None:
         """The edit that a post needs, or None. One that says nothing else than when it left needs none."""
@@ -176,7 +191,7 @@ class Copies:
             messages = [structs.replace(one, acts=()) for one in messages]
         shows = face([[one.standing, [act.name for act in one.acts]] for one in messages])
         first = rows[0].envelope
-        name = f"copy:{place}"
+        name = _name(place)
         before = known.get(name)
         fresh = all(_is_fresh(one, buttons=self._buttons) for one in messages)
         if before.shown == shows if before is not None else fresh:
@@ -189,6 +204,11 @@ class Copies:
         kept = Mirror(id=mirror.id, stream=mirror.stream, place=mirror.place, shown=mirror.shown, error=error)
         with self._desk.record.begin() as tx:
             keep(tx, kept, self._desk.clock.now())
+
+
+def _name(place: str) -> str:
+    """What a post's mirror is called."""
+    return f"copy:{place}"
 
 
 def _edited(message: Message) -> render.SlackMessage:

@@ -21,7 +21,7 @@ from models.clock import ExerciseClock
 from models.comcheck import Comcheck, StartComcheck
 from models.commands import Actor
 from models.state import Programme
-from notifiers.outbox import Pace
+from notifiers.pacing import Pace
 from notifiers.slack.fake import FakeSlack
 from tests.console.clihouse import START, bank_in
 

@@ -17,7 +17,7 @@ from console.node import Node
 from console.opening import House, open_house
 from models.fact import Fact
 from models.state import Incident
-from notifiers.outbox import Pace
+from notifiers.pacing import Pace
 from notifiers.slack.api import Budget
 from tests.peers.localslack import LocalSlack
 

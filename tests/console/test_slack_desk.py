@@ -11,7 +11,9 @@ import pytest
 
 from console.opening import House
 from console.slack.desk import FrontDesk, Pressed
+from console.slack.files import Fetched
 from console.slack.slash import Asked, parse
+from console.web.alerts import MOST_REFUSED
 from models.clock import ExerciseClock
 from models.commands import Actor, Decide, Declare
 from models.desk import Desk
@@ -99,7 +101,21 @@ async def test_who_knocks_often_writes_little(front: FrontDesk) -> None:
         assert answer.refused
         assert "件名の秘密" not in str(answer)
         assert (await front.open("decline", target, Pressed(user=STRANGER), {})).view is None
-    assert len(refusals(front)) == 1
+    # Once a minute for each person and act.
+    assert [fact.data["command"] for fact in refusals(front)] == ["press", "decline"]
+
+
+async def test_each_stranger_is_on_record_and_a_crowd_of_them_fills_no_disk(front: FrontDesk) -> None:
+    declare(front)
+    target = Target(stream=INC, page=4, subject="incident")
+    for number in range(3):
+        await front.act("ack", target, Pressed(user=f"U0NOBODY{number}"))
+    with front.house.record.read() as tx:
+        texts = tx.texts("house")
+    assert {f"slack:U0NOBODY{number}" for number in range(3)} <= set(texts.values())
+    for number in range(1_000):
+        await front.act("ack", target, Pressed(user=f"U1NOBODY{number}"))
+    assert len(refusals(front)) <= MOST_REFUSED + 1
 
 
 async def test_out_of_band_not_a_word_goes_there_and_nothing_from_there_counts(front: FrontDesk) -> None:
@@ -112,6 +128,9 @@ async def test_out_of_band_not_a_word_goes_there_and_nothing_from_there_counts(f
         await front.open("decline", target, Pressed(user=SUZUKI), {}),
         await front.typed(parse("status"), Pressed(user=SUZUKI)),
         await front.submit("note", {"private_metadata": "{}"}, SUZUKI),
+        await front.unreadable("press", Pressed(user=SUZUKI)),
+        await front.open("nosuch", target, Pressed(user=STRANGER), {}),
+        await front.submit("nosuch", {}, STRANGER),
     ):
         assert answer.silent
         assert not answer.lines
@@ -193,8 +212,54 @@ async def test_nothing_is_fetched_for_somebody_who_may_not_keep_it(front: FrontD
 def test_words_are_read_in_both_languages() -> None:
     assert parse("宣言 端末が暗号化された").word == "declare"
     assert parse("declare").form == "declare"
-    assert parse("状況 inc-2026-0003") == Asked(word="status", stream="INC-2026-0003")
+    assert parse("状況 inc-2026-0003") == Asked(word="status", stream="INC-2026-0003", typed="INC-2026-0003")
+    # A full-width space is what a Japanese keyboard types; a line's end is what a phone does.
+    assert parse("宣言　勘定系が停止") == Asked(word="declare", rest="勘定系が停止")
+    assert parse("declare\nATM") == Asked(word="declare", rest="ATM")
+    assert parse("ack　INC-2026-0001").stream == INC
     assert parse("note 3").form == "note"
     assert parse("note").form == ""
     assert parse("<!channel> rm -rf").word == "help"
     assert parse("").word == "help"
+
+
+async def test_a_typed_ack_tells_an_outsider_nothing_of_a_private_incident(front: FrontDesk) -> None:
+    declare(front, playbook="insider")
+    outsider = Pressed(user=MATSUMOTO)
+    assert not front.may_see(INC, front.actor(MATSUMOTO))
+    before = front.house.desk.incident(INC).seq
+    private = await front.typed(await front.whole(parse("ack 1")), outsider)
+    none = await front.typed(await front.whole(parse("ack 9")), outsider)
+    assert private.refused
+    assert [line.replace("1", "9") for line in private.lines] == list(none.lines)
+    asked = await front.typed(await front.whole(parse("status 1")), outsider)
+    assert INC not in str(asked)
+    assert front.house.desk.incident(INC).seq == before
+
+
+async def test_nothing_is_fetched_that_belongs_to_no_incident(front: FrontDesk) -> None:
+    answer = await front.files(
+        {"private_metadata": '{"x": {"files": "F1"}}', "state": {"values": {}}}, SUZUKI
+    )
+    assert not isinstance(answer, list)
+    assert answer.refused
+
+
+async def test_a_file_that_is_evidence_already_is_not_recorded_again(front: FrontDesk) -> None:
+    declare(front)
+    opened = await front.open(
+        "evidence", Target(stream=INC), Pressed(user=SUZUKI), {"files": "F1", "names": "x"}
+    )
+    values = {
+        "incident": {"incident": {"selected_option": {"value": INC}}},
+        "source": {"source": {"value": "pc-0142"}},
+        "description": {"description": {"value": "脅迫文"}},
+    }
+    filled: dict[str, Any] = {**(opened.view or {}), "state": {"values": values}}
+    kept = Fetched(name="note.txt", digest="sha256:" + "a" * 64, size=1, stored="aa")
+    first = await front.submit("evidence", filled, SUZUKI, kept)
+    assert not first.refused, first
+    again = await front.submit("evidence", filled, SUZUKI, kept)
+    assert not again.refused
+    assert "EV-0001" in " ".join(again.lines)
+    assert list(front.house.desk.incident(INC).evidence) == ["EV-0001"]

@@ -232,7 +232,8 @@ def test_one_person_never_approves_twice_not_even_as_a_deputy() -> None:
     submit(made)
     made.do(approve(BEN))
     made.do(approve(DAN))
-    assert made.page("message:MSG-001/ciso").reached["0"][0].person == DAN
+    # Nor is the deputy asked again: whoever can see to it is.
+    assert made.page("message:MSG-001/ciso").reached["0"] == []
     no = made.says(approve(DAN))
     assert (no.reason, no.detail["who"]) == (Reason.APPROVES_TWICE, DAN)
 
@@ -460,3 +461,24 @@ def test_closing_ends_the_pages_of_messages_but_not_of_those_written_after_it() 
     made.do(edit())
     submit(made)
     assert made.page("message:MSG-001/pr").state == "open"
+
+
+def test_who_wrote_a_text_is_not_asked_to_approve_it() -> None:
+    made = bank()
+    draft(made, who=FAY)
+    made.do(SubmitMessage(actor=by(FAY), message="MSG-001"))
+    made.wait(0)
+    page = made.page("message:MSG-001/pr")
+    # Nobody else holds that role: whoever can see to it is asked at once.
+    assert {level: [one.person for one in people] for level, people in page.reached.items()} == {
+        "0": [],
+        "1": [BEN],
+    }
+
+
+def test_who_wrote_one_language_may_approve_the_other() -> None:
+    made = bank()
+    draft(made, who=FAY)
+    draft(made, who=AMY, lang="en", of="MSG-001", audience=None, tlp=None)
+    made.do(SubmitMessage(actor=by(AMY), message="MSG-001"))
+    assert [one.person for one in made.page("message:MSG-001/pr").reached["0"]] == [FAY]

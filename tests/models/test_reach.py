@@ -189,6 +189,12 @@ def test_quiet_hours_end_by_the_clock_on_the_wall(
     assert quiet_until(own, "America/New_York", datetime.fromisoformat(now).replace(tzinfo=UTC)) == expected
 
 
+def test_in_the_hour_that_comes_twice_quiet_hours_do_not_end_in_the_past() -> None:
+    quiet = Quiet.model_validate({"from": time(22), "until": time(2, 30), "except_at_least": "high"})
+    now = datetime(2026, 10, 25, 1, 10, tzinfo=UTC)
+    assert quiet_until(quiet, BERLIN, now) == datetime(2026, 10, 25, 1, 30, tzinfo=UTC)
+
+
 def test_delays_are_kept_by_the_route_clock() -> None:
     """The page goes on by its own times, whatever waits on other channels."""
     one = night({"channels": [{"channel": "console"}, {"channel": "file", "after": "20m"}]})

@@ -448,3 +448,23 @@ def test_a_plan_over_the_end_of_summer_time_keeps_its_hours() -> None:
     own = Wanted(roles=("scribe",), people=(AMY, BEN, CHO), since=since, days=1, hours=8, rest=REST)
     found = propose(own, Directory(organisation()))
     assert [shift.since - since for shift in found.shifts] == [0 * HOUR, 8 * HOUR, 16 * HOUR]
+
+
+def test_a_shift_that_was_over_and_is_made_longer_begins_anew() -> None:
+    made = staffed(one(DAN, 1, 9))
+    made.wait(9 * 60 + 1)  # nobody looked during the whole shift
+    assert "commander" not in made.incident.assigned
+    made.do(plan(one(DAN, 1, 20)))
+    made.wait(1)
+    assert made.incident.assigned["commander"] == DAN
+
+
+def test_a_shift_that_comes_back_longer_takes_the_role_from_its_successor() -> None:
+    made = staffed(one(DAN, 1, 9), one(EVE, 9, 17))
+    made.wait(60)
+    assert made.incident.assigned["commander"] == DAN
+    made.wait(8 * 60 + 1)
+    assert made.incident.assigned["commander"] == EVE
+    made.do(plan(one(DAN, 1, 20)))
+    made.wait(1)
+    assert made.incident.assigned["commander"] == DAN

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from models.answers import Decline
-from models.commands import Acknowledge, Actor, AssignRole, Delegate, MarkDelivery
+from models.commands import Acknowledge, Actor, AssignRole, Declare, Delegate, MarkDelivery
 from models.organisation import Organisation
 from models.policy import Policy
 from models.reason import Reason
@@ -18,6 +18,7 @@ from tests.models.small import (
     DAN,
     EVE,
     FAY,
+    GUS,
     NIGHT,
     ROUTES,
     Scene,
@@ -226,7 +227,38 @@ def test_only_what_reached_a_person_mends_the_delivery() -> None:
         key=f"{key}/console:cho", outcome="given_up", channel="console", person=CHO, **shape
     )
     copy = MarkDelivery(key=f"{key}/slack:C0", outcome="sent", channel="slack", person=None, **shape)
+    late = MarkDelivery(
+        key=f"{made.stream}/{page}/0/1/console:amy", outcome="sent", channel="console", person=AMY, **shape
+    )
     sent = MarkDelivery(key=f"{key}/file:cho", outcome="sent", channel="file", person=CHO, **shape)
-    for command, impaired in ((failed, ["delivery"]), (copy, ["delivery"]), (sent, [])):
+    for command, impaired in (
+        (failed, ["delivery"]),
+        (copy, ["delivery"]),
+        (late, ["delivery"]),
+        (sent, []),
+    ):
         made.do(command)
         assert list(house(made).impaired) == impaired
+
+
+def test_an_answer_ends_the_alarm_about_a_last_resort_that_was_not_reached() -> None:
+    made = scene(organisation=organisation(channels={CHO: ["sms"]}))
+    made.wait(30)
+    assert list(house(made).impaired) == ["delivery"]
+    ack(made, BEN)
+    assert house(made).impaired == {}
+
+
+def test_whoever_was_called_before_the_end_of_their_shift_may_answer_after_it() -> None:
+    shape: dict[str, Any] = {"lasts": "12h", "since": "2026-11-01", "rule": "FREQ=DAILY"}
+    shifts = [{"starts": "09:00", "people": [AMY], **shape}, {"starts": "21:00", "people": [GUS], **shape}]
+    own = organisation().model_dump(mode="json", by_alias=True)
+    own["rotas"] = [{"id": "duty", "zone": "Asia/Tokyo", "shifts": shifts}]
+    own["roles"] = [one | ({"rota": "duty"} if one["id"] == "csirt-duty" else {}) for one in own["roles"]]
+    made = scene(organisation=Organisation.model_validate(own), declare=False)
+    made.clock.advance(timedelta(hours=5, minutes=58))
+    made.stream = made.desk.handle(None, Declare(actor=by(BEN), text="odd")).stream
+    assert [one.person for one in made.page().reached["0"]] == [GUS]
+    made.clock.advance(timedelta(minutes=3))
+    assert "page.acknowledged" in ack(made, GUS)
+    assert (made.page().acked_by, made.page().level) == (GUS, 0)

@@ -17,7 +17,8 @@ from models.errors import RecordBusy
 from models.premises import Premises
 from models.record import OUTBOX, Record
 from notifiers.message import Delivery, Failed, Message, Sent
-from notifiers.outbox import Outbox, Pace
+from notifiers.outbox import Outbox
+from notifiers.pacing import Pace
 from playbooks.institution import Institution
 
 T = TypeVar("T")
@@ -52,12 +53,22 @@ class Peer:
 class World:
     """A desk with an outbox over peers."""
 
-    def __init__(self, bank: Institution, clock: ExerciseClock, **channels: tuple[str, ...]) -> None:
-        people = tuple(
-            one.model_copy(update={"channels": channels.get("people", ("console",))})
-            for one in bank.organisation.people
+    def __init__(
+        self, bank: Institution, clock: ExerciseClock, people: tuple[str, ...] = (), channel: str = "console"
+    ) -> None:
+        """`people` are reached by these channels; `channel` is what the console is called."""
+        self.console = Peer(channel)
+        named = tuple(
+            one.model_copy(
+                update={
+                    "channels": people or (channel,),
+                    "phone": f"+8180555501{number:02d}",
+                    "teams": one.id,
+                }
+            )
+            for number, one in enumerate(bank.organisation.people)
         )
-        organisation = bank.organisation.model_copy(update={"people": people, "duty_channel": None})
+        organisation = bank.organisation.model_copy(update={"people": named, "duty_channel": None})
         self.clock = clock
         self.desk = Desk(
             Record.in_memory(),
@@ -65,22 +76,21 @@ class World:
                 organisation=organisation,
                 policy=bank.policy,
                 playbooks=bank.playbooks,
-                channels=frozenset({"console", "file"}),
+                channels=frozenset({channel, "file"}),
             ),
             clock,
         )
-        self.console = Peer("console")
         self.file = Peer("file", can_read_back=True)
 
         async def here(call: Callable[[], T]) -> T:
             return call()
 
-        notifiers = {"console": self.console, "file": self.file}
+        notifiers = {channel: self.console, "file": self.file}
         self.outbox = Outbox(self.desk, notifiers, here, pace=Pace(interval={}))
 
-    def declare(self) -> str:
+    def declare(self, text: str = "x") -> str:
         outcome = self.desk.handle(
-            None, Declare(actor=Actor(person="suzuki-daichi"), text="x", playbooks=("unknown",))
+            None, Declare(actor=Actor(person="suzuki-daichi"), text=text, playbooks=("unknown",))
         )
         assert outcome.accepted
         return outcome.stream
@@ -108,8 +118,8 @@ class World:
 def make(bank: Institution, clock: ExerciseClock) -> Iterator[Callable[..., World]]:
     made: list[World] = []
 
-    def build(**channels: tuple[str, ...]) -> World:
-        made.append(World(bank, clock, **channels))
+    def build(people: tuple[str, ...] = ()) -> World:
+        made.append(World(bank, clock, people))
         return made[-1]
 
     yield build

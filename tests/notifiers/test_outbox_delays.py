@@ -15,7 +15,8 @@ from models.organisation import Reach
 from models.premises import Premises
 from models.record import Record
 from notifiers.message import Delivery, Failed, Message
-from notifiers.outbox import Outbox, Pace
+from notifiers.outbox import Outbox
+from notifiers.pacing import Pace
 from tests.models.small import AMY, FAY, PLAIN, ROUTES, by, organisation, policy, route
 from tests.notifiers.test_outbox import LATER, NEVER, Peer
 

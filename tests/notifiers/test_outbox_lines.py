@@ -27,8 +27,8 @@ THROTTLED = Failed(error="429", retry="later", retry_after=1_800)
 def make(bank: Institution, clock: ExerciseClock) -> Iterator[Make]:
     made: list[World] = []
 
-    def build(**channels: tuple[str, ...]) -> World:
-        made.append(World(bank, clock, **channels))
+    def build(people: tuple[str, ...] = ()) -> World:
+        made.append(World(bank, clock, people))
         return made[-1]
 
     yield build

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -10,16 +12,20 @@ import pytest
 
 from models.clock import ExerciseClock
 from models.comcheck import MAX_ASKS, TEMPLATE, StartComcheck
+from models.commands import Acknowledge
 from models.fold import pages
 from models.record import OUTBOX, Record
-from notifiers.claims import BATCH, Claims, Item
+from notifiers.claims import BATCH, Claims, Item, items
+from notifiers.gateway import render
+from notifiers.gateway.code import code_of_key
 from notifiers.message import Delivery, Message
-from notifiers.outbox import Outbox, Pace
-from notifiers.pacing import Pacing
+from notifiers.outbox import Outbox
+from notifiers.pacing import Pace, Pacing
+from notifiers.teams import render as teams
 from playbooks.institution import Institution
-from tests.models.small import AMY, by
+from tests.models.small import AMY, BEN, by, scene
 from tests.notifiers.test_outbox import LATER as LATER_ON
-from tests.notifiers.test_outbox import World
+from tests.notifiers.test_outbox import Peer, World
 from tests.notifiers.test_outbox_lines import change
 
 NOW, LATER = 10**12, 10**15
@@ -218,3 +224,112 @@ async def test_a_message_of_a_test_that_is_over_is_not_sent_though_its_page_is_f
     await world.outbox.drain()
     assert len(over) == len(set(over)), "none a second time"
     assert world.rows("queued") == world.rows("sending") == []
+
+
+def test_while_a_destination_is_spoken_to_a_page_may_pass_and_nothing_else(queue: Queue) -> None:
+    queue.wait("slack", AMY, kind="notice", template="notice.acknowledged")
+    queue.wait("slack", AMY, template=TEMPLATE)
+    assert queue.claimed(busy=[f"slack:{AMY}/page"]) == []
+    queue.wait("slack", AMY)
+    assert queue.claimed(busy=[f"slack:{AMY}/notice"]) == [f"slack:{AMY}/page"]
+
+
+@pytest.mark.parametrize(("level", "who"), [(0, AMY), (1, BEN)])
+async def test_a_level_that_is_asked_again_and_not_reached_goes_on_at_once(level: int, who: str) -> None:
+    made = scene()
+    made.wait(5.1 * level)
+    made.do(Acknowledge(actor=by(who), page=made.page().id))
+    made.wait(31)
+    assert (made.page().state, made.page().level) == ("open", level), "no work has begun: it has lapsed"
+    with made.desk.record.read() as tx:
+        mine = items(tx, OUTBOX.c.person == who)
+    again = next(item for item in mine if "-again" in item.envelope.level)
+    outbox = Outbox(made.desk, {}, here)
+    outbox._give_up(again, "x")
+    assert made.facts("page.hurried"), "the next level is asked at once"
+
+
+async def here(call: Callable[[], Any]) -> Any:
+    return call()
+
+
+@pytest.mark.parametrize("channel", ["sms", "voice"])
+async def test_each_page_by_telephone_has_its_own_message_since_it_has_its_own_code(
+    channel: str, bank: Institution, clock: ExerciseClock
+) -> None:
+    world = World(bank, clock, channel=channel)
+    streams = {world.declare() for _ in range(5)}
+    await world.outbox.drain()
+    pages = [one for one in world.console.got if one.kind == "page" and one.person == world.duty]
+    assert {one.key.split("/")[0] for one in pages} == streams
+    for page in pages:
+        said = render.sms(page, code_of_key(b"k" * 32, page.key)).text
+        assert page.key.split("/")[0] in said
+    world.desk.record.close()
+
+
+async def test_a_card_holds_every_page_that_it_stands_for(bank: Institution, clock: ExerciseClock) -> None:
+    world = World(bank, clock, channel="teams")
+    world.outbox.link = lambda stream, page, person, channel: f"https://mihon.example/p/{stream}{'a' * 300}"
+    streams = {world.declare("営業店の端末が次々に暗号化されている" * 10) for _ in range(20)}
+    await world.outbox.drain()
+    cards = [one for one in world.console.got if one.kind == "page" and one.person == world.duty]
+    assert len(cards) < len(streams)
+    shown = "".join(teams.render(one).body + teams.render(one).title for one in cards)
+    assert [stream for stream in streams if stream not in shown] == []
+    assert shown.count("https://mihon.example/p/") >= len(streams)
+    assert len(world.rows("sent")) == len(world.rows())
+    world.desk.record.close()
+
+
+async def test_a_channel_that_hangs_is_asked_once_for_all_that_was_under_way(
+    bank: Institution, clock: ExerciseClock
+) -> None:
+    class Hung(Peer):
+        async def deliver(self, message: Message) -> Delivery:
+            await asyncio.sleep(60)
+            raise AssertionError
+
+        async def arrived(self, message: Message) -> None:
+            self.asked += 1
+            await asyncio.sleep(60)
+
+    world = World(bank, clock)
+    world.outbox.pace = replace(world.outbox.pace, patience=0.2)
+    peer = Hung("console", can_read_back=True)
+    world.outbox.notifiers = {"console": peer}
+    for _ in range(20):
+        world.declare()
+    change(world, OUTBOX.c.person != world.duty, state="withdrawn")
+    change(world, OUTBOX.c.person == world.duty, OUTBOX.c.kind == "page", state="sending", tries=1)
+    change(world, OUTBOX.c.kind == "notice", state="withdrawn")
+    await world.outbox._dispatch()
+    await asyncio.wait(list(world.outbox._busy.values()))
+    # Once before it is sent again, and once more because that had no answer either.
+    assert peer.asked == 2
+
+
+async def test_the_first_page_leaves_before_the_others_are_written(
+    bank: Institution, clock: ExerciseClock
+) -> None:
+    world = World(bank, clock)
+    for _ in range(2):
+        world.declare()
+    told: list[str] = []
+    real, delivered = world.outbox._message, world.console.deliver
+
+    def written(item: Item) -> Message | None:
+        told.append(f"written {item.line}")
+        return real(item)
+
+    async def leaves(message: Message) -> Delivery:
+        told.append("left")
+        return await delivered(message)
+
+    world.outbox._message = written  # type: ignore[method-assign]
+    world.console.deliver = leaves  # type: ignore[method-assign]
+    await world.outbox.drain()
+    assert len({one for one in told if one != "left"}) > 1, "there are several lines"
+    first = told[0]
+    assert told[: told.index("left")] == [first] * told.index("left")
+    world.desk.record.close()

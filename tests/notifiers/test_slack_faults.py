@@ -14,8 +14,8 @@ from models.commands import Acknowledge, Actor, Declare
 from models.desk import Desk
 from models.premises import Premises
 from models.record import OUTBOX, Record
-from notifiers.outbox import Outbox, Pace
-from notifiers.pacing import WIDE, Pacing
+from notifiers.outbox import Outbox
+from notifiers.pacing import WIDE, Pace, Pacing
 from notifiers.slack.deliver import SlackNotifier
 from notifiers.slack.errors import RETRY
 from notifiers.slack.fake import FakeSlack, Fault, Post
