@@ -120,11 +120,14 @@ def _unreachable(world: World, without: Collection[str]) -> list[str]:
 
 
 def confirm(state: House, command: ConfirmTrust, world: World) -> Decided:
-    """A second person agrees. Whoever wrote the proposal down counts as its side too."""
+    """A second person agrees, in person. Whoever wrote the proposal down counts as its side too."""
     require(command, PERMISSION, state, world)
     wanted = state.proposal
     if wanted is None or _lapsed(wanted, world) or command.proposal != wanted.seq:
         raise Refused(Reason.NO_SUCH_PROPOSAL, {"proposal": command.proposal})
+    if command.for_ is not None:
+        # As with a decision: two scribes, neither of whom may do it, would be both pairs of eyes.
+        raise Refused(Reason.IN_PERSON, {"who": command.for_, "step": f"#{wanted.seq}"})
     ours, theirs = {command.who, command.actor.person}, {wanted.by, wanted.recorded_by}
     if ours & theirs:
         raise Refused(Reason.SECOND_PERSON, {"who": command.who})

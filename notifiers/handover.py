@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 from typing import Any
 
 from models.clock import iso
 from models.clocks.owed import find_obligation, is_owed, obligations
 from models.clocks.rules import plan
+from models.communication import Outgoing
 from models.plan import PlannedStep
 from models.state import Incident, StepState
 from notifiers.briefing_names import Matter, at, due, person_name, text_of
@@ -142,6 +144,8 @@ def _happened(view: _View) -> Iterator[str]:
         if service.since is not None and service.resumed_at is None:
             title = service_name(view.matter.world, name, view.lang)
             yield view.say("service", service=title, at=view.at(service.down_since or service.since))
+    if state.inquiries:
+        yield view.say("inquiries", n=sum(state.inquiries.values()))
 
 
 def _changed(view: _View) -> Iterator[str]:
@@ -157,7 +161,8 @@ def _changed(view: _View) -> Iterator[str]:
 
 
 def _changes(view: _View) -> Iterator[tuple[datetime, str]]:
-    for instant, said in (*_of_steps(view), *_of_phases(view), *_of_services(view), *_of_matter(view)):
+    told = (_of_steps, _of_phases, _of_services, _of_matter, _of_communication)
+    for instant, said in chain.from_iterable(of(view) for of in told):
         if instant is not None and instant >= view.since:
             yield instant, said
 
@@ -205,6 +210,21 @@ def _of_matter(view: _View) -> Iterator[tuple[datetime | None, str]]:
         for report in owed.reports.values():
             for sent in report.submitted:
                 yield sent.at, view.say("submitted", report=_obligation(view, name), who=view.who(sent.by))
+
+
+def _of_communication(view: _View) -> Iterator[tuple[datetime | None, str]]:
+    """What the outside and the management have been told: whoever takes over must not say otherwise."""
+    for message in view.state.outgoing.values():
+        for sent in message.sent:
+            who, via = view.who(sent.by), view.text(sent.via)
+            yield sent.at, view.say("message-sent", who=who, via=via, **_named(view, message))
+        yield message.withdrawn_at, view.say("message-withdrawn", **_named(view, message))
+    for report in view.state.situation_reports:
+        yield report.at, view.say("situation-sent", number=report.number, who=view.who(report.by))
+
+
+def _named(view: _View, message: Outgoing) -> dict[str, str]:
+    return {"message": message.id, "audience": WORDS[view.lang][f"audience.{message.audience}"]}
 
 
 def _severity(view: _View) -> str:
@@ -262,7 +282,11 @@ def _decisions(view: _View) -> Iterator[str]:
 
 def _is_mine(view: _View, known: StepState, planned: PlannedStep) -> bool:
     owner = _owner(known, planned)
-    if owner is None or view.person is None:
+    if view.person is None:
+        return False
+    if known.status == "started" and known.started_by == view.person:
+        return True
+    if owner is None:
         return False
     return any(one.person.id == view.person for one in view.matter.world.holders(view.state, owner))
 
@@ -270,7 +294,7 @@ def _is_mine(view: _View, known: StepState, planned: PlannedStep) -> bool:
 def _mine(view: _View) -> Iterator[str]:
     for known, planned in _open(view, "step"):
         if _is_mine(view, known, planned):
-            yield view.say("step", step=view.step(planned), limit=_limit(view, known))
+            yield view.say("step", step=view.step(planned), limit=_limit(view, known)) + _begun(view, known)
 
 
 def _others(view: _View) -> Iterator[str]:
@@ -278,7 +302,15 @@ def _others(view: _View) -> Iterator[str]:
         if not _is_mine(view, known, planned):
             owner = _owner(known, planned)
             who = view.who(owner) if owner else view.say("machine")
-            yield view.say("step-of", step=view.step(planned), who=who, limit=_limit(view, known))
+            said = view.say("step-of", step=view.step(planned), who=who, limit=_limit(view, known))
+            yield said + _begun(view, known)
+
+
+def _begun(view: _View, known: StepState) -> str:
+    """That somebody is at it; of a machine's step nobody is."""
+    if known.status != "started" or known.node is not None:
+        return ""
+    return view.say("under-way", who=view.who(known.started_by))
 
 
 def _clocks(view: _View) -> Iterator[str]:
@@ -349,6 +381,12 @@ def _promised(view: _View) -> Iterator[str]:
     for clock in state.clocks.values():
         if clock.kind == "situation" and clock.status == "running":
             yield view.say("situation", at=view.due(clock.due_at))
+    for message in state.outgoing.values():
+        if not message.over and message.corrected_by is None:
+            roles = ", ".join(_title(view, role) for role in message.waiting())
+            waiting = view.say("message-waits", roles=roles) if roles else ""
+            status = WORDS[view.lang][f"message.{message.status}"]
+            yield view.say("message-open", status=status, waiting=waiting, **_named(view, message))
     for name in state.improvements:
         yield view.say("improvement", id=name)
     for asked in state.vendors.values():

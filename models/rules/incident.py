@@ -250,6 +250,9 @@ def assign_role(state: Incident, command: AssignRole, world: World) -> Decided:
         raise Refused(Reason.NO_SUCH_ROLE, {"role": command.role, "known": ["commander", "scribe"]})
     if world.directory.person(command.person) is None:
         raise Refused(Reason.UNKNOWN_PERSON, {"who": command.person})
+    if state.assigned.get(command.role) == command.person:
+        # Taking over from oneself would hide from the next brief what came before.
+        raise Refused(Reason.ALREADY, {"what": f"{command.role}: {command.person}"})
     drafts = [Draft(kind="role.assigned", data={"role": command.role, "person": command.person})]
     notice = brief(state, command.role, command.person, world)
     return [*drafts, notice] if notice is not None else drafts

@@ -277,3 +277,25 @@ def test_export_and_review_list_messages_and_inquiries(declared: Cli, tmp_path: 
     assert declared.run("export", INC, "--format", "json").json["summary"]["messages"][0]["id"] == MSG
     assert "MSG-001" in declared.run("show", INC).out
     assert os.environ["HIKESHI_ACCOUNT"] == "sato"
+
+
+def test_whoever_takes_over_reads_what_was_told_to_whom_and_what_waits(declared: Cli, tmp_path: Path) -> None:
+    declared.done(*PRESS, "--from", write(tmp_path))
+    declared.done("message", "submit", INC, MSG)
+    for role in ("pr", "ciso", "president"):
+        approve(declared, people(declared, role))
+    declared.done("message", "sent", INC, MSG, "--via", "web site")
+    declared.done("message", "draft", INC, "--audience", "staff", "--tlp", "GREEN", "--from", write(tmp_path))
+    declared.done("inquiry", "add", INC, "--from", "press", "--count", "3")
+    declared.done("inquiry", "add", INC, "--from", "customers", "--count", "9")
+    declared.done("step", "start", INC, "look")
+    brief = declared.run("handover", INC, "--to", "tanaka-misaki").out
+    assert "told the outside: MSG-001 to press" in brief
+    assert "by web site" in brief
+    assert "MSG-002 to staff: a draft" in brief
+    assert "inquiries so far: 12" in brief
+    assert "begun by Kenji Sato" in brief
+    # Who is in charge already does not take over from himself: the next brief would hide what came before.
+    declared.done("role", INC, "commander", "tanaka-misaki")
+    again = declared.run("role", INC, "commander", "tanaka-misaki")
+    assert again.code == 1
