@@ -224,7 +224,7 @@ def _of_communication(view: _View) -> Iterator[tuple[datetime | None, str]]:
 
 
 def _named(view: _View, message: Outgoing) -> dict[str, str]:
-    return {"message": message.id, "audience": WORDS[view.lang][f"audience.{message.audience}"]}
+    return {"message": message.id, "audience": PHRASES[view.lang][f"audience.{message.audience}"]}
 
 
 def _severity(view: _View) -> str:
@@ -385,7 +385,7 @@ def _promised(view: _View) -> Iterator[str]:
         if not message.over and message.corrected_by is None:
             roles = ", ".join(_title(view, role) for role in message.waiting())
             waiting = view.say("message-waits", roles=roles) if roles else ""
-            status = WORDS[view.lang][f"message.{message.status}"]
+            status = PHRASES[view.lang][f"version.{message.status}"]
             yield view.say("message-open", status=status, waiting=waiting, **_named(view, message))
     for name in state.improvements:
         yield view.say("improvement", id=name)

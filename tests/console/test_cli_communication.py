@@ -292,7 +292,7 @@ def test_whoever_takes_over_reads_what_was_told_to_whom_and_what_waits(declared:
     brief = declared.run("handover", INC, "--to", "tanaka-misaki").out
     assert "told the outside: MSG-001 to press" in brief
     assert "by web site" in brief
-    assert "MSG-002 to staff: a draft" in brief
+    assert "MSG-002 to staff: draft" in brief
     assert "inquiries so far: 12" in brief
     assert "begun by Kenji Sato" in brief
     # Who is in charge already does not take over from himself: the next brief would hide what came before.
