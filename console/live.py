@@ -17,10 +17,12 @@ import orjson
 
 from console.opening import House, channels_of, secrets_of
 from console.views.comchecks import unreached
+from console.views.health import ALIVE
 from models.clock import monotonic
 from models.errors import HikeshiError
 from models.installation import Settings
 from models.links import missing_links
+from models.node import alive
 from models.supervised import attempt_async
 from models.values import Frozen
 from notifiers import build
@@ -30,6 +32,7 @@ from notifiers.probing import Addressee, Finding, Probe, finding
 LIVE_SECONDS = 30.0
 URL_SECONDS = 10.0
 MAX_BODY = 65_536
+NODE = "node"
 NO_CHANNEL = frozenset({"mailbox"})
 """Tables of the settings that bring no channel to people."""
 UNSEEN = frozenset({"console", "file"})
@@ -69,7 +72,7 @@ async def look(house: House, seconds: float = LIVE_SECONDS) -> Live:
     finally:
         for channel in channels.values():
             await attempt_async("close", channel.close)
-    found += [*_links(house), *_unreached(house)]
+    found += [*_links(house), *_unreached(house), *_node(house)]
     return Live(findings=tuple(found), asked=tuple(questions), seconds=round(monotonic() - begun, 3))
 
 
@@ -178,6 +181,13 @@ def _is_ours(body: bytes) -> bool:
     except orjson.JSONDecodeError:
         return False
     return isinstance(said, dict) and {"lateness_seconds", "version"} <= set(said)
+
+
+def _node(house: House) -> list[Finding]:
+    """Whether the pager runs: without it nothing of all this is sent."""
+    with house.record.read() as tx:
+        runs = alive(tx, "pager", house.desk.clock.now(), ALIVE)
+    return [] if runs else [finding(NODE, "node-absent")]
 
 
 def _links(house: House) -> list[Finding]:

@@ -65,6 +65,7 @@ CODES: Mapping[str, Severity] = {
     "url-unreachable": "missing",
     "url-not-ours": "missing",
     "url-here-only": "note",
+    "node-absent": "note",
     "person-unreached": "missing",
 }
 """Everything that a live check can find, and whether that fails it. The interface has a text for each."""

@@ -149,9 +149,7 @@ def submit(state: Incident, command: SubmitMessage, world: World) -> Decided:
     require(command, "message", state, world)
     must_not_have_ended(state)
     message = _open(state, command.message)
-    rejected = [one.lang for one in message.versions.values() if one.status == "rejected"]
-    if rejected:
-        raise Refused(Reason.TEXT_REJECTED, {"message": message.id, "versions": rejected})
+    _must_not_be_rejected(message)
     ready = [one for one in message.versions.values() if one.status == "draft"]
     if not ready:
         raise Refused(Reason.ALREADY, {"what": f"{message.id}: {message.status}"})
@@ -162,6 +160,13 @@ def submit(state: Incident, command: SubmitMessage, world: World) -> Decided:
     first = message.chain[:1]
     then = _as_if(message, {one.lang: structs.replace(one, status="submitted") for one in ready})
     return [Draft(kind="outgoing.submitted", data=data), *_call(state, then, first, world)]
+
+
+def _must_not_be_rejected(message: Outgoing) -> None:
+    """Raises Refused while a version lies with its writers again: waiting for approval leads nowhere."""
+    rejected = [one.lang for one in message.versions.values() if one.status == "rejected"]
+    if rejected:
+        raise Refused(Reason.TEXT_REJECTED, {"message": message.id, "versions": rejected})
 
 
 def _as_if(message: Outgoing, versions: dict[str, Version]) -> Outgoing:
@@ -279,6 +284,7 @@ def record_sending(state: Incident, command: RecordSending, world: World) -> Dec
     message = _find(state, command.message)
     if message.withdrawn_at is not None or message.corrected_by is not None:
         raise Refused(Reason.MESSAGE_OVER, {"message": message.id, "status": message.status})
+    _must_not_be_rejected(message)
     lacking = [one.lang for one in message.versions.values() if one.status != "approved"]
     if lacking:
         waits = list(message.waiting())

@@ -157,7 +157,9 @@ def test_rejected_withdrawn_and_corrected(declared: Cli, tmp_path: Path) -> None
     declared.done("message", "submit", INC, MSG)
     declared.done("message", "reject", INC, MSG, "--reason", "The number is not certain", who=pr)
     assert "rejected: The number is not certain" in declared.run("message", "show", INC, MSG).out
-    assert declared.run("message", "submit", INC, MSG).code == 1
+    for again in (("submit", INC, MSG), ("sent", INC, MSG, "--via", "web")):
+        answer = declared.run("message", *again)
+        assert (answer.code, f"message edit {INC} {MSG} --version en --edit" in answer.err) == (1, True)
     declared.done("message", "edit", INC, MSG, "--from", write(tmp_path, "Better"))
     declared.done("message", "submit", INC, MSG)
     for who in (pr, ciso, people(declared, "president")):

@@ -20,6 +20,7 @@ from console.live import Live, look
 from console.opening import House
 from models.installation import EmailSettings, Settings, SlackSettings
 from models.links import missing_links
+from models.node import register
 from models.policy import Policy
 from notifiers.message import Delivery, Message, Sent
 from notifiers.probing import CODES
@@ -110,7 +111,7 @@ async def test_a_secret_that_is_missing_hides_no_other_channel(
 async def test_a_bank_without_channels_is_told_that_only_the_screen_reaches_people(cli: Cli) -> None:
     made = await look(cli.house)
     assert made.ok, "notes do not fail the check"
-    assert {one.code for one in made.findings} == {"console-only", "url-here-only"}
+    assert {one.code for one in made.findings} == {"console-only", "url-here-only", "node-absent"}
 
 
 class Stuck:
@@ -332,3 +333,10 @@ def test_the_manifest_is_written_to_the_screen_or_a_file(cli: Cli, tmp_path: Pat
     assert written["settings"]["interactivity"]["request_url"] == "https://node.example/slack/events"
     assert written["features"]["shortcuts"][0]["name"] == "インシデントを宣言する"
     assert cli.run("slack", "manifest", "--http", "http://node.example").code == 2
+
+
+async def test_that_no_node_runs_is_said_and_that_one_does_is_not(cli: Cli) -> None:
+    assert ("node-absent", "") in found(await look(cli.house), "node")
+    with cli.house.record.begin() as tx:
+        register(tx, "pager", cli.clock.now())
+    assert found(await look(cli.house), "node") == []
