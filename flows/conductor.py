@@ -26,7 +26,7 @@ from models.clock import Clock, SystemClock, iso, monotonic
 from models.commands import Actor, Impair, Reclaim
 from models.desk import HOUSE
 from models.errors import HikeshiError
-from models.node import beat, register
+from models.node import beat, register, retire
 from models.premises import Outcome
 from models.state import House as HouseState
 from models.supervised import attempt, attempt_async, forever, wait
@@ -100,6 +100,7 @@ class Conductor:
             beating.cancel()
             await asyncio.gather(beating, return_exceptions=True)
             await self.close()
+            attempt("stop", self._retire)
 
     async def settle(self, limit_seconds: float = 300.0) -> int:
         """Run until nothing is wanted, and return how many runs that took.
@@ -286,6 +287,12 @@ class Conductor:
             command = Reclaim(actor=ACTOR, node=NODE, epoch=epoch)
             attempt(f"take back {incident}", partial(self.house.desk.handle, incident, command))
         self.house.desk.after_commit.append(self._woken)
+
+    def _retire(self) -> None:
+        """A clean stop is no sign of life. What is still in hand is kept for the next start instead."""
+        with self.house.record.begin() as tx:
+            if not in_hand(tx, NODE):
+                retire(tx, NODE)
 
     def _take_back(self, incident: str) -> None:
         """The child is gone: a new epoch refuses whatever it might still say, and its steps are free."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from sqlalchemy import select, update
 
+from models.node import RETIRED
 from models.record import NODE, STREAM, Tx
 
 RUN_IN = ("open", "resolved", "closed")
@@ -48,7 +49,7 @@ def mark_served(tx: Tx, incident: str, wanted: int) -> None:
 def in_hand(tx: Tx, node: str) -> tuple[str, ...]:
     """The incidents that the node was running when it last wrote."""
     found = tx.connection.execute(select(NODE.c.detail).where(NODE.c.id == node)).scalar()
-    return tuple((found or "").split())
+    return () if found == RETIRED else tuple((found or "").split())
 
 
 def note_in_hand(tx: Tx, node: str, incidents: tuple[str, ...]) -> None:

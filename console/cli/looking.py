@@ -121,8 +121,9 @@ def log(
 
 
 def _changes(record: Record) -> Iterator[int]:
-    """A number each time that another process has written."""
+    """A number each time that another process has written, and once for what came since the first look."""
     seen = record.data_version()
+    yield seen
     while True:
         time.sleep(FOLLOW_SECONDS)
         version = record.data_version()

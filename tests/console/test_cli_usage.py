@@ -6,14 +6,19 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from console.cli import looking
 from console.opening import open_house
 from models.clock import SystemClock
+from models.commands import Actor, Note
 from models.node import beat
 from models.record import NODE, OUTBOX, STREAM, micros
 from models.state import House
@@ -366,12 +371,48 @@ def test_log_follows_until_interrupted(cli: Cli) -> None:
     environment = {**clean, "PYTHONPATH": str(ROOT), "HIKESHI_DIR": str(cli.directory), "HIKESHI_LANG": "en"}
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:  # noqa: S603
         assert process.stdout is not None
-        assert "incident declared" in process.stdout.readline()
-        cli.run("note", INC, "seen by those who follow")
-        line = next(line for line in process.stdout if "note:" in line)
-        assert "seen by those who follow" in line
-        process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=10) == 0
+        with killed_after(process, 60):
+            assert "incident declared" in process.stdout.readline()
+            cli.run("note", INC, "seen by those who follow")
+            line = next(line for line in process.stdout if "note:" in line)
+            assert "seen by those who follow" in line
+            process.send_signal(signal.SIGINT)
+            assert process.wait(timeout=10) == 0
+
+
+@contextmanager
+def killed_after(process: subprocess.Popen[str], seconds: float) -> Iterator[None]:
+    """A process that says nothing is killed, so that a test that fails does not hang besides."""
+    timer = threading.Timer(seconds, process.kill)
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def test_following_misses_nothing_that_was_written_during_the_first_look(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cli.run("declare", "x", "--playbook", "short")
+    other = open_house(cli.directory, cli.clock)
+    shown = looking._print_facts
+    looks: list[int] = []
+
+    def slow(session: Any, stream: str, after: int) -> int:
+        last = shown(session, stream, after)
+        looks.append(after)
+        if len(looks) == 1:
+            note = Note(actor=Actor(person="sato-kenji", via="cli"), text="between two looks")
+            assert other.desk.handle(INC, note).accepted
+        if len(looks) == 2:
+            raise KeyboardInterrupt
+        return last
+
+    monkeypatch.setattr(looking, "_print_facts", slow)
+    monkeypatch.setattr(looking, "FOLLOW_SECONDS", 5.0)
+    assert "between two looks" in cli.run("log", INC, "--follow").out
+    other.record.close()
 
 
 def test_language_from_the_settings(cli: Cli) -> None:

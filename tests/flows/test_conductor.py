@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import msgspec
@@ -17,10 +18,11 @@ import pytest
 
 from flows.children import Children
 from flows.conductor import ACTOR, NODE, Conductor
-from flows.wanted import in_hand
+from flows.wanted import in_hand, note_in_hand
 from models.clock import Clock, ExerciseClock, SystemClock, monotonic
 from models.commands import Reclaim
 from models.desk import HOUSE
+from models.node import alive as shows_itself
 from models.record import FACT
 from models.state import House
 from tests.conftest import THREE_AT_NIGHT
@@ -288,6 +290,29 @@ async def test_when_prefect_answers_again_the_record_says_so(scene: Scene) -> No
         stop.set()
         await running
         again.close()
+
+
+async def test_a_clean_stop_is_no_sign_of_life_unless_something_is_still_in_hand(scene: Scene) -> None:
+    def runs() -> bool:
+        with scene.house.record.read() as tx:
+            return shows_itself(tx, NODE, scene.house.desk.clock.now(), timedelta(seconds=10))
+
+    stop = asyncio.Event()
+    async with conducting(scene) as conductor:
+        running = asyncio.create_task(conductor.run(stop))
+        await until(runs)
+        stop.set()
+        await running
+    assert not runs()
+    # What it was at when it had to stop is taken back by its next life.
+    with scene.house.record.begin() as tx:
+        note_in_hand(tx, NODE, ("INC-2026-0001",))
+    stop.clear()
+    async with conducting(scene) as conductor:
+        stop.set()
+        await conductor.run(stop)
+    with scene.house.record.read() as tx:
+        assert in_hand(tx, NODE) == ("INC-2026-0001",)
 
 
 async def test_a_sick_incident_delays_no_other_and_is_told_after_three_failures(
