@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,6 +29,7 @@ from tests.notifiers.test_outbox import LATER as LATER_ON
 from tests.notifiers.test_outbox import Peer, World
 from tests.notifiers.test_outbox_lines import change
 
+CHANNELS = ("console", "file", "slack", "email", "teams", "sms", "voice")
 NOW, LATER = 10**12, 10**15
 LINES = BATCH + 10
 
@@ -333,3 +335,11 @@ async def test_the_first_page_leaves_before_the_others_are_written(
     first = told[0]
     assert told[: told.index("left")] == [first] * told.index("left")
     world.desk.record.close()
+
+
+def test_the_page_on_notifications_says_what_leaves_by_itself_and_how_much_a_card_holds() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "notifications.md").read_text(encoding="utf-8")
+    bundles = page[page.index("- **Bundles.**") : page.index("- **Calling many.**")]
+    pace = Pace()
+    assert {name for name in CHANNELS if f"`{name}`" in bundles} == pace.unbundled | set(pace.bundle_at_most)
+    assert f"a `teams` card holds at most {pace.bundle_at_most['teams']}." in bundles
