@@ -18,12 +18,14 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 from console import live
 from console.live import Live, look
 from console.opening import House
+from models.commands import Actor
 from models.installation import EmailSettings, Settings, SlackSettings
 from models.links import missing_links
 from models.node import register
+from models.outofband import ConfirmTrust, ProposeTrust
 from models.policy import Policy
 from notifiers.message import Delivery, Message, Sent
-from notifiers.probing import CODES
+from notifiers.probing import CODES, Finding, finding
 from notifiers.slack.fake import FakeSlack
 from tests.console.clihouse import Cli, cli
 
@@ -340,3 +342,23 @@ async def test_that_no_node_runs_is_said_and_that_one_does_is_not(cli: Cli) -> N
     with cli.house.record.begin() as tx:
         register(tx, "pager", cli.clock.now())
     assert found(await look(cli.house), "node") == []
+
+
+async def test_a_channel_that_is_out_of_band_is_asked_nothing(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Watched(Dumb):
+        name = "file"
+
+        async def probe(self, people: object) -> list[Finding]:
+            return [finding("file", "file-not-writable")]  # it was asked
+
+    desk = cli.house.desk
+    wanted = ProposeTrust(actor=Actor(person="sato-kenji"), way="out-of-band", channels=("file",), reason="x")
+    asked = desk.handle("house", wanted)
+    second = ConfirmTrust(actor=Actor(person=KATO), proposal=asked.facts[0].seq)
+    assert desk.handle("house", second).accepted
+    monkeypatch.setattr(live, "_channels", lambda house: ({"file": Watched()}, []))
+    made = await look(cli.house)
+    assert found(made, "file") == [("out-of-band", "")]
+    assert "file" not in made.asked
