@@ -26,7 +26,7 @@ from models.fold import (
 )
 from models.state import Confirmation, House, Incident, Intake, Programme, StreamState
 
-RULES_VERSION = 4
+RULES_VERSION = 5
 """Raised whenever the fold or a due time changes; snapshots of another version are not used."""
 
 _PAGES: dict[str, Callable[[Any, Fact], None]] = pages.FOLDS
