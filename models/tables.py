@@ -7,7 +7,16 @@ and PostgreSQL.
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, Index, Integer, LargeBinary, Text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    Text,
+    UniqueConstraint,
+)
 from sqlmodel import Field, SQLModel
 
 
@@ -154,6 +163,36 @@ class MirrorRow(SQLModel, table=True):
     mark: str = ""
     error: str = ""
     at: int = Field(sa_type=BigInteger)
+
+
+class CheckpointRow(SQLModel, table=True):
+    """A checkpoint as the exact bytes that its signature covers; `key` is the id of the key that made it."""
+
+    __tablename__ = "checkpoint"
+    number: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
+    at: int = Field(sa_type=BigInteger)
+    body: bytes = Field(sa_type=LargeBinary)
+    key: str
+    signature: bytes = Field(sa_type=LargeBinary)
+
+
+class AnchorRow(SQLModel, table=True):
+    """A checkpoint that lies where this host's owner cannot rewrite it: who has it, since when, the proof.
+
+    `token` is a time-stamp authority's answer as it came (RFC 3161, DER).
+    """
+
+    __tablename__ = "anchor"
+    id: int | None = Field(default=None, sa_column=Column(Integer, primary_key=True, autoincrement=True))
+    checkpoint: int
+    kind: str
+    place: str
+    at: int = Field(sa_type=BigInteger)
+    receipt: str
+    token: bytes | None = Field(default=None, sa_type=LargeBinary)
+
+    # The same checkpoint lies once in each place.
+    __table_args__ = (UniqueConstraint("checkpoint", "kind", "place", name="anchor_once"),)
 
 
 class CounterRow(SQLModel, table=True):

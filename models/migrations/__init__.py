@@ -8,8 +8,8 @@ from sqlalchemy import Connection, inspect, text
 
 from models.errors import RecordTooNew
 
-HEAD = "0003"
-KNOWN = ("0001", "0002", "0003")
+HEAD = "0004"
+KNOWN = ("0001", "0002", "0003", "0004")
 
 
 def version(connection: Connection) -> str | None:
