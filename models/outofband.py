@@ -7,20 +7,23 @@ desk (acts that came over such a channel), in the routing (whom a page reaches) 
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import Any
 
 from models.commands import Acknowledge, Actor, Command
 from models.distrust import NOT_FOR_PEOPLE, Proposal, Way, distrusted_on_the_way
 from models.errors import Refused
 from models.fact import SYSTEM, Draft
-from models.permission import require
+from models.permission import TABLE, require
 from models.reason import Reason
+from models.routing import level_recipients
 from models.rules.common import Decided, Then, text
 from models.state import House
 from models.world import World
 
 PERMISSION = "out-of-band"
+SUBJECT = "trust:proposed"
 HOLDS_FOR = timedelta(hours=24)
 """An older proposal is out of date: whoever confirms it would agree to the situation of another day."""
 
@@ -89,7 +92,28 @@ def propose(state: House, command: ProposeTrust, world: World) -> Decided:
         "by": command.who,
         "people": _unreachable(world, {*state.distrusted, *channels}) if out else [],
     }
-    return [Draft(kind="trust.proposed", data=data, texts={"reason": reason})]
+    proposed = Draft(kind="trust.proposed", data=data, texts={"reason": reason})
+    people = _second_people(state, command, channels, world)
+    told = {"template": "notice.trust_proposed", "subject": SUBJECT, "recipients": people}
+    return [proposed, *([Draft(kind="message.requested", data=told)] if people else [])]
+
+
+def _second_people(
+    state: House, command: ProposeTrust, channels: tuple[str, ...], world: World
+) -> list[dict[str, Any]]:
+    """Who could agree, on what they trust: whoever reads the channel in question must not hear of this.
+
+    It waits for nobody's morning: until a second person agrees nothing has changed.
+    """
+    roles = world.policy.permissions.get(PERMISSION, TABLE[PERMISSION])
+    without = replace(world, channels=world.channels - set(channels), distrusted=frozenset())
+    found = level_recipients(without, state, roles, (), SUBJECT)
+    first = {command.who, command.actor.person}
+    return [
+        {name: value for name, value in one.items() if name != "held_until"}
+        for one in found
+        if one["person"] not in first and one["channels"]
+    ]
 
 
 def _must_be_alone(wanted: Proposal | None, command: ProposeTrust, world: World) -> None:

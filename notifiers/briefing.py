@@ -18,7 +18,7 @@ from models.policy import PHASES, Route
 from models.readers import unread
 from models.reason import Reason
 from models.routing import level_recipients, route_of
-from models.state import Incident, Intake, Page, Programme, StreamState
+from models.state import House, Incident, Intake, Page, Programme, StreamState
 from models.world import World
 from notifiers.briefing_answers import (
     brief_opinion,
@@ -194,6 +194,7 @@ def _subject(subject: str, matter: Matter, lang: str, person: str | None) -> dic
         "confirm": _confirm,
         "reading": _reading,
         "comcheck": _comcheck,
+        "trust": _trust,
         "clock": brief_clock,
         "reports": brief_reports,
         "severity": brief_severity,
@@ -281,6 +282,21 @@ def _improvement(number: str, matter: Matter, lang: str) -> dict[str, Any]:
             "improvement": f"{number} {text_of(matter, one.title)}",
             "owner": person_name(matter.world, one.owner, lang),
             "due": at(one.due, matter.world.organisation.zone, lang),
+        },
+    }
+
+
+def _trust(name: str, matter: Matter, lang: str) -> dict[str, Any]:
+    """Channels that somebody wants out of band, or back; nothing if that has been settled by now."""
+    wanted = matter.state.proposal if isinstance(matter.state, House) else None
+    if wanted is None:
+        return {}
+    return {
+        "what": PHRASES[lang][f"trust.{wanted.way}"].format(channels=", ".join(wanted.channels)),
+        "extra": {
+            "by": person_name(matter.world, wanted.by, lang),
+            "reason": text_of(matter, wanted.reason),
+            "command": f"hikeshi route confirm {wanted.seq}",
         },
     }
 

@@ -101,10 +101,21 @@ class Night:
         return answer.json()["result"]
 
     def agree(self, way: Any, *channels: str) -> Outcome:
-        """The lead proposes, the CISO confirms."""
+        """The lead proposes, whoever may agree hears of it elsewhere, the CISO confirms."""
         proposed = self.script.act(
             ProposeTrust(actor=by(LEAD), way=way, channels=channels, reason="不審な転送設定"), HOUSE
         )
+        self.script.deliver()
+        told = [one for one in self.gateway.taken if one.key.startswith(f"{HOUSE}/")]
+        for one in told:
+            self.gateway.taken.remove(one)
+        keys = [one.key for one in told]
+        for box in (self.script.postbox.got, self.mail.got):
+            mine = [one for one in box if one.message.template == "notice.trust_proposed"]
+            box[:] = [one for one in box if one not in mine]
+            keys += [one.message.key for one in mine]
+        assert keys
+        assert not {key.rsplit("/", 1)[1].partition(":")[0] for key in keys} & set(channels)
         return self.script.act(ConfirmTrust(actor=by(CISO), proposal=proposed.facts[0].seq), HOUSE)
 
 

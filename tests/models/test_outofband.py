@@ -65,7 +65,7 @@ def house(made: Scene) -> House:
 
 def test_one_person_alone_changes_nothing() -> None:
     made = night()
-    assert made.do(propose(BEN, "slack"), HOUSE) == ("trust.proposed",)
+    assert made.do(propose(BEN, "slack"), HOUSE) == ("trust.proposed", "message.requested")
     assert made.desk.distrusted() == frozenset()
     assert made.says(confirm(made, BEN), HOUSE).reason is Reason.SECOND_PERSON
 
@@ -132,7 +132,7 @@ def test_nobody_puts_another_proposal_in_the_place_of_one_that_is_open(other: st
     assert made.says(propose(BEN, "email", for_=other), HOUSE).reason is Reason.PROPOSAL_OPEN
     assert house(made).proposal == first
     made.wait(24 * 60 + 1, HOUSE)
-    assert made.do(propose(other, "email"), HOUSE) == ("trust.proposed",)
+    assert made.do(propose(other, "email"), HOUSE)[0] == "trust.proposed"
 
 
 def test_the_last_channel_stays_though_two_proposals_would_take_it_in_turn() -> None:
@@ -251,3 +251,53 @@ def test_a_reply_counts_once_and_needs_a_page() -> None:
 def test_the_way_of_an_act_names_its_channels() -> None:
     assert travelled("web:email") == {"web", "email"}
     assert travelled("slack") == {"slack"}
+
+
+def told(made: Scene) -> dict[str, list[str]]:
+    """Who was told of the proposal, and on which channels it would go."""
+    (fact,) = made.facts("message.requested", HOUSE)
+    assert fact.data["template"] == "notice.trust_proposed"
+    return {one["person"]: one["channels"] for one in fact.data["recipients"]}
+
+
+def test_those_who_may_agree_are_told_but_not_over_the_channel_in_question() -> None:
+    made = night()
+    made.do(propose(BEN, "slack"), HOUSE)
+    assert told(made) == {CHO: ["email"], DAN: ["email"]}
+    rows = made.outbox(template="notice.trust_proposed")
+    assert [(row["person"], row["channel"], row["further"]) for row in rows] == [
+        (CHO, "email", "[]"),
+        (DAN, "email", "[]"),
+    ]
+
+
+def test_whoever_has_no_other_channel_is_not_told() -> None:
+    made = night(cho=["slack"], dan=["slack"])
+    assert made.do(propose(BEN, "slack"), HOUSE) == ("trust.proposed",)
+
+
+def test_the_way_back_is_told_on_what_is_trusted() -> None:
+    made = night()
+    out(made, "slack")
+    made.do(propose(CHO, "slack", way="in-band"), HOUSE)
+    fact = made.facts("message.requested", HOUSE)[-1]
+    assert {one["person"]: one["channels"] for one in fact.data["recipients"]} == {
+        BEN: ["email"],
+        DAN: ["email"],
+    }
+
+
+def test_nobody_is_told_of_their_own_proposal_and_quiet_hours_do_not_hold_it() -> None:
+    quiet = Reach.model_validate(
+        {
+            "channels": [{"channel": "email"}],
+            "quiet": {"from": "22:00", "until": "07:00", "except_at_least": "high"},
+        }
+    )
+    small = bank()
+    people = [one.model_copy(update={"reach": (quiet,)}) if one.id == CHO else one for one in small.people]
+    made = scene(organisation=small.model_copy(update={"people": tuple(people)}), channels=CHANNELS)
+    made.do(propose(DAN, "slack"), HOUSE)
+    (fact,) = made.facts("message.requested", HOUSE)
+    assert {one["person"] for one in fact.data["recipients"]} == {BEN, CHO}
+    assert not any("held_until" in one for one in fact.data["recipients"])
