@@ -125,6 +125,8 @@ def _waits(state: Incident, kind: str, name: str, world: World) -> bool:
         known = state.steps.get(name)
         asking = {"ready", "started", "failed", "unknown", "held"}
         return known is not None and known.status in asking and world.step(state, name) is not None
+    if kind == "reopening":
+        return name in state.reopenings
     if kind == "shift":
         return name in state.shifts and state.shifts[name].status == "missed"
     if kind == "confirm":

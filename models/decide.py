@@ -37,6 +37,7 @@ from models.outofband import (
 from models.page import page_next_due
 from models.readers import AnnouncePlaybook, ReadPlaybook
 from models.reason import Reason
+from models.reopening import DeclineReopening
 from models.reports import DraftReport, JudgeObligation, ReportSituation, SubmitReport, VendorFact
 from models.routing import ask, level_recipients
 from models.rules import (
@@ -54,6 +55,7 @@ from models.rules import (
     pages,
     playbooks,
     readers,
+    reopening,
     services,
     shifts,
     steps,
@@ -72,7 +74,8 @@ _INCIDENT: dict[type[commands.Command], Rule] = {
     commands.Link: incident.link,
     commands.Resolve: incident.resolve,
     commands.Close: incident.close,
-    commands.Reopen: incident.reopen,
+    commands.Reopen: reopening.reopen,
+    DeclineReopening: reopening.decline,
     commands.SetSeverity: incident.set_severity,
     commands.SetInstant: incident.set_instant,
     commands.AssignRole: incident.assign_role,

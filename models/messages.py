@@ -40,6 +40,7 @@ PAGE_TEMPLATES = {
     COMCHECK: COMCHECK_TEMPLATE,
     "message-approval": "page.message_approval",
     "shift-uncovered": "page.shift_uncovered",
+    "reopening": "page.reopening",
 }
 _PAGED = {"page.asked", "page.escalated", "page.repeated", "page.lapsed", "page.delegated"}
 

@@ -32,6 +32,7 @@ Event = Literal[
     "clock-breached",
     "message-approval",
     "shift-uncovered",
+    "reopening",
 ]
 ClockKind = Literal["rto", "mtpd", "rpo", "report", "phase", "situation", "watch", "vendor"]
 WARN_AT = (50, 75, 90)

@@ -22,6 +22,7 @@ INSTEAD = {
     "clock-forecast": "clock-breached",
     "clock-breached": "step-overdue",
     "shift-uncovered": "step-overdue",
+    "reopening": "decision",
 }
 """Whose route an event takes that has none of its own: nothing that needs somebody happens in silence."""
 CLOCK_WARNING = "clock-warning"
@@ -176,6 +177,12 @@ def _of_shift(state: Incident, name: str) -> str | None:
     return state.assigned.get(shift.role, shift.role) if shift is not None else None
 
 
+def _of_reopening(state: Incident, name: str) -> str | None:
+    """Who leads the incident decides whether a phase is taken up again."""
+    del name
+    return "commander" if "commander" in state.assigned else "csirt-lead"
+
+
 def _of_clock(state: Incident, name: str) -> str | None:
     """The role that answers for a clock."""
     if name in state.clocks:
@@ -193,6 +200,7 @@ def _of_message(state: Incident, name: str) -> str | None:
 _OWNERS: Mapping[str, Callable[[Incident, str], str | None]] = {
     "clock": _of_clock,
     "shift": _of_shift,
+    "reopening": _of_reopening,
     MESSAGE: _of_message,
 }
 

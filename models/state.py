@@ -16,6 +16,7 @@ from models.comcheck import Comcheck, Unreached
 from models.communication import Outgoing, Situation
 from models.distrust import Distrusted, Proposal
 from models.policy import ClockKind
+from models.reopening import Reopening
 from models.rooms import Room
 from models.shifts import ShiftState, Tenure
 
@@ -398,6 +399,7 @@ class Incident(StreamState, kw_only=True):
     shifts: dict[str, ShiftState] = {}
     shifts_numbered: int = 0
     tenures: dict[str, Tenure] = {}
+    reopenings: dict[str, Reopening] = {}
 
 
 class Alert(msgspec.Struct, kw_only=True):

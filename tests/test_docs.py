@@ -36,9 +36,9 @@ BASH = shutil.which("bash") or "/bin/bash"
 DOCS = ROOT / "docs"
 WRITE = os.environ.get("HIKESHI_WRITE_DOCS") == "1"
 OWN = (
-    "architecture", "clocks", "commands", "communication", "configuration", "escalation", "guideline",
-    "notifications", "operations", "out-of-band", "playbooks", "quickstart", "readiness", "record", "rota",
-    "security", "slack",
+    "architecture", "clocks", "commands", "communication", "configuration", "escalation", "gates",
+    "guideline", "notifications", "operations", "out-of-band", "playbooks", "quickstart", "readiness",
+    "record", "rota", "security", "slack",
 )  # fmt: skip
 PAGES = [ROOT / "README.md", ROOT / "README.ja.md", *(DOCS / f"{name}.md" for name in OWN)]
 TABLE = re.compile(r"<!-- table: (?P<what>[^\n]+?) -->\n(?P<body>.*?)<!-- end -->", re.DOTALL)

@@ -62,11 +62,17 @@ def reopen(
     incident: Incident,
     reason: Reason,
     phase: Annotated[str | None, Opt("--phase", metavar="PHASE", show_default=False)] = None,
+    decline: Annotated[bool, Opt("--decline")] = False,
 ) -> None:
     """Take an incident up again, or one of its phases."""
     from models.commands import Reopen  # noqa: PLC0415
+    from models.reopening import DeclineReopening  # noqa: PLC0415
 
-    session.write(session.stream(incident), Reopen, reason=reason, phase=phase)
+    stream = session.stream(incident)
+    if decline:
+        session.write(stream, DeclineReopening, reason=reason, phase=phase or "")
+    else:
+        session.write(stream, Reopen, reason=reason, phase=phase)
 
 
 def improvement_add(

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from console.views.naming import Naming
-from console.views.sheet import harmless
+from console.views.sheet import Line, harmless
+from models.state import Incident
 
 _SERVICE = frozenset(
     {
@@ -17,7 +20,7 @@ _SERVICE = frozenset(
 KINDS = (
     *sorted(_SERVICE), "not-preserved", "nobody-holds", "not-decided", "not-chosen", "no-fix", "no-service",
     "no-instant", "not-resolved", "watch-period", "no-review", "phase-open", "no-improvement",
-    "proposal-open", "unconfirmed",
+    "proposal-open", "unconfirmed", "scope-grew",
 )  # fmt: skip
 """Every cause that a rule names before the colon."""
 
@@ -43,6 +46,15 @@ def _named(naming: Naming, kind: str, what: str) -> str:
     if kind == "no-instant":
         return naming.texts.word("words.instant", what)
     return harmless(what, 120)
+
+
+def reopenings(state: Incident, naming: Naming) -> Iterator[Line]:
+    """Phases that somebody has to decide about: whether they are taken up again."""
+    for name, proposed in state.reopenings.items():
+        causes = naming.texts("words.comma").join(cause(naming, one) for one in proposed.causes)
+        command = f"hikeshi reopen {state.stream} --phase {name} [--decline] --reason …"
+        said = naming.texts("gates.reopening", phase=naming.phase(name), causes=causes, command=command)
+        yield Line(text=said, style="bad")
 
 
 def gate(naming: Naming, name: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 
 from console.views import answers, communication, harm, pages, reports
-from console.views.causes import cause, gate
+from console.views.causes import cause, gate, reopenings
 from console.views.clocks import OVER, clocks, section
 from console.views.naming import Naming, to_decide
 from console.views.sheet import Line, Section
@@ -95,6 +95,7 @@ def _head(state: Incident, naming: Naming) -> Iterator[Line]:
         yield Line(
             text=texts("words.head.link", other=other, relation=texts.word("words.relation", relation))
         )
+    yield from reopenings(state, naming)
     for what, detail in state.impaired.items():
         yield Line(text=texts("words.head.impaired", what=what, detail=naming.text(detail)), style="bad")
 

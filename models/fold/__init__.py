@@ -20,6 +20,7 @@ from models.fold import (
     others,
     pages,
     readers,
+    reopening,
     shifts,
     steps,
     trust,
@@ -38,7 +39,8 @@ _FOLDS: dict[type[StreamState], dict[str, Callable[[Any, Fact], None]]] = {
     | clocks.FOLDS
     | rooms.FOLDS
     | communication.FOLDS
-    | shifts.FOLDS,
+    | shifts.FOLDS
+    | reopening.FOLDS,
     Intake: _PAGES | others.INTAKE,
     House: _PAGES | others.HOUSE | trust.FOLDS,
     Programme: _PAGES | others.PROGRAMME | readers.FOLDS | comcheck.FOLDS,

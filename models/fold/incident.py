@@ -86,6 +86,7 @@ def _phase(status: Any) -> Callable[[Incident, Fact], None]:
     def apply(state: Incident, fact: Fact) -> None:
         phase = state.phases.setdefault(fact.data["phase"], PhaseState())
         phase.status = status
+        state.reopenings.pop(fact.data["phase"], None)
         if status == "open" and "reason" in fact.data and fact.data["phase"] in _REDONE:
             _confirm_anew(state)
         if status == "open":

@@ -19,7 +19,6 @@ from models.commands import (
     Link,
     Merge,
     Note,
-    Reopen,
     Resolve,
     SetInstant,
     SetSeverity,
@@ -209,27 +208,6 @@ def close(state: Incident, command: Close, world: World) -> Decided:
     if command.spread:
         texts["spread"] = text(command.spread, "spread")
     return [Draft(kind="incident.closed", texts=texts)]
-
-
-def reopen(state: Incident, command: Reopen, world: World) -> Decided:
-    """Take the incident up again, or one of its phases; a decision with a reason."""
-    require(command, "reopen", state, world)
-    reason = text(command.reason, "reason")
-    if command.phase is None:
-        if state.status not in {"resolved", "closed"}:
-            raise Refused(Reason.ALREADY, {"what": state.status})
-        return [Draft(kind="incident.reopened", texts={"reason": reason})]
-    must_not_have_ended(state)
-    known = state.phases.get(command.phase)
-    if known is None or known.status != "ended":
-        raise Refused(Reason.ALREADY, {"what": command.phase})
-    again = [
-        planned.key
-        for planned in world.steps(state).values()
-        if planned.step.phase == command.phase and planned.key in state.steps
-    ]
-    reopened = Draft(kind="phase.reopened", data={"phase": command.phase}, texts={"reason": reason})
-    return [reopened, Draft(kind="step.repeated", data={"step": command.phase, "steps": again})]
 
 
 def set_instant(state: Incident, command: SetInstant, world: World) -> Decided:

@@ -28,6 +28,7 @@ from models.rules.common import (
     past,
     text,
 )
+from models.rules.reopening import propose_reopening
 from models.state import Incident
 from models.world import World
 
@@ -68,7 +69,8 @@ def scope_fact(state: Incident, command: ScopeFact, world: World) -> Decided:
         if command.kind not in SCOPE_KINDS:
             raise Refused(Reason.NO_SUCH_ITEM, {"item": command.kind, "known": list(SCOPE_KINDS)})
         data = {"id": f"SC-{len(state.scope) + 1:03d}", "kind": command.kind}
-        return [Draft(kind="scope.added", data=data, texts={"name": text(command.name, "name", MAX_TITLE)})]
+        added = Draft(kind="scope.added", data=data, texts={"name": text(command.name, "name", MAX_TITLE)})
+        return [added, *propose_reopening(state, "containment", f"scope-grew:{data['id']}", world)]
     if command.id not in state.scope:
         raise Refused(Reason.NO_SUCH_ITEM, {"item": command.id, "known": sorted(state.scope)})
     if command.what == "fix":

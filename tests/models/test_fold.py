@@ -191,6 +191,7 @@ ELSEWHERE = {
         ("approval.asked", "decision.approved", "decision.proposed", "decision.rejected"), "test_approving"
     ),
     **dict.fromkeys(("opinion.asked", "opinion.given"), "test_approving"),
+    **dict.fromkeys(("reopening.proposed", "reopening.declined"), "test_reopening"),
     **dict.fromkeys(("step.handed_over", "step.refused"), "test_handing"),
     "playbook.moved": "test_incident: an incident keeps its playbook until somebody moves it",
     "page.unanswerable": "test_machine_steps: an event without a route is said",
