@@ -23,6 +23,7 @@ from console.announcing import Announcer
 from console.leash import stop_on_signals
 from console.opening import House, find_directory, open_house, secrets_of
 from console.reach import Reach
+from console.relay import Relays
 from console.watch import Watch
 from models.clock import Clock, monotonic
 from models.commands import Actor, Impair, NodeFact
@@ -93,6 +94,7 @@ class Node:
             pace=pace,
         )
         self.reach = Reach(house.desk)
+        self.relays = Relays(house, self.run_in_writer)
         self.wing: Wing | None = None
         self.stop = asyncio.Event()
         self.ready = asyncio.Event()
@@ -164,6 +166,7 @@ class Node:
             asyncio.create_task(self._mailbox()),
             asyncio.create_task(self._announce()),
             asyncio.create_task(self._slack()),
+            asyncio.create_task(self.relays.run(self.stop)),
         ]
         stopped = asyncio.create_task(self.stop.wait())
         try:
@@ -374,7 +377,7 @@ class Node:
         desk = self.house.desk
         figures = self.outbox.figures()
         state = desk.state(HOUSE)
-        impaired = self._impaired | self.reach.problems() | self._stalled()
+        impaired = self._impaired | self.reach.problems() | self._stalled() | self.relays.problems()
         impaired |= self.wing.problems() if self.wing is not None else {}
         quarantined: list[str] = []
         out_of_band = sorted(desk.distrusted())

@@ -8,8 +8,9 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from models.relaying import RelaySink
 from models.values import Duration, Frozen, Id, Lang
 
 _LOOPBACK = re.compile(r"^http://(127\.\d+\.\d+\.\d+|localhost|\[::1\])(:\d+)?(/|$)")
@@ -281,6 +282,17 @@ class Settings(Frozen):
     mailbox: MailboxSettings | None = None
     teams: TeamsSettings | None = None
     gateway: GatewaySettings | None = None
+    relay: tuple[RelaySink, ...] = Field(
+        default=(), max_length=10, description="the second path: where each fact goes besides this host"
+    )
+
+    @field_validator("relay")
+    @classmethod
+    def _relays_have_names_of_their_own(cls, value: tuple[RelaySink, ...]) -> tuple[RelaySink, ...]:
+        names = [one.name for one in value]
+        if len(set(names)) < len(names):
+            raise ValueError("two sinks have the same name; how far each has come is kept by name")
+        return value
 
     def channels(self) -> frozenset[str]:
         """The channels that are set up."""

@@ -31,7 +31,7 @@ BUSY_MILLISECONDS = 5_000
 _t = METADATA.tables
 STREAM, FACT, TEXT, DOCUMENT = _t["stream"], _t["fact"], _t["text"], _t["document"]
 OUTBOX, ALERT, NODE, COUNTER = _t["outbox"], _t["alert"], _t["node"], _t["counter"]
-MIRROR, CHECKPOINT, ANCHOR = _t["mirror"], _t["checkpoint"], _t["anchor"]
+MIRROR, CHECKPOINT, ANCHOR, RELAY = _t["mirror"], _t["checkpoint"], _t["anchor"], _t["relay"]
 
 
 def micros(at: datetime) -> int:

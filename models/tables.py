@@ -195,6 +195,17 @@ class AnchorRow(SQLModel, table=True):
     __table_args__ = (UniqueConstraint("checkpoint", "kind", "place", name="anchor_once"),)
 
 
+class RelayRow(SQLModel, table=True):
+    """How far a sink of the second path has come in a stream; `@sink` holds how the sink itself fares."""
+
+    __tablename__ = "relay"
+    sink: str = Field(primary_key=True)
+    stream: str = Field(primary_key=True)
+    seq: int
+    at: int = Field(sa_type=BigInteger)
+    error: str = ""
+
+
 class CounterRow(SQLModel, table=True):
     """Numbers that are given out once."""
 

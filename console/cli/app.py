@@ -12,6 +12,7 @@ from console.cli import (
     approving,
     bands,
     communication,
+    continuity,
     deciding,
     decisions,
     declaring,
@@ -58,6 +59,7 @@ MODULES = (
     rota,
     shifts,
     house,
+    continuity,
 )
 
 

@@ -1,0 +1,107 @@
+"""relay …: what leaves this host besides, so that the record outlives it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from console.cli.given import reads
+from console.cli.session import REFUSED, Session
+
+if TYPE_CHECKING:
+    from models.relaying import RelaySink
+
+Sink = Annotated[str | None, typer.Argument(metavar="SINK", show_default=False)]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    group = typer.Typer(no_args_is_help=True)
+    reads(group, "now")(relay_now)
+    reads(group, "status")(relay_status)
+    app.add_typer(group, name="relay")
+
+
+def relay_now(session: Session, sink: Sink = None) -> None:
+    """Send what waits to the second path, without a node; exit 1 if a sink did not take all of it."""
+    from console.cli import output  # noqa: PLC0415
+    from console.relay import RelayBusy, flush, sending  # noqa: PLC0415
+
+    session.known_actor()
+    chosen = _chosen(session, sink)
+    answers: list[dict[str, Any]] = []
+    try:
+        with sending(session.house):
+            for one in chosen:
+                sent, error = flush(session.house, one)
+                answers.append({"name": one.name, "sent": sent, "error": error})
+    except RelayBusy:
+        _show_status(session, chosen)
+        session.say(session.texts("relay.busy"), "warn", stderr=True)
+        raise typer.Exit(REFUSED) from None
+    if session.given.json:
+        output.json(answers)
+    else:
+        for answer in answers:
+            key, style = ("relay.failed", "bad") if answer["error"] else ("relay.sent", "good")
+            session.say(session.texts(key, **answer), style)
+    if any(answer["error"] for answer in answers):
+        raise typer.Exit(REFUSED)
+
+
+def relay_status(session: Session, sink: Sink = None) -> None:
+    """How far the second path has come; exit 1 if a sink fails."""
+    if not _show_status(session, _chosen(session, sink)):
+        raise typer.Exit(REFUSED)
+
+
+def _chosen(session: Session, name: str | None) -> list[RelaySink]:
+    """The sinks that are meant; exit 2 with advice if there are none."""
+    sinks = session.house.institution.settings.relay
+    if name is not None:
+        session.one_of(name, tuple(one.name for one in sinks), "SINK")
+    return [one for one in sinks if name in {None, one.name}]
+
+
+def _show_status(session: Session, chosen: list[RelaySink]) -> bool:
+    """Show it; whether all is well."""
+    from console.cli import output  # noqa: PLC0415
+    from console.relay import place_of, status  # noqa: PLC0415
+
+    directory = session.house.institution.directory
+    places = {one.name: place_of(one, directory) for one in chosen}
+    found = [one | {"place": places[one["name"]]} for one in status(session.house) if one["name"] in places]
+    if session.given.json:
+        output.json([_as_json(one) for one in found])
+    elif not found:
+        session.say(session.texts("relay.none"), "warn")
+    else:
+        output.show([line for one in found for line in _lines(session, one)])
+    return not any(one["error"] for one in found)
+
+
+def _as_json(one: dict[str, Any]) -> dict[str, Any]:
+    from console.relay import instant  # noqa: PLC0415
+    from models.clock import iso  # noqa: PLC0415
+
+    at = instant(one["marked_at"])
+    return one | {"marked_at": iso(at) if at else None}
+
+
+def _lines(session: Session, one: dict[str, Any]) -> list[Any]:
+    from console.relay import instant  # noqa: PLC0415
+    from console.views.sheet import Line  # noqa: PLC0415
+    from console.views.times import Times  # noqa: PLC0415
+
+    say = session.texts
+    at = instant(one["marked_at"])
+    times = Times(zone=session.zone, texts=say)
+    last = times.at(at, seconds=True) if at else say("relay.never")
+    words = [say("relay.with_texts" if one["texts"] else "relay.without_texts")]
+    words += [say("relay.sealed")] if one["sealed"] else []
+    shown = one | {"last": last, "what": say("words.comma").join(words)}
+    lines = [Line(text=say("relay.line", **shown), style="bad" if one["error"] else "good")]
+    if one["error"]:
+        lines.append(Line(text=say("relay.error", error=one["error"]), style="bad", indent=1))
+    return lines
