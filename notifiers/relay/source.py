@@ -174,7 +174,7 @@ def _checkpoints(tx: Tx, after: int) -> tuple[list[Line], int]:
 def _anchors(tx: Tx, after: int) -> tuple[list[Line], int]:
     query = select(ANCHOR).where(ANCHOR.c.id > after).order_by(ANCHOR.c.id).limit(MAX_FACTS)
     rows = tx.connection.execute(query).mappings().all()
-    return [_anchor(row) for row in rows], rows[-1]["id"] if rows else after
+    return [_anchor(dict(row)) for row in rows], rows[-1]["id"] if rows else after
 
 
 def _anchor(row: Mapping[str, Any]) -> Line:

@@ -19,6 +19,7 @@ from moto.server import ThreadedMotoServer
 
 from models.desk import Desk
 from models.errors import BadConfiguration, BadInput
+from models.record import ANCHOR, CHECKPOINT
 from models.relaying import BACKOFF_SECONDS, FolderRelay, ObjectRelay, Standing, SyslogRelay, pause_seconds
 from notifiers.objectstore import ObjectStore, ObjectStoreError
 from notifiers.relay.building import build
@@ -82,6 +83,23 @@ def test_order_within_a_stream_is_kept_and_nothing_new_costs_no_look(desk: Desk,
     one.something_new()
     assert not one.something_new()
     assert carry(desk, one) == 0
+    one.close()
+
+
+def test_checkpoints_and_anchors_leave_after_the_facts_and_once(desk: Desk, vault: Path) -> None:
+    one = carrier(desk, FolderSink(vault))
+    with desk.record.begin() as tx:
+        made = {"number": 1, "at": 0, "body": b'{"v":1}', "key": "k", "signature": b"\x01\x02"}
+        tx.connection.execute(CHECKPOINT.insert(), made)
+        placed = {"checkpoint": 1, "kind": "rfc3161", "place": "tsa", "at": 1_000_000, "receipt": "r"}
+        tx.connection.execute(ANCHOR.insert(), placed | {"token": b"DER"})
+    carry(desk, one)
+    assert carry(desk, one) == 0
+    checkpoint, anchor = lines(kept(vault))[-2:]
+    assert checkpoint == {"t": "checkpoint", "number": 1, "body": '{"v":1}', "key": "k", "signature": "0102"}
+    assert (anchor["checkpoint"], anchor["at"], anchor["where"], anchor["token"]) == (
+        1, "1970-01-01T00:00:01.000000Z", "tsa", "REVS",
+    )  # fmt: skip
     one.close()
 
 
