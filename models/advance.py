@@ -27,6 +27,8 @@ from models.reason import Reason
 from models.routing import APPROVAL, ask, choose_route, level_recipients
 from models.rules.approving import approvals, awaits
 from models.rules.comcheck import comchecks_complete
+from models.rules.evidence import SUBJECT as EVIDENCE
+from models.rules.evidence import evidence_waits
 from models.state import (
     ENDED,
     House,
@@ -87,6 +89,9 @@ def _over(state: StreamState, page: Page, world: World) -> Reason | None:
     """Why a page need not be answered any more; None if it must."""
     kind, _, name = page.subject.partition(":")
     if isinstance(state, Incident):
+        if kind == EVIDENCE:
+            # Damage is somebody's matter however the incident ended: it is kept for the time after.
+            return None if evidence_waits(state, name) else Reason.SETTLED
         if state.status in ENDED or _closed_over(state, page, kind):
             return Reason.STOPPED
         waits = clock_waits(state, page, name) if kind == SUBJECT_CLOCK else _waits(state, kind, name, world)

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from models import actor as actors
+from models.evidence import Particulars
 
 Actor = actors.Actor
 """Of every command; on its own in `models.actor`."""
@@ -280,6 +281,7 @@ class AddEvidence(Command):
     stored: str = ""
     step: str | None = None
     partial: bool = False
+    about: Particulars = field(default_factory=Particulars)
 
 
 @dataclass(frozen=True, kw_only=True)

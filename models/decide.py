@@ -7,7 +7,7 @@ from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
-from models import answers, commands, rooms
+from models import answers, commands, custody, rooms
 from models.clocks.rules import clock_instants, clocks_due
 from models.comcheck import StartComcheck
 from models.communication import (
@@ -46,6 +46,7 @@ from models.rules import (
     communication,
     decisions,
     declining,
+    evidence,
     handing,
     incident,
     machine,
@@ -120,7 +121,13 @@ _INCIDENT: dict[type[commands.Command], Rule] = {
     SendSituation: communication.send_situation,
     AddInquiry: communication.add_inquiry,
     SetShifts: shifts.set_shifts,
-    commands.AddEvidence: matter.add_evidence,
+    commands.AddEvidence: evidence.add_evidence,
+    custody.TransferEvidence: evidence.transfer,
+    custody.VerifyEvidence: evidence.verify,
+    custody.HoldEvidence: evidence.hold,
+    custody.DisposeEvidence: evidence.dispose,
+    custody.RecordRemoval: evidence.removal,
+    custody.DisposeTexts: evidence.dispose_texts,
     commands.ScopeFact: matter.scope_fact,
     commands.SetRecoveryPoint: matter.set_recovery_point,
     commands.AddImprovement: matter.add_improvement,
@@ -145,6 +152,7 @@ _HOUSE: dict[type[commands.Command], Rule] = {
     commands.NodeFact: others.node,
     commands.Quarantined: others.quarantine,
     commands.Impair: others.impair,
+    custody.RecordRound: evidence.record_round,
     ProposeTrust: propose,
     ConfirmTrust: confirm,
     OpenLink: open_link,

@@ -52,8 +52,7 @@ def closed_gates(state: Incident, planned: PlannedStep, world: World) -> dict[st
 def _not_preserved(state: Incident, planned: PlannedStep, world: World) -> Iterator[str]:
     if planned.step.phase != "analysis":
         return
-    whole = [item for item in state.evidence.values() if item.digest and item.size and not item.partial]
-    secured = {source for item in whole for source in item.sources}
+    secured = {source for item in state.evidence.values() if item.secures for source in item.sources}
     for source in planned.step.sources:
         if source not in secured:
             yield f"not-preserved:{source}"

@@ -41,6 +41,7 @@ PAGE_TEMPLATES = {
     "message-approval": "page.message_approval",
     "shift-uncovered": "page.shift_uncovered",
     "reopening": "page.reopening",
+    "evidence-damaged": "page.evidence_damaged",
 }
 _PAGED = {"page.asked", "page.escalated", "page.repeated", "page.lapsed", "page.delegated"}
 

@@ -33,8 +33,9 @@ Event = Literal[
     "message-approval",
     "shift-uncovered",
     "reopening",
+    "evidence-damaged",
 ]
-ClockKind = Literal["rto", "mtpd", "rpo", "report", "phase", "situation", "watch", "vendor"]
+ClockKind = Literal["rto", "mtpd", "rpo", "report", "phase", "situation", "watch", "vendor", "retention"]
 WARN_AT = (50, 75, 90)
 """Shares of a target, in percent, at which a clock warns if its route says nothing else."""
 PhaseName = Literal[

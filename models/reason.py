@@ -90,6 +90,12 @@ class Reason(StrEnum):
     LAST_CHANNEL = "last trusted channel"
     NO_SUCH_PROPOSAL = "nothing proposed that could be confirmed"
     PROPOSAL_OPEN = "somebody else's proposal is open"
+    # evidence
+    NOT_HELD_BY = "held by somebody else"
+    UNKNOWN_RECEIVER = "receiver without an organisation"
+    DISPOSED = "disposed of"
+    ON_HOLD = "under legal hold"
+    STILL_OPEN = "the incident is not closed"
     # messages to people outside the response
     LABEL_TOO_NARROW = "its label keeps it from this audience"
     GAPS_LEFT = "gaps are left in the text"

@@ -311,6 +311,7 @@ class Tx:
             rows.append({"stream": stream, "seq": fact.seq, "kind": fact.kind, "body": body, "hash": before})
             seq = fact.seq
         self.connection.execute(_ADD_FACT, rows)
+        self._dispose(facts)
         beside = [
             {"stream": stream, "digest": one.digest, "seq": number, "salt": one.salt, "body": one.body}
             for number, many in texts.items()
@@ -320,6 +321,13 @@ class Tx:
             self.connection.execute(_ADD_TEXT, beside)
         crash_point("facts-written")
         return before
+
+    def _dispose(self, facts: Sequence[Fact]) -> None:
+        """A text goes with the fact that says so, or neither does; its digest and its salt stay."""
+        for fact in facts:
+            if fact.kind == "text.disposed":
+                one = (TEXT.c.stream == fact.stream) & (TEXT.c.digest == fact.data["digest"])
+                self.connection.execute(update(TEXT).where(one).values(body=None))
 
     def hasten(self, channels: Sequence[str], now: datetime) -> None:
         """What waits for these channels is looked at at once: it goes to the next channel of its person."""

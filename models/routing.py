@@ -23,6 +23,7 @@ INSTEAD = {
     "clock-breached": "step-overdue",
     "shift-uncovered": "step-overdue",
     "reopening": "decision",
+    "evidence-damaged": "impaired",
 }
 """Whose route an event takes that has none of its own: nothing that needs somebody happens in silence."""
 CLOCK_WARNING = "clock-warning"

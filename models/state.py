@@ -15,6 +15,7 @@ from models.answers import Declined, HandedOver, Opinion, ProposedDecision, Sent
 from models.comcheck import Comcheck, Unreached
 from models.communication import Outgoing, Situation
 from models.distrust import Distrusted, Proposal
+from models.evidence import Evidence, Hold
 from models.policy import ClockKind
 from models.reopening import Reopening
 from models.rooms import Room
@@ -196,22 +197,6 @@ class ServiceState(msgspec.Struct, kw_only=True):
     resumed_at: datetime | None = None
 
 
-class Evidence(msgspec.Struct, kw_only=True):
-    """A preserved object."""
-
-    id: str
-    source: str
-    sources: list[str] = []
-    digest: str | None = None
-    at: datetime
-    by: str
-    size: int = 0
-    step: str | None = None
-    partial: bool = False
-    stored: str = ""
-    name: str = ""
-
-
 class ScopeItem(msgspec.Struct, kw_only=True):
     """An affected thing, and what was done about it."""
 
@@ -368,6 +353,7 @@ class Incident(StreamState, kw_only=True):
     instants: dict[str, datetime] = {}
     services: dict[str, ServiceState] = {}
     evidence: dict[str, Evidence] = {}
+    evidence_hold: Hold | None = None
     scope: dict[str, ScopeItem] = {}
     recovery_points: dict[str, RecoveryPoint] = {}
     variables: dict[str, str | int | bool] = {}
@@ -443,6 +429,7 @@ class House(StreamState, kw_only=True):
     refused: dict[str, int] = {}
     impaired: dict[str, str] = {}
     distrusted: dict[str, Distrusted] = {}
+    evidence_round_at: datetime | None = None
     proposal: Proposal | None = None
     replies: list[str] = []
 

@@ -30,6 +30,7 @@ from notifiers.briefing_answers import (
 )
 from notifiers.briefing_clocks import brief_clock, brief_reports, brief_severity
 from notifiers.briefing_communication import brief_message, brief_situation
+from notifiers.briefing_evidence import brief_evidence
 from notifiers.briefing_gates import brief_reopening
 from notifiers.briefing_names import Matter, at, person_name, text_of
 from notifiers.handover import brief_handover, brief_shift
@@ -203,6 +204,7 @@ def _subject(subject: str, matter: Matter, lang: str, person: str | None) -> dic
         "situation": brief_situation,
         "shift": brief_shift,
         "reopening": brief_reopening,
+        "evidence": brief_evidence,
         "handover": lambda name, matter, lang: brief_handover(name, matter, lang, person),
         "quarantine": lambda name, matter, lang: {
             "extra": {"part": name},

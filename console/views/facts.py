@@ -57,6 +57,12 @@ _VARIANTS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
         ".partly" if data.get("unreached") else ".sent" if data.get("people") else ""
     ),
     "page.exhausted": lambda data: ".away" if data.get("away") else "",
+    "evidence.transferred": lambda data: {"same": ".same", "different": ".different"}.get(
+        data.get("result", ""), ""
+    ),
+    "evidence.held": lambda data: "" if data.get("ids") else ".all",
+    "evidence.released": lambda data: "" if data.get("ids") else ".all",
+    "evidence.verified": lambda data: ".broken" if data.get("different") or data.get("missing") else "",
 }
 """Kinds that say one of several things, by what they hold."""
 
@@ -94,6 +100,11 @@ def variants() -> tuple[str, ...]:
         "role.handed_over.first",
         "role.handed_over.deputy",
         "role.handed_over.standing",
+        "evidence.transferred.same",
+        "evidence.transferred.different",
+        "evidence.verified.broken",
+        "evidence.held.all",
+        "evidence.released.all",
     )
 
 
@@ -181,6 +192,7 @@ _NAMED: Mapping[str, Callable[[Naming, str], str]] = {
     "name": lambda naming, value: naming.texts.word("words.instant", value),
     "level": lambda naming, value: value,
     "audience": lambda naming, value: naming.texts.word("communication.audience", value),
+    "how": lambda naming, value: naming.texts.word("evidence.removed", value),
     "asker": lambda naming, value: naming.texts.word("communication.asker", value),
 }
 _PEOPLE = frozenset(
@@ -205,6 +217,9 @@ _PEOPLE = frozenset(
         "absent",
         "deputy",
         "unreached",
+        "released_by",
+        "received_by",
+        "collected_by",
     }
 )
 
@@ -232,7 +247,7 @@ _BAD = frozenset(
         "decision.rejected",
         "improvement.overdue", "reading.overdue", "clock.breached", "clock.missed", "service.level.fell",
         "trust.withdrawn",
-        "outgoing.voided", "outgoing.rejected",
+        "outgoing.voided", "outgoing.rejected", "evidence.verified.broken", "evidence.transferred.different",
         "shift.missed",
     }
 )  # fmt: skip
@@ -244,6 +259,7 @@ _DIM = frozenset({"message.requested", "message.sent", "step.not_applicable"})
 
 def style(fact: Fact) -> Style:
     """How a fact stands out in the log."""
-    if fact.kind in _BAD:
+    whole = fact.kind + (_VARIANTS[fact.kind](fact.data) if fact.kind in _VARIANTS else "")
+    if fact.kind in _BAD or whole in _BAD:
         return "bad"
     return "strong" if fact.kind in _STRONG else "dim" if fact.kind in _DIM else "plain"

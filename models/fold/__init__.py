@@ -15,6 +15,7 @@ from models.fold import (
     clocks,
     comcheck,
     communication,
+    evidence,
     incident,
     matter,
     others,
@@ -36,6 +37,7 @@ _FOLDS: dict[type[StreamState], dict[str, Callable[[Any, Fact], None]]] = {
     | incident.FOLDS
     | steps.FOLDS
     | matter.FOLDS
+    | evidence.FOLDS
     | clocks.FOLDS
     | rooms.FOLDS
     | communication.FOLDS
@@ -73,9 +75,14 @@ def fold(state: StreamState, facts: Iterable[Fact]) -> StreamState:
                 f"{fact.stream} #{fact.seq}: fact {fact.kind!r} v{fact.v} is of a newer Hikeshi; upgrade it"
             )
         rule(state, fact)
-        if fact.for_ is not None and isinstance(state, Incident):
+        if fact.for_ is not None and isinstance(state, Incident) and not _is_asked(state, fact.seq):
             # Stands at once; the person it was written for is asked to confirm (design, 14).
             state.unasked.append(Confirmation(seq=fact.seq, person=fact.for_, by=fact.actor, what=fact.kind))
         state.seq = fact.seq
         state.at = fact.recorded_at
     return state
+
+
+def _is_asked(state: Incident, seq: int) -> bool:
+    """Whether the fact has itself named who confirms it: whoever received evidence, not who gave it."""
+    return any(one.seq == seq for one in state.unasked)

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from models.fact import Fact
+from models.fold.evidence import received
 from models.fold.pages import no_change
 from models.state import Confirmation, Incident, PhaseState, PlaybookUse
 
@@ -135,6 +136,7 @@ def _confirm_asked(state: Incident, fact: Fact) -> None:
 
 def _confirmed(state: Incident, fact: Fact) -> None:
     state.confirmations.pop(fact.data["fact"], None)
+    received(state, fact.data["fact"], fact.at)
 
 
 def _impaired(state: Incident, fact: Fact) -> None:

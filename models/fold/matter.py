@@ -12,7 +12,6 @@ from models.fact import Fact
 from models.fold.pages import no_change
 from models.state import (
     DataLoss,
-    Evidence,
     Forecast,
     Impact,
     Incident,
@@ -158,23 +157,6 @@ def _impact(state: Incident, fact: Fact) -> None:
     )
 
 
-def _evidence(state: Incident, fact: Fact) -> None:
-    data = fact.data
-    state.evidence[data["id"]] = Evidence(
-        id=data["id"],
-        source=data["source"],
-        sources=data.get("sources", [data["source"]]),
-        digest=data.get("digest"),
-        at=fact.at,
-        by=fact.for_ or fact.actor,
-        size=int(data.get("size", 0)),
-        step=data.get("step"),
-        partial=data.get("partial", False),
-        stored=data.get("stored", ""),
-        name=data.get("name", ""),
-    )
-
-
 def _scope_added(state: Incident, fact: Fact) -> None:
     data = fact.data
     state.scope[data["id"]] = ScopeItem(id=data["id"], kind=data["kind"], name=data["name"], at=fact.at)
@@ -217,7 +199,6 @@ FOLDS: dict[str, Callable[[Any, Fact], None]] = {
     "service.forecast": _forecast,
     "service.loss": _loss,
     "impact.recorded": _impact,
-    "evidence.added": _evidence,
     "scope.added": _scope_added,
     "scope.fixed": _scope_fixed,
     "scope.accepted": _scope_accepted,

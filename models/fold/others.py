@@ -103,6 +103,10 @@ def _overdue(state: Programme, fact: Fact) -> None:
     state.improvements[fact.data["id"]].overdue = True
 
 
+def _evidence_round(state: House, fact: Fact) -> None:
+    state.evidence_round_at = fact.at
+
+
 INTAKE: dict[str, Callable[[Any, Fact], None]] = {
     "alert.received": _received,
     "alert.repeated": _alert_repeated,
@@ -121,6 +125,7 @@ HOUSE: dict[str, Callable[[Any, Fact], None]] = {
     "quarantine.left": _released,
     "machine.impaired": _impaired,
     "machine.recovered": _recovered,
+    "evidence.round": _evidence_round,
 }
 PROGRAMME: dict[str, Callable[[Any, Fact], None]] = {
     "improvement.opened": _opened,

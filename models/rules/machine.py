@@ -13,6 +13,7 @@ from models.plan import PlannedStep
 from models.reason import Reason
 from models.routing import ask
 from models.rules.common import MAX_TEXT, Decided, find_step, must_not_have_ended
+from models.rules.evidence import from_machine, particulars, words_of
 from models.rules.steps import consequences, is_token, read_fields
 from models.state import Incident, StepState
 from models.world import World
@@ -88,8 +89,10 @@ def _outputs(
 
 
 def _evidence(state: Incident, planned: PlannedStep, command: FinishStep) -> list[Draft]:
+    """What the action preserved; what is known of each item goes with it, whatever it came to."""
     sources = list(planned.step.preserves) or [planned.step.id]
-    drafts = []
+    drafts: list[Draft] = []
+    before: dict[str, str] = {}
     for number, item in enumerate(command.evidence, start=len(state.evidence) + 1):
         data = {
             "id": f"EV-{number:04d}",
@@ -101,10 +104,14 @@ def _evidence(state: Incident, planned: PlannedStep, command: FinishStep) -> lis
             "stored": item["stored"],
             "partial": bool(item.get("problem")),
         }
-        texts = {"name": str(item["name"])}
-        if item.get("problem"):
-            texts["problem"] = str(item["problem"])
-        drafts.append(Draft(kind="evidence.added", data=data, texts=texts))
+        about = from_machine(item, planned.step.volatility)
+        data |= particulars(state, about, item["digest"])
+        data |= {"duplicate_of": before[item["digest"]]} if item["digest"] in before else {}
+        before.setdefault(item["digest"], data["id"])
+        texts = {"name": str(item["name"]), **words_of(about)}
+        taken = item.get("collected_at")
+        at = datetime.fromisoformat(taken) if taken else None
+        drafts.append(Draft(kind="evidence.added", data=data, texts=texts, at=at))
     return drafts
 
 

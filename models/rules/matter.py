@@ -1,14 +1,11 @@
-"""What is affected, what is preserved, what can be restored, what is to be improved."""
+"""What is affected, what can be restored, what is to be improved."""
 
 from __future__ import annotations
 
-import re
 from datetime import date
-from typing import Any
 
 from models.clock import iso
 from models.commands import (
-    AddEvidence,
     AddImprovement,
     OpenImprovement,
     ScopeFact,
@@ -23,7 +20,6 @@ from models.rules.common import (
     Decided,
     Then,
     find_service,
-    find_step,
     must_not_have_ended,
     past,
     text,
@@ -33,32 +29,6 @@ from models.state import Incident
 from models.world import World
 
 SCOPE_KINDS = ("entry-route", "account", "host", "indicator", "data", "service")
-
-
-def _digest(value: str) -> str:
-    if not re.fullmatch(r"sha256:[0-9a-f]{64}", value):
-        raise Refused(Reason.FIELD_WRONG, {"fields": ["digest: expected sha256: and 64 hexadecimal digits"]})
-    return value
-
-
-def add_evidence(state: Incident, command: AddEvidence, world: World) -> Decided:
-    """Something was preserved; allowed for ever."""
-    require(command, "evidence", state, world)
-    data: dict[str, Any] = {
-        "id": f"EV-{len(state.evidence) + 1:04d}",
-        "source": text(command.source, "source", 64),
-        "size": str(command.size),
-        "partial": command.partial,
-        "stored": command.stored[:MAX_TITLE],
-    }
-    if command.digest:
-        data["digest"] = _digest(command.digest)
-    if command.step:
-        data["step"] = find_step(state, world, command.step)[0].key
-    texts = {"description": text(command.description, "description")}
-    if command.name:
-        texts["name"] = text(command.name, "name", MAX_TITLE)
-    return [Draft(kind="evidence.added", data=data, texts=texts, at=command.at)]
 
 
 def scope_fact(state: Incident, command: ScopeFact, world: World) -> Decided:

@@ -198,6 +198,18 @@ ELSEWHERE = {
     "page.hurried": "test_machine_steps: a level that no channel reaches climbs at once",
     "page.repeated": "test_page and the machine",
     "comcheck.started": "test_comcheck",
+    **dict.fromkeys(
+        (
+            "evidence.transferred",
+            "evidence.verified",
+            "evidence.held",
+            "evidence.released",
+            "evidence.disposed",
+            "evidence.removed",
+            "evidence.round",
+        ),
+        "test_evidence",
+    ),
     "comcheck.ended": "test_comcheck",
     "playbook.announced": "test_readers",
     "playbook.read": "test_readers",

@@ -19,6 +19,7 @@ from models.answers import (
     TimelineEntry,
 )
 from models.commands import Actor, Command
+from models.custody import DisposeTexts, HoldEvidence, VerifyEvidence
 from models.errors import Refused
 from models.impact import ForecastService, RecordImpact
 from models.permission import TABLE, require
@@ -84,6 +85,9 @@ COMMANDS: list[tuple[str, type[Command], dict[str, Any], set[str]]] = [
     ("situation", ReportSituation, {"text": "x"}, CSIRT),
     ("vendor", VendorFact, {"party": "x", "what": "notice"}, CSIRT),
     ("evidence", c.AddEvidence, {"source": "x", "description": "x"}, CSIRT),
+    ("evidence-verify", VerifyEvidence, {"found": ()}, CSIRT),
+    ("evidence-hold", HoldEvidence, {"how": "hold", "reason": "x"}, LEAD),
+    ("evidence-dispose", DisposeTexts, {"digests": ("t:" + "0" * 64,), "reason": "x"}, {CHO, DAN}),
     ("scope", c.ScopeFact, {"what": "add", "kind": "host", "name": "x"}, CSIRT),
     (
         "recovery-point",

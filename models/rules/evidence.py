@@ -1,0 +1,316 @@
+"""The evidence ledger's rules: what is recorded, who may hand it on, what may be disposed of, and when."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from models.clock import iso
+from models.commands import AddEvidence
+from models.custody import (
+    DisposeEvidence,
+    DisposeTexts,
+    HoldEvidence,
+    RecordRemoval,
+    RecordRound,
+    TransferEvidence,
+    VerifyEvidence,
+)
+from models.errors import Refused
+from models.evidence import BROKEN, STORE, VOLATILITY, WHOLE, WORDS, Evidence, Particulars
+from models.fact import SYSTEM, Draft
+from models.permission import require
+from models.reason import Reason
+from models.routing import ask
+from models.rules.common import MAX_TEXT, MAX_TITLE, Decided, find_step, text
+from models.state import ENDED, House, Incident
+from models.world import World
+
+DAMAGED = "evidence-damaged"
+SUBJECT = "evidence"
+MAX_WORDS = 1_200
+"""Characters of a field of an item that is free text, such as a tool with its whole command."""
+SHAPE = "sha256: and 64 hexadecimal digits"
+MAX_OFFSET_MS = 100 * 365 * 86_400_000
+"""A clock can be a century wrong, and not more."""
+_OWN = frozenset(WORDS) - {"description", "name", "problem"}
+
+
+def _digest(value: str, field: str = "digest") -> str:
+    if not re.fullmatch(r"sha256:[0-9a-f]{64}", value):
+        raise Refused(Reason.FIELD_WRONG, {"fields": [f"{field}: expected {SHAPE}"]})
+    return value
+
+
+def _item(state: Incident, number: str) -> Evidence:
+    if number not in state.evidence:
+        raise Refused(Reason.NO_SUCH_ITEM, {"item": number, "known": sorted(state.evidence)})
+    return state.evidence[number]
+
+
+# -- recording ----------------------------------------------------------------------------------------------
+
+
+def add_evidence(state: Incident, command: AddEvidence, world: World) -> Decided:
+    """Something was preserved; allowed for ever."""
+    require(command, "evidence", state, world)
+    about = command.about
+    data: dict[str, Any] = {
+        "id": f"EV-{len(state.evidence) + 1:04d}",
+        "source": text(command.source, "source", WHOLE),
+        "size": str(command.size),
+        "partial": command.partial,
+        "stored": command.stored[:MAX_TITLE],
+    }
+    if command.digest:
+        data["digest"] = _digest(command.digest)
+    if command.step:
+        data["step"] = find_step(state, world, command.step)[0].key
+    texts = {"description": text(command.description, "description")}
+    if command.name:
+        texts["name"] = text(command.name, "name", MAX_TITLE)
+    data |= particulars(state, about, command.digest)
+    texts |= words_of(about)
+    return [Draft(kind="evidence.added", data=data, texts=texts, at=command.at)]
+
+
+def particulars(state: Incident, about: Particulars, digest: str | None) -> dict[str, Any]:
+    """The fields of an item that not every item has. Raises Refused with all that is wrong."""
+    if wrong := list(_wrong(about, digest)):
+        raise Refused(Reason.FIELD_WRONG, {"fields": wrong})
+    data: dict[str, Any] = {}
+    if about.kind != "file":
+        data["item"] = about.kind
+    if about.clock_offset_ms is not None:
+        data["clock_offset_ms"] = str(about.clock_offset_ms)
+    if about.volatility is not None:
+        data["volatility"] = about.volatility
+    if about.stored_digest:
+        data |= {"stored_digest": about.stored_digest, "stored_size": str(about.stored_size)}
+    if about.sealed_to:
+        data["sealed_to"] = list(about.sealed_to)
+    if any(about.covers):
+        data["covers"] = list(about.covers)
+    if about.referenced:
+        data["referenced"] = True
+    if (first := _first_with(state, digest)) is not None:
+        data["duplicate_of"] = first
+    return data
+
+
+def _wrong(about: Particulars, digest: str | None) -> Iterator[str]:
+    if about.volatility is not None and about.volatility not in VOLATILITY:
+        yield f"volatility: expected 1 to 7 (RFC 3227), got {about.volatility}"
+    if about.clock_offset_ms is not None and abs(about.clock_offset_ms) > MAX_OFFSET_MS:
+        yield "clock_offset: expected milliseconds within a century"
+    if about.stored_digest and not re.fullmatch(r"sha256:[0-9a-f]{64}", about.stored_digest):
+        yield f"stored_digest: expected {SHAPE}"
+    if about.referenced and not digest:
+        yield "digest: what is only referenced needs one, or nothing shows that it stayed the same"
+    if unknown := sorted(name for name, _ in about.words if name not in _OWN):
+        yield f"words: unknown {', '.join(unknown)}; known are {', '.join(sorted(_OWN))}"
+
+
+def words_of(about: Particulars) -> dict[str, str]:
+    """The texts of an item beside its name and description."""
+    return {name: text(value, name, MAX_WORDS) for name, value in about.words if value.strip()} | (
+        {"problem": text(about.problem, "problem")} if about.problem.strip() else {}
+    )
+
+
+def from_machine(item: Mapping[str, Any], volatility: int | None) -> Particulars:
+    """What an action says of an item that it kept (`flows.actions.values.CollectedItem`)."""
+    words = {name: str(item.get(name) or "") for name in ("host", "account", "tool", "command")}
+    words["location"] = str(item.get("source") or "")
+    cut = tuple((name, value[:MAX_WORDS]) for name, value in words.items() if value)
+    return Particulars(
+        words=cut,
+        clock_offset_ms=item.get("offset_ms"),
+        volatility=volatility,
+        stored_digest=str(item.get("stored_digest") or ""),
+        stored_size=int(item.get("stored_size") or 0),
+        sealed_to=tuple(item.get("sealed_to") or ()),
+        covers=(str(item.get("range_from") or ""), str(item.get("range_until") or "")),
+        problem=str(item.get("problem") or "")[:MAX_TEXT],
+    )
+
+
+def _first_with(state: Incident, digest: str | None) -> str | None:
+    """The first item with these very bytes: an honest duplicate, whose object is stored once."""
+    if digest is None:
+        return None
+    return next((one.id for one in state.evidence.values() if one.digest == digest), None)
+
+
+# -- custody ------------------------------------------------------------------------------------------------
+
+
+def transfer(state: Incident, command: TransferEvidence, world: World) -> Decided:
+    """Released by whoever holds it and nobody else; a receiver of the directory is asked to confirm.
+
+    What the evidence folder or somebody outside holds is released by whoever may record evidence.
+    """
+    require(command, "evidence", state, world)
+    item = _item(state, command.id)
+    _not_disposed(item)
+    inside = item.holder not in {"", STORE} and world.directory.person(item.holder) is not None
+    if inside and command.actor.person != SYSTEM and command.who != item.holder:
+        detail = {"item": item.id, "holder": item.holder, "who": command.who}
+        raise Refused(Reason.NOT_HELD_BY, detail)
+    to = text(command.to, "to", MAX_TITLE)
+    if to == item.holder:
+        raise Refused(Reason.ALREADY, {"item": item.id})
+    data: dict[str, Any] = {"id": item.id, "released_by": item.holder}
+    texts = {
+        "purpose": text(command.purpose, "purpose", MAX_WORDS),
+        "place": text(command.place, "place", MAX_TITLE),
+    }
+    if not item.holder and item.holder_name:
+        data["released_name"] = item.holder_name
+    if command.digest:
+        data["digest"] = _digest(command.digest)
+        data["result"] = "same" if command.digest == item.digest else "different"
+    else:
+        data["result"] = "not-checked"
+    data |= _receiver(command, to, world, texts)
+    moved = Draft(kind="evidence.transferred", data=data, texts=texts, at=command.at)
+    if data["result"] == "different":
+        return [moved, *ask(world, state, DAMAGED, f"{SUBJECT}:{item.id}", {"id": item.id})]
+    return [moved]
+
+
+def _receiver(command: TransferEvidence, to: str, world: World, texts: dict[str, str]) -> dict[str, Any]:
+    if world.directory.person(to) is not None:
+        # Whoever writes it down has it, or the receiver says so themselves (design, 14).
+        return {"received_by": to} | ({} if to == command.actor.person else {"confirms": to})
+    if any(one.id == to for one in world.organisation.third_parties):
+        if command.organisation.strip():
+            # The person who came for it, beside the party that they came from.
+            texts["organisation"] = text(command.organisation, "organisation", MAX_TITLE)
+        return {"received_by": to, "outside": True}
+    if not command.organisation.strip():
+        raise Refused(Reason.UNKNOWN_RECEIVER, {"who": to})
+    texts["received_name"] = to
+    texts["organisation"] = text(command.organisation, "organisation", MAX_TITLE)
+    return {"outside": True}
+
+
+def _not_disposed(item: Evidence) -> None:
+    if item.disposal is not None:
+        raise Refused(Reason.DISPOSED, {"item": item.id})
+
+
+def verify(state: Incident, command: VerifyEvidence, world: World) -> Decided:
+    """Items were compared with their digests; what is damaged or gone pages somebody, each time it is found.
+
+    Of the node's regular rounds only a change is a fact: an item that passes every day is one line a round in
+    the house's record, and not one a day in each incident's.
+    """
+    require(command, "evidence-verify", state, world)
+    results: dict[str, list[str]] = {}
+    digests: dict[str, str] = {}
+    for one in command.found:
+        item = _item(state, one.id)
+        before = item.check.result if item.check is not None else None
+        if command.actor.person == SYSTEM and before == one.result:
+            continue
+        results.setdefault(one.result, []).append(one.id)
+        if one.digest and one.result == "different":
+            digests[one.id] = _digest(one.digest, "found")
+    if not results:
+        return []
+    data = {**results, **({"found": digests} if digests else {})}
+    drafts = [Draft(kind="evidence.verified", data=data, at=command.at)]
+    for number in (one for result in sorted(BROKEN) for one in results.get(result, ())):
+        if state.evidence[number].disposal is not None:
+            continue
+        subject = f"{SUBJECT}:{number}"
+        if not any(page.subject == subject and page.event == DAMAGED for page in state.open_pages()):
+            drafts += ask(world, state, DAMAGED, subject, {"id": number})
+    return drafts
+
+
+def evidence_waits(state: Incident, number: str) -> bool:
+    """Whether a page about an item still has to be answered: it is damaged or gone, and not disposed of."""
+    item = state.evidence.get(number)
+    if item is None or item.disposal is not None:
+        return False
+    handed = bool(item.transfers) and item.transfers[-1].result == "different"
+    return handed or (item.check is not None and item.check.result in BROKEN)
+
+
+# -- holds and the end --------------------------------------------------------------------------------------
+
+
+def hold(state: Incident, command: HoldEvidence, world: World) -> Decided:
+    """A legal hold begins or ends."""
+    require(command, "evidence-hold", state, world)
+    for number in command.ids:
+        item = _item(state, number)
+        _not_disposed(item)
+        if command.how == "release" and item.hold is None:
+            raise Refused(Reason.ALREADY, {"item": number})
+    if command.how == "release" and not command.ids and state.evidence_hold is None:
+        raise Refused(Reason.ALREADY, {"item": state.stream})
+    kind = "evidence.held" if command.how == "hold" else "evidence.released"
+    reason = {"reason": text(command.reason, "reason")}
+    return [Draft(kind=kind, data={"ids": list(command.ids)}, texts=reason, at=command.at)]
+
+
+def dispose(state: Incident, command: DisposeEvidence, world: World) -> Decided:
+    """The decision to keep an item no longer, after the incident and outside any legal hold."""
+    require(command, "evidence-dispose", state, world)
+    item = _item(state, command.id)
+    _not_disposed(item)
+    if state.status not in ENDED | {"closed"}:
+        raise Refused(Reason.STILL_OPEN, {"incident": state.stream, "status": state.status})
+    held = item.hold or state.evidence_hold
+    if held is not None:
+        raise Refused(Reason.ON_HOLD, {"item": item.id, "by": held.by})
+    texts = {
+        "reason": text(command.reason, "reason"),
+        "authority": text(command.authority, "authority", MAX_TITLE),
+    }
+    return [Draft(kind="evidence.disposed", data={"id": item.id}, texts=texts)]
+
+
+def removal(state: Incident, command: RecordRemoval, world: World) -> Decided:
+    """What became of the stored object of a disposed item; said once."""
+    require(command, "evidence-dispose", state, world)
+    item = _item(state, command.id)
+    if item.disposal is None:
+        raise Refused(Reason.STILL_OPEN, {"incident": state.stream, "status": state.status})
+    if item.disposal.removed:
+        return []
+    return [Draft(kind="evidence.removed", data={"id": item.id, "how": command.how})]
+
+
+def dispose_texts(state: Incident, command: DisposeTexts, world: World) -> Decided:
+    """Texts beside the record are disposed of by a recorded decision; verification then says so."""
+    require(command, "evidence-dispose", state, world)
+    if state.status not in ENDED | {"closed"}:
+        raise Refused(Reason.STILL_OPEN, {"incident": state.stream, "status": state.status})
+    if state.evidence_hold is not None:
+        raise Refused(Reason.ON_HOLD, {"item": state.stream, "by": state.evidence_hold.by})
+    reason = text(command.reason, "reason")
+    wrong = [one for one in command.digests if not re.fullmatch(r"t:[0-9a-f]{64}", one)]
+    if wrong or not command.digests:
+        fields = [f"digest: expected t: and 64 hexadecimal digits, got {one!r}" for one in wrong]
+        raise Refused(Reason.FIELD_WRONG, {"fields": fields or ["digest: expected one or more"]})
+    return [
+        Draft(kind="text.disposed", data={"digest": one}, texts={"reason": reason})
+        for one in dict.fromkeys(command.digests)
+    ]
+
+
+def record_round(state: House, command: RecordRound, world: World) -> Decided:
+    """The node has compared all stored items: one line for all of them."""
+    del state
+    data = {
+        "since": iso(command.since),
+        "items": command.items,
+        "size": str(command.size),
+        "damaged": command.damaged,
+    }
+    return [Draft(kind="evidence.round", data=data, at=world.now)]
