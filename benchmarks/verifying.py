@@ -37,7 +37,7 @@ def verifying(ground: Ground) -> Iterator[Figure]:
     start = perf_counter()
     done = subprocess.run(  # noqa: S603 - our own interpreter, a file of ours
         # Isolated and without site-packages: neither these nor our folder can be imported.
-        [sys.executable, "-I", "-S", str(Path(console.verify.__file__)), str(bank.database)],
+        [sys.executable, "-I", "-S", str(Path(console.verify.__file__)), "--json", str(bank.database)],
         capture_output=True,
         check=False,
     )
@@ -79,6 +79,7 @@ def _stream(name: str) -> tuple[list[dict[str, Any]], ...]:
     row = dict.fromkeys(column.name for column in STREAM.columns)
     row |= {"id": name, "kind": "incident", "status": "closed", "severity": "", "drill": False}
     row |= {"opened_at": 0, "seq": len(facts), "hash": head, "wanted": 0, "served": 0, "rules": 0}
+    row |= dict.fromkeys(("clocks_running", "clocks_breaking", "clocks_breached"), 0)
     return [row | {"snapshot_seq": 0, "failures": 0}], facts, texts
 
 

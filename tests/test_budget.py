@@ -11,6 +11,10 @@ ROOT = Path(__file__).parent.parent
 LIMIT, TEST_LIMIT = 500, 600
 
 
+GENERATED = frozenset({"docs/verify.py"})
+"""Put together from parts that keep to the budget: an inspector is given one file."""
+
+
 def python_files() -> list[str]:
     """Every Python file that is, or will be, in the repository."""
     listed = subprocess.run(
@@ -20,7 +24,7 @@ def python_files() -> list[str]:
         text=True,
         check=True,
     )
-    return [name for name in listed.stdout.split() if (ROOT / name).is_file()]
+    return [name for name in listed.stdout.split() if (ROOT / name).is_file() and name not in GENERATED]
 
 
 @pytest.mark.parametrize("name", python_files())

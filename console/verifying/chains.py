@@ -1,0 +1,160 @@
+"""Chains of facts, recomputed from the stored bytes; texts and documents by their digests."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import Any
+
+from console.verifying.database import (
+    AT,
+    BETWEEN,
+    COUNT,
+    DOCUMENTS,
+    EDGE,
+    FACTS,
+    HEADS,
+    ORDER,
+    TEXTS,
+    Query,
+    open_sqlite,
+)
+from console.verifying.found import Verification, as_bytes, sha256_of
+
+GENESIS = bytes(32)
+AT_ONCE = 50_000
+"""Facts that one worker takes at a time; a smaller record is verified without workers."""
+_TEXT = re.compile(rb'"(t:[0-9a-f]{64})"')
+# A fact's bytes have their keys in order, so these are its last ones; what looks different is parsed.
+_TAIL = re.compile(
+    rb'"kind":"([a-z0-9_.-]+)","recorded_at":"[0-9TZ:.+-]+","seq":([0-9]+),"stream":"([A-Za-z0-9_-]+)"'
+    rb',"v":[0-9]+,"via":"[^"\\]*"}\Z'
+)
+
+
+@dataclass(kw_only=True)
+class _Part:
+    """What one worker saw."""
+
+    facts: int = 0
+    heads: dict[str, tuple[int, bytes]] = field(default_factory=dict)
+    named: dict[str, set[bytes]] = field(default_factory=dict)
+    bad: list[tuple[str, int, str]] = field(default_factory=list)
+
+
+def _walk(rows: Iterable[Any], before: tuple[str, int, bytes] = ("", 0, GENESIS)) -> _Part:
+    """Recompute the chains, from the fact `before` on. An altered fact is reported as one: it goes on."""
+    part = _Part()
+    stream, seq, head = before
+    named: set[bytes] = set()
+    sha256, texts, tail = hashlib.sha256, _TEXT.findall, _TAIL.search
+    for row_stream, row_seq, raw, stored, kind in rows:
+        body = raw if type(raw) is bytes else as_bytes(raw)
+        if row_stream != stream:
+            if part.facts:
+                part.heads[stream] = (seq, head)
+            stream, seq, head = row_stream, 0, GENESIS
+            named = part.named.setdefault(stream, set())
+        elif not part.facts:
+            named = part.named.setdefault(stream, set())
+        part.facts += 1
+        if row_seq != seq + 1:
+            part.bad.append((stream, seq + 1, "is missing" if isinstance(row_seq, int) else "has no number"))
+        seq = row_seq if isinstance(row_seq, int) else seq + 1
+        head = sha256(head + body).digest()
+        if head != stored:
+            part.bad.append((stream, seq, "the stored bytes and their hash do not agree"))
+            head = as_bytes(stored)
+        end = tail(body, max(0, len(body) - 400))
+        if end is None or (end[3].decode(), int(end[2]), end[1].decode()) != (stream, seq, kind):
+            _labelled(part, body, (stream, seq, kind))
+        if b'"t:' in body:
+            named.update(texts(body))
+    if part.facts:
+        part.heads[stream] = (seq, head)
+    return part
+
+
+def _labelled(part: _Part, body: bytes, label: tuple[str, int, str]) -> None:
+    """The columns beside a fact say what its bytes say."""
+    try:
+        content = json.loads(body)
+        inside = (content["stream"], content["seq"], content["kind"])
+    except (ValueError, KeyError, TypeError):
+        part.bad.append((*label[:2], "the stored bytes are no fact"))
+        return
+    if inside != label:
+        part.bad.append((*label[:2], f"the bytes are of {inside[0]} #{inside[1]} {inside[2]}"))
+
+
+def _parts(query: Query, path: str | None) -> Iterator[_Part]:
+    """The whole record: by this process, or in ranges by one worker for each processor."""
+    [(count, last)] = query(COUNT) if path else [(0, "")]
+    if path is None or count <= AT_ONCE:
+        yield _walk(query(FACTS + ORDER))
+        return
+    edges = [("", 0), *(next(iter(query(EDGE, {"offset": at - 1}))) for at in range(AT_ONCE, count, AT_ONCE))]
+    ends = [*edges[1:], (last, 1 << 62)]
+    with ProcessPoolExecutor(min(os.cpu_count() or 1, 8, len(edges))) as workers:
+        yield from workers.map(_range, [path] * len(edges), edges, ends)
+
+
+def _range(path: str, edge: tuple[str, int], end: tuple[str, int]) -> _Part:
+    """What one worker does: the facts after `edge` up to `end`, going on from the hash stored at the edge."""
+    given = {"stream": edge[0], "seq": edge[1], "to_stream": end[0], "to_seq": end[1]}
+    with closing(open_sqlite(path)) as database:
+        head = database.execute(AT, given).fetchone()
+        before = (*edge, as_bytes(head[0]) if head else GENESIS)
+        return _walk(database.execute(FACTS + BETWEEN + ORDER, given), before)
+
+
+def check_chains(query: Query, path: str | None, found: Verification) -> None:
+    """Chains, the heads beside them, and the texts that the facts name."""
+    heads: dict[str, tuple[int, bytes]] = {}
+    named: dict[str, set[bytes]] = {}
+    for part in _parts(query, path):
+        found.facts += part.facts
+        heads |= part.heads
+        for stream, digests in part.named.items():
+            named.setdefault(stream, set()).update(digests)
+        for stream, seq, what in part.bad:
+            found.problem(f"{stream} #{seq}: {what}", stream, seq)
+    found.heads = {stream: head.hex() for stream, (_, head) in heads.items()}
+    rows = {row[0]: (row[1], as_bytes(row[2])) for row in query(HEADS)}
+    for stream, (seq, head) in rows.items():
+        if heads.get(stream) != (seq, head):
+            last = heads.get(stream, (0, b""))[0]
+            text = f"{stream}: the record ends before its head #{seq}, or its head was altered"
+            found.problem(text, stream, min(last + 1, seq) if last < seq else seq)
+    for stream in heads:
+        if rows and stream not in rows:
+            found.problem(f"{stream}: its facts are there, its head is not", stream, 1)
+    _texts(query, found, named)
+
+
+def _texts(query: Query, found: Verification, named: Mapping[str, set[bytes]]) -> None:
+    """Texts beside the facts are what their digests say, or have been disposed of."""
+    left = {stream: set(digests) for stream, digests in named.items()}
+    for stream, digest, salt, body in query(TEXTS):
+        left.get(stream, set()).discard(as_bytes(digest))
+        found.texts += 1
+        if body is None:
+            found.disposed += 1
+        elif "t:" + hashlib.sha256(as_bytes(salt) + as_bytes(body)).hexdigest() != digest:
+            found.problem(f"{stream}: the text {digest[:14]}… was altered")
+    for stream in sorted(left, key=str):
+        for missing in sorted(left[stream]):
+            found.problem(f"{stream}: the text {missing.decode()[:14]}… is missing")
+
+
+def check_documents(query: Query, found: Verification) -> None:
+    for digest, body in query(DOCUMENTS):
+        found.documents += 1
+        if "sha256:" + sha256_of(as_bytes(body)) != digest:
+            found.problem(f"document {str(digest)[:19]}… was altered")

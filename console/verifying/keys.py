@@ -1,0 +1,127 @@
+"""Keys, signatures and time-stamps."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from console.verifying.database import ANCHORS, HOUSE, Query
+from console.verifying.found import Verification, as_bytes, sha256_of
+from console.verifying.kept import Checkpoint, Kept
+from console.verifying.signing import signed
+
+MAX_STAMPS = 10
+"""Time-stamps that are checked if not all are asked for: the latest ones, and those of what was kept."""
+
+
+def _statement(public: str, before: str, at: str) -> bytes:
+    """What the key before signs when another takes its place."""
+    content = {"at": at, "before": before, "public": public, "type": "key", "v": 1}
+    return json.dumps(content, sort_keys=True, separators=(",", ":")).encode()
+
+
+def recorded(query: Query) -> Iterator[tuple[str, dict[str, Any]]]:
+    for kind, body in query(HOUSE):
+        try:
+            yield kind, dict(json.loads(as_bytes(body))["data"])
+        except (ValueError, KeyError, TypeError):
+            continue  # reported as no fact before
+
+
+def _keys(query: Query, found: Verification, kept: Kept) -> tuple[dict[str, bytes], set[str]]:
+    """All keys there are by id, and the ids of those that are given or signed for by one that is."""
+    said = [*kept.material, *(data for kind, data in recorded(query) if kind != "anchor.placed")]
+    keys, trusted = dict(kept.keys), set(kept.keys)
+    for data in said:
+        try:
+            name, public = str(data["key"]), bytes.fromhex(data["public"])
+        except (ValueError, KeyError, TypeError):
+            found.problem("a key in the record cannot be read")
+            continue
+        if sha256_of(public)[:32] != name:
+            found.problem(f"key {name}: its name is not the digest of it")
+            continue
+        keys.setdefault(name, public)
+        if not trusted and not kept.keys:
+            trusted.add(name)
+            found.note(f"the key {name} is taken from what is verified: compare it with what you were told")
+        before, signature = str(data.get("before", "")), str(data.get("signature", ""))
+        if before in trusted and re.fullmatch("[0-9a-f]{128}", signature):
+            statement = _statement(public.hex(), before, str(data.get("at")))
+            trusted |= {name} if signed(keys[before], statement, bytes.fromhex(signature)) else set()
+    return keys, trusted
+
+
+def check_signatures(
+    query: Query, found: Verification, kept: Kept, lines: list[Checkpoint], roots: set[int]
+) -> None:
+    """A signature covers all before it by the chain: the last of each key's run is checked, and the roots."""
+    if not lines:
+        return
+    keys, trusted = _keys(query, found, kept)
+    ends = {one.number for one, after in itertools.pairwise(lines) if one.key != after.key} | {
+        lines[-1].number
+    }
+    strange: set[str] = set()
+    for one in lines:
+        if not (kept.every or one.number in ends or one.number in roots):
+            continue
+        found.signatures += 1
+        if one.key not in keys:
+            found.problem(f"checkpoint #{one.number}: its key {one.key} is not known; give it with --key")
+        elif not signed(keys[one.key], one.body, one.signature):
+            found.problem(f"checkpoint #{one.number}: its signature is not that of key {one.key}")
+        elif one.key not in trusted and one.key not in strange:
+            strange.add(one.key)
+            text = f"checkpoint #{one.number} is signed with key {one.key}, for which no key before it stands"
+            (found.problem if kept.keys else found.note)(text)
+
+
+def check_stamps(query: Query, found: Verification, lines: Mapping[int, Checkpoint], kept: Kept) -> None:
+    """Time-stamps are of these checkpoints, and none that was recorded is gone."""
+    rows = [(row[0], str(row[1]), str(row[2]), row[3]) for row in query(ANCHORS)]
+    there = {row[:3] for row in rows}
+    for kind, data in recorded(query):
+        if (
+            kind == "anchor.placed"
+            and (data.get("checkpoint"), data.get("kind"), data.get("place")) not in there
+        ):
+            what = f"checkpoint #{data.get('checkpoint')} was put elsewhere ({data.get('kind')})"
+            found.problem(f"{what}, and the proof of it is gone")
+    stamps = [
+        (number, as_bytes(token)) for number, kind, _, token in rows if kind == "rfc3161" and number in lines
+    ]
+    for number, token in stamps:
+        if hashlib.sha256(lines[number].body).digest() not in token:
+            found.problem(f"the time-stamp of checkpoint #{number} is not of it")
+    held = {one.number for one in kept.checkpoints}
+    asked = [one for one in stamps if kept.every or one[0] in held or one in stamps[-MAX_STAMPS:]]
+    tool = shutil.which("openssl")
+    why = (
+        "" if kept.tsa and tool else "openssl is not there" if kept.tsa else "give the authority's with --tsa"
+    )
+    if stamps and why:
+        found.note(f"time-stamp not checked ({len(stamps)}): {why}")
+    for number, token in asked if kept.tsa and tool else ():
+        found.stamps += 1
+        if said := _openssl(str(tool), lines[number].body, token, str(kept.tsa)):
+            found.problem(f"the time-stamp of checkpoint #{number} does not hold: {said}")
+
+
+def _openssl(tool: str, body: bytes, token: bytes, tsa: str) -> str:
+    """What `openssl ts -verify` says against a time-stamp; empty if nothing."""
+    with tempfile.TemporaryDirectory() as folder:
+        data, answer = Path(folder, "body"), Path(folder, "answer")
+        data.write_bytes(body)
+        answer.write_bytes(token)
+        command = [tool, "ts", "-verify", "-data", str(data), "-in", str(answer), "-CAfile", tsa]
+        done = subprocess.run(command, capture_output=True, timeout=60, check=False)  # noqa: S603 - no shell
+    return "" if done.returncode == 0 else (done.stderr.decode(errors="replace").strip()[-200:] or "refused")

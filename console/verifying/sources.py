@@ -1,0 +1,140 @@
+"""Where the record lies: a database, an archive, or a folder of segments."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+import zipfile
+from base64 import b64decode
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from console.verifying.database import LAST, TABLES, Unreadable, open_sqlite
+from console.verifying.found import Verification
+from console.verifying.kept import Source
+
+MAX_LINE = 256 * 1024 * 1024
+
+_INTO = {
+    "fact": (
+        "insert or ignore into fact values (?, ?, ?, ?, ?)",
+        "select * from fact where stream = ? and seq = ?",
+        2,
+    ),
+    "text": (
+        "insert or ignore into text values (?, ?, ?, ?)",
+        "select * from text where stream = ? and digest = ?",
+        2,
+    ),
+    "checkpoint": (
+        "insert or ignore into checkpoint values (?, ?, ?, ?)",
+        "select * from checkpoint where number = ?",
+        1,
+    ),
+    "document": ("insert or ignore into document values (?, ?)", "", 0),
+    "anchor": ("insert or ignore into anchor values (?, ?, ?, ?)", "", 0),
+}
+"""How a line goes in, and how the one that is there already is found: by so many of its columns."""
+
+
+class Loader:
+    """Takes the lines of an archive or of segments into a database of its own, which is gone afterwards."""
+
+    def __init__(self, found: Verification) -> None:
+        self.found = found
+        self.keys: list[dict[str, Any]] = []
+        self.database = sqlite3.connect("")
+        for name, columns in TABLES.items():
+            self.database.execute(f"create table {name} ({columns})")
+
+    def lines(self, name: str, lines: Iterable[bytes]) -> None:
+        """Take them all in. The very last one may be torn: a process was killed while it wrote."""
+        for number, line in enumerate(lines, 1):
+            try:
+                self._take(json.loads(line))
+            except (ValueError, KeyError, TypeError, AttributeError, OverflowError, sqlite3.Error):
+                if line.endswith(b"\n"):
+                    self.found.problem(f"{name} line {number}: is no line of a record")
+                else:
+                    self.found.note(f"{name} line {number}: is torn, as when a process was killed; left out")
+
+    def _take(self, one: dict[str, Any]) -> None:
+        kind = one["t"]
+        if kind == "fact":
+            body, hashed = one["body"].encode(), bytes.fromhex(one["hash"])
+            self._put("fact", (one["stream"], one["seq"], body, hashed, one["kind"]))
+        elif kind == "text":
+            self._put("text", (one["stream"], one["digest"], bytes.fromhex(one["salt"]), one["body"]))
+        elif kind == "document":
+            self._put("document", (one["digest"], b64decode(one["body"])))
+        elif kind == "checkpoint":
+            signature = bytes.fromhex(one["signature"])
+            self._put("checkpoint", (one["number"], one["body"].encode(), one["key"], signature))
+        elif kind == "anchor":
+            token = b64decode(one["token"]) if one.get("token") else None
+            self._put("anchor", (one["checkpoint"], one["kind"], one.get("where", ""), token))
+        elif kind == "key":
+            self.keys.append({**one, "key": one["id"]})
+
+    def _put(self, table: str, row: tuple[Any, ...]) -> None:
+        """The same line twice is one; another one in its place is an alteration."""
+        into, look, keys = _INTO[table]
+        if self.database.execute(into, row).rowcount or keys == 0:
+            return
+        known = self.database.execute(look, row[:keys]).fetchone()
+        if table == "text" and None in (known[3], row[3]):
+            self.database.execute("update text set body = null where stream = ? and digest = ?", row[:2])
+        elif known != row:
+            place, seq = (row[0], row[1]) if table == "fact" else ("", 0)
+            name = " #".join(str(one) for one in row[:keys])
+            self.found.problem(f"{table} {name}: is there twice, and not alike", place, seq)
+
+
+def _archive(path: Path, found: Verification) -> Source:
+    """An export: its files by the manifest's digests, its lines as a record of the streams it names."""
+    loader = Loader(found)
+    with zipfile.ZipFile(path) as archive:
+        manifest = json.loads(archive.read("manifest.json"))
+        names = set(archive.namelist()) - {"manifest.json"}
+        listed = {one["path"]: one["sha256"] for one in manifest["files"]}
+        for name in sorted(names ^ set(listed)):
+            found.problem(f"{name}: is {'missing' if name in listed else 'not in the manifest'}")
+        for name in sorted(names & set(listed)):
+            with archive.open(name) as file:
+                if hashlib.file_digest(file, "sha256").hexdigest() != listed[name]:  # type: ignore[arg-type]
+                    found.problem(f"{name}: is not what the manifest says")
+            if name.endswith(".jsonl"):
+                with archive.open(name) as file:
+                    loader.lines(name, iter(lambda file=file: file.readline(MAX_LINE), b""))  # type: ignore[misc]
+    scope = set(manifest["streams"])
+    for stream in sorted(scope):
+        if next(iter(loader.database.execute(LAST, {"stream": stream})))[0] is None:
+            found.problem(f"{stream}: the whole record is gone; the manifest names it", stream, 1)
+    return Source(query=loader.database.execute, scope=scope, whole=False, keys=loader.keys)
+
+
+def _segments(path: Path, found: Verification) -> Source:
+    """A second path: its segments in the order of their names."""
+    loader = Loader(found)
+    files = sorted(path.glob("*.jsonl"))
+    if not files:
+        raise Unreadable(f"{path}: expected segments (*.jsonl) in this folder")
+    for one in files:
+        with one.open("rb") as file:
+            loader.lines(one.name, iter(lambda file=file: file.readline(MAX_LINE), b""))  # type: ignore[misc]
+    return Source(query=loader.database.execute, whole=False, keys=loader.keys)
+
+
+def open_source(path: Path, found: Verification) -> Source:
+    """What lies at `path`. Raises Unreadable, OSError."""
+    if path.is_dir():
+        return _segments(path, found)
+    with path.open("rb") as file:
+        start = file.read(16)
+    if start.startswith(b"SQLite format 3\0"):
+        return Source(query=open_sqlite(str(path)).execute, path=str(path))
+    if zipfile.is_zipfile(path):
+        return _archive(path, found)
+    raise Unreadable(f"{path}: expected a SQLite database, an archive (.zip) or a folder of segments")
