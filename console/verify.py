@@ -6,6 +6,7 @@ Nothing here needs more than the standard library, so that somebody who does not
 from __future__ import annotations
 
 import ast
+import hashlib
 import sys
 from pathlib import Path
 
@@ -25,6 +26,7 @@ __all__ = [
     "Verification",
     "keep",
     "main",
+    "publish",
     "single_file",
     "verify",
     "verify_path",
@@ -55,6 +57,14 @@ def single_file() -> str:
     ]
     ending = 'if __name__ == "__main__":\n    sys.exit(main())\n'
     return "\n\n".join(["\n".join(first), "\n".join(ordered) + "\n", *bodies, ending])
+
+
+def publish() -> None:
+    """Write `docs/verify.py` and its digest anew, in a checkout."""
+    path = Path(verifying.__file__).parents[2] / "docs" / "verify.py"
+    path.write_text(single_file(), encoding="utf-8")
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    path.with_name("verify.py.sha256").write_text(f"{digest}  verify.py\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

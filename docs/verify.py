@@ -418,7 +418,7 @@ def check_chains(query: Query, path: str | None, found: Verification) -> None:
         if heads.get(stream) != (seq, head):
             last = heads.get(stream, (0, b""))[0]
             text = f"{stream}: the record ends before its head #{seq}, or its head was altered"
-            found.problem(text, stream, min(last + 1, seq) if last < seq else seq)
+            found.problem(text, stream, max(1, min(last + 1, seq)))
     for stream in heads:
         if rows and stream not in rows:
             found.problem(f"{stream}: its facts are there, its head is not", stream, 1)

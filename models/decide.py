@@ -7,7 +7,7 @@ from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
-from models import answers, commands, custody, rooms
+from models import answers, commands, custody, integrity, rooms
 from models.clocks.rules import clock_instants, clocks_due
 from models.comcheck import StartComcheck
 from models.communication import (
@@ -157,6 +157,9 @@ _HOUSE: dict[type[commands.Command], Rule] = {
     ConfirmTrust: confirm,
     OpenLink: open_link,
     TakeReply: take_reply,
+    integrity.NoteKey: integrity.note_key,
+    integrity.NoteAnchor: integrity.note_anchor,
+    integrity.NoteClock: integrity.note_clock,
 }
 _PROGRAMME: dict[type[commands.Command], Rule] = {
     commands.OpenImprovement: others.open_improvement,

@@ -12,9 +12,10 @@ from pydantic import Field, field_validator, model_validator
 
 from models.relaying import RelaySink
 from models.values import Duration, Frozen, Id, Lang
+from models.keeping import IntegritySettings
+from models.values import Duration, Frozen, Id, Lang, SecretRef
 
 _LOOPBACK = re.compile(r"^http://(127\.\d+\.\d+\.\d+|localhost|\[::1\])(:\d+)?(/|$)")
-SecretRef = Annotated[str, Field(pattern=r"^(env:[A-Z_][A-Z0-9_]*|file:.+)$")]
 JsonPath = Annotated[str, Field(pattern=r"^[A-Za-z0-9_@$-]+(\.[A-Za-z0-9_@$-]+)*$", max_length=200)]
 _PART = r"[A-Za-z0-9_@$*-]+"
 _PATH = rf"{_PART}(\.{_PART}){{0,14}}"
@@ -293,6 +294,9 @@ class Settings(Frozen):
         if len(set(names)) < len(names):
             raise ValueError("two sinks have the same name; how far each has come is kept by name")
         return value
+    integrity: IntegritySettings = Field(
+        default_factory=IntegritySettings, description="keys, anchors and the clock of the record"
+    )
 
     def channels(self) -> frozenset[str]:
         """The channels that are set up."""

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-import msgspec
-
 from models.clock import iso
 from models.commands import Command
 from models.errors import Refused
@@ -17,6 +15,7 @@ from models.reason import Reason
 from models.routing import ask
 from models.rules.common import Decided, text
 from models.state import House
+from models.upkeep import TimeNoted
 from models.world import World
 
 PERMISSION = "key"
@@ -29,7 +28,7 @@ QUIET = frozenset({"anchor.placed", "time.compared"})
 class NoteKey(Command):
     """A key for checkpoints is in use from now on.
 
-    `rotated`: the key before signed for it. `replaced`: it is lost, or the file is another one, and nobody did.
+    `rotated`: the key before signed for it. `replaced`: nobody did, it is lost or the file is another one.
     """
 
     how: Literal["made", "rotated", "replaced"]
@@ -64,7 +63,7 @@ class NoteClock(Command):
 def note_key(state: House, command: NoteKey, world: World) -> Decided:
     """A key is made, rotated by a person entitled to it, or replaced, of which somebody hears at once."""
     require(command, PERMISSION, state, world)
-    known = state.integrity.key
+    known = state.upkeep.key
     if command.key == known:
         raise Refused(Reason.ALREADY, {"what": f"key {known}"})
     data: dict[str, Any] = {"key": command.key, "public": command.public, "at": iso(command.stated_at)}
@@ -113,13 +112,3 @@ def worth_noting(last: TimeNoted | None, command: NoteClock, now: datetime, limi
 def too_far(offset: timedelta | None, limit: timedelta) -> bool:
     """Whether a known offset is beyond the limit."""
     return offset is not None and abs(offset) > limit
-
-
-class TimeNoted(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of the clock since `at`."""
-
-    at: datetime
-    source: str
-    synchronised: bool
-    offset: timedelta | None = None
-    error: timedelta | None = None

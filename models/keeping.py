@@ -10,10 +10,9 @@ import re
 
 from pydantic import Field, model_validator
 
-from models.values import Duration, Frozen, Id
+from models.values import Duration, Frozen, Id, SecretRef
 
 _LOOPBACK = re.compile(r"^http://(127\.\d+\.\d+\.\d+|localhost|\[::1\])(:\d+)?(/|$)")
-_SECRET = r"^(env:[A-Z_][A-Z0-9_]*|file:.+)$"
 
 
 class MailAnchor(Frozen):
@@ -28,8 +27,8 @@ class ObjectStore(Frozen):
 
     endpoint: str = Field(pattern=r"^https?://[^\s/]+/?$")
     bucket: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")
-    access: str = Field(pattern=_SECRET)
-    secret: str = Field(pattern=_SECRET)
+    access: SecretRef
+    secret: SecretRef
     region: str = "us-east-1"
     prefix: str = Field(default="hikeshi", pattern=r"^[A-Za-z0-9._/-]{1,200}$")
     retention_days: int = Field(default=3_650, ge=1, le=36_500)
@@ -56,9 +55,8 @@ class TimeStamping(Frozen):
 class IntegritySettings(Frozen):
     """How the record is kept whole: `[integrity]`."""
 
-    key: str | None = Field(
+    key: SecretRef | None = Field(
         default=None,
-        pattern=_SECRET,
         description="Ed25519 private key, PEM; default: a file made in `data`",
     )
     ntp: str | None = Field(

@@ -70,6 +70,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "alert": _CSIRT,
     "out-of-band": ("csirt-lead", "commander", "ciso", "cio"),
     "comcheck": _CSIRT,
+    "key": ("ciso", "cio"),
     "message": (*_CSIRT, "pr", "legal", "privacy-lead", "branch-lead", "vendor-desk"),
     "message-approve": EVERYBODY,
     "message-sent": (*_CSIRT, "pr", "legal", "privacy-lead", "branch-lead", "vendor-desk"),

@@ -20,6 +20,7 @@ from models.policy import ClockKind
 from models.reopening import Reopening
 from models.rooms import Room
 from models.shifts import ShiftState, Tenure
+from models.upkeep import Upkeep
 
 StepStatus = Literal[
     "waiting", "held", "ready", "started", "done", "failed", "unknown", "skipped", "not-applicable"
@@ -432,6 +433,7 @@ class House(StreamState, kw_only=True):
     evidence_round_at: datetime | None = None
     proposal: Proposal | None = None
     replies: list[str] = []
+    upkeep: Upkeep = Upkeep()
 
 
 class Improvement(msgspec.Struct, kw_only=True):

@@ -66,3 +66,7 @@ class Text(Frozen):
     def lang(self, lang: str) -> str:
         """The text in `ja` or `en`."""
         return self.en if lang == "en" else self.ja
+
+
+SecretRef = Annotated[str, Field(pattern=r"^(env:[A-Z_][A-Z0-9_]*|file:.+)$")]
+"""The name of a secret, which is in the environment or in a file and never written down."""

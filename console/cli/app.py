@@ -20,6 +20,7 @@ from console.cli import (
     evidence,
     harm,
     house,
+    integrity,
     library,
     looking,
     matter,
@@ -58,6 +59,7 @@ MODULES = (
     readiness,
     rota,
     shifts,
+    integrity,
     house,
     continuity,
 )

@@ -1,4 +1,4 @@
-"""The installation: check, init, verify, export, health, up."""
+"""The installation: check, init, export, health, up."""
 
 from __future__ import annotations
 
@@ -22,7 +22,6 @@ def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
     reads(app, "check")(check)
     reads(app, "init")(init)
-    reads(app, "verify")(verify)
     reads(app, "export")(export)
     reads(app, "health")(health)
     reads(app, "page-now")(page_now)
@@ -89,25 +88,6 @@ def init(session: Session, directory: Annotated[str, typer.Argument(metavar="DIR
         output.json({"directory": str(folder), "files": [str(one) for one in written]})
     else:
         session.say(session.texts("words.init_done", directory=folder, n=len(written)), "good")
-
-
-def verify(session: Session) -> None:
-    """Recompute the chain of every record from the stored bytes."""
-    from console.cli import output  # noqa: PLC0415
-    from console.verify import verify as verify_all  # noqa: PLC0415
-
-    with session.house.record.read() as tx:
-        found = verify_all(lambda sql: iter(tx.connection.exec_driver_sql(sql)))
-    if session.given.json:
-        output.json(found.as_json())
-    elif found.ok:
-        session.say(session.texts("words.verify_ok", **found.counts()), "good")
-    else:
-        for one in found.problems:
-            session.say(one, "bad")
-        session.say(session.texts("words.verify_bad"), "bad")
-    if not found.ok:
-        raise typer.Exit(REFUSED)
 
 
 def export(

@@ -17,6 +17,7 @@ from models.fold import (
     communication,
     evidence,
     incident,
+    integrity,
     matter,
     others,
     pages,
@@ -44,7 +45,7 @@ _FOLDS: dict[type[StreamState], dict[str, Callable[[Any, Fact], None]]] = {
     | shifts.FOLDS
     | reopening.FOLDS,
     Intake: _PAGES | others.INTAKE,
-    House: _PAGES | others.HOUSE | trust.FOLDS,
+    House: _PAGES | others.HOUSE | trust.FOLDS | integrity.FOLDS,
     Programme: _PAGES | others.PROGRAMME | readers.FOLDS | comcheck.FOLDS,
 }
 

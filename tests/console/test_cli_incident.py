@@ -307,12 +307,12 @@ def test_a_record_cut_short_and_a_text_disposed_of(cli: Cli) -> None:
     with record.begin() as tx:
         tx.connection.exec_driver_sql("update text set body = null where seq = 1")
     with record.read() as tx:
-        found = verify(lambda sql: iter(tx.connection.exec_driver_sql(sql)))
+        found = verify(lambda sql, given=(): iter(tx.connection.exec_driver_sql(sql, given)))
     assert (found.ok, found.disposed) == (True, 1)
     cli.house = open_house(cli.directory, cli.clock)
     assert "(disposed of)" in cli.run("show", INC).out
     with record.begin() as tx:
         tx.connection.exec_driver_sql("delete from fact where seq = (select max(seq) from fact)")
     with record.read() as tx:
-        found = verify(lambda sql: iter(tx.connection.exec_driver_sql(sql)))
+        found = verify(lambda sql, given=(): iter(tx.connection.exec_driver_sql(sql, given)))
     assert any("ends before its head" in one for one in found.problems)
