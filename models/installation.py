@@ -10,9 +10,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from models.relaying import RelaySink
-from models.values import Duration, Frozen, Id, Lang
 from models.keeping import IntegritySettings
+from models.relaying import RelaySink
 from models.values import Duration, Frozen, Id, Lang, SecretRef
 
 _LOOPBACK = re.compile(r"^http://(127\.\d+\.\d+\.\d+|localhost|\[::1\])(:\d+)?(/|$)")
@@ -283,6 +282,9 @@ class Settings(Frozen):
     mailbox: MailboxSettings | None = None
     teams: TeamsSettings | None = None
     gateway: GatewaySettings | None = None
+    integrity: IntegritySettings = Field(
+        default_factory=IntegritySettings, description="keys, anchors and the clock of the record"
+    )
     relay: tuple[RelaySink, ...] = Field(
         default=(), max_length=10, description="the second path: where each fact goes besides this host"
     )
@@ -294,9 +296,6 @@ class Settings(Frozen):
         if len(set(names)) < len(names):
             raise ValueError("two sinks have the same name; how far each has come is kept by name")
         return value
-    integrity: IntegritySettings = Field(
-        default_factory=IntegritySettings, description="keys, anchors and the clock of the record"
-    )
 
     def channels(self) -> frozenset[str]:
         """The channels that are set up."""

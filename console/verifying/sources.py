@@ -15,6 +15,7 @@ from console.verifying.database import LAST, TABLES, Unreadable, open_sqlite
 from console.verifying.found import Verification
 from console.verifying.kept import Source
 
+START = b'{"t":'
 MAX_LINE = 256 * 1024 * 1024
 
 _INTO = {
@@ -53,7 +54,8 @@ class Loader:
         """Take them all in. The very last one may be torn: a process was killed while it wrote."""
         for number, line in enumerate(lines, 1):
             try:
-                self._take(json.loads(line))
+                # A syslog server writes words of its own before a line.
+                self._take(json.loads(line[max(0, line.find(START)) :]))
             except (ValueError, KeyError, TypeError, AttributeError, OverflowError, sqlite3.Error):
                 if line.endswith(b"\n"):
                     self.found.problem(f"{name} line {number}: is no line of a record")

@@ -88,7 +88,7 @@ def verify_path(path: Path, kept: Kept | None = None) -> Verification:
 
 def _verify(source: Source, found: Verification, kept: Kept) -> None:
     kept.material = [*source.keys, *kept.material]
-    check_chains(source.query, source.path, found)
+    check_chains(source.query, source.path, found, whole=source.whole)
     check_documents(source.query, found)
     check_checkpoints(source.query, found, kept, source)
 

@@ -118,6 +118,7 @@ ELSEWHERE = {
     "out-of-band": "test_outofband",
     "scope-accept": "test_gates",
     "comcheck": "test_comcheck",
+    "key": "test_integrity",
     **dict.fromkeys(
         ("inquiry", "message", "message-approve", "message-sent", "message-withdraw"), "test_communication"
     ),
