@@ -158,6 +158,7 @@ _HOUSE: dict[type[commands.Command], Rule] = {
     OpenLink: open_link,
     TakeReply: take_reply,
     integrity.NoteKey: integrity.note_key,
+    integrity.AcceptKey: integrity.accept_key,
     integrity.NoteAnchor: integrity.note_anchor,
     integrity.NoteClock: integrity.note_clock,
 }

@@ -20,6 +20,8 @@ from models.world import World
 
 PERMISSION = "key"
 CLOCK = "clock"
+CHECKPOINT_KEY = "checkpoint-key"
+"""What is impaired while nobody has looked into a key that nothing signed for."""
 QUIET = frozenset({"anchor.placed", "time.compared"})
 """Facts about keeping the record: by themselves they are no reason for another checkpoint."""
 
@@ -38,6 +40,13 @@ class NoteKey(Command):
     before: str = ""
     signature: str = ""
     reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AcceptKey(Command):
+    """The key that nothing signed for is the right one."""
+
+    reason: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +84,18 @@ def note_key(state: House, command: NoteKey, world: World) -> Decided:
     noted = Draft(kind=f"key.{command.how}", data=data, texts={"reason": text(command.reason, "reason")})
     if command.how == "rotated":
         return [noted]
-    return [noted, *ask(world, state, "impaired", "impaired:checkpoint-key", {"what": "checkpoint-key"})]
+    impaired = {"what": CHECKPOINT_KEY, "detail": f"key {command.key} took the place of {data['before']}"}
+    paged = ask(world, state, "impaired", f"impaired:{CHECKPOINT_KEY}", {"what": CHECKPOINT_KEY})
+    return [noted, Draft(kind="machine.impaired", data=impaired), *paged]
+
+
+def accept_key(state: House, command: AcceptKey, world: World) -> Decided:
+    """Somebody entitled has looked into it: the key of now is the right one."""
+    require(command, PERMISSION, state, world)
+    if CHECKPOINT_KEY not in state.impaired:
+        raise Refused(Reason.ALREADY, {"what": f"key {state.upkeep.key}"})
+    reason = text(command.reason, "reason")
+    return [Draft(kind="key.accepted", data={"key": state.upkeep.key}, texts={"reason": reason})]
 
 
 def note_anchor(state: House, command: NoteAnchor, world: World) -> Decided:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from console.cli.given import reads
+from console.cli.given import reads, writes
 from console.cli.session import REFUSED, Session
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ def register(app: typer.Typer) -> None:
     key = typer.Typer(no_args_is_help=True)
     reads(key, "show")(key_show)
     reads(key, "rotate")(key_rotate)
+    writes(key, "accept")(key_accept)
     app.add_typer(key, name="key")
 
 
@@ -216,3 +217,10 @@ def key_rotate(
     if outcome.refused is not None:
         report.refused(session, "house", outcome.refused, dict(outcome.detail))
     report.recorded(session, outcome)
+
+
+def key_accept(session: Session, reason: Annotated[str, Opt("--reason", metavar="TEXT")]) -> None:
+    """Somebody has looked into a key that nothing signed for: it is the right one."""
+    from models.integrity import AcceptKey  # noqa: PLC0415
+
+    session.write("house", AcceptKey, reason=reason)

@@ -18,6 +18,10 @@ def _key(state: House, fact: Fact) -> None:
     state.upkeep = msgspec.structs.replace(state.upkeep, key=name, keys={**state.upkeep.keys, name: public})
 
 
+def _accepted(state: House, fact: Fact) -> None:
+    state.impaired.pop("checkpoint-key", None)
+
+
 def _anchor(state: House, fact: Fact) -> None:
     placed = {**state.upkeep.anchored, fact.data["kind"]: fact.data["checkpoint"]}
     state.upkeep = msgspec.structs.replace(state.upkeep, anchored=placed)
@@ -43,6 +47,7 @@ FOLDS: dict[str, Callable[[Any, Fact], None]] = {
     "key.made": _key,
     "key.rotated": _key,
     "key.replaced": _key,
+    "key.accepted": _accepted,
     "anchor.placed": _anchor,
     "time.compared": _compared,
 }

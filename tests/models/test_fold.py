@@ -197,7 +197,7 @@ ELSEWHERE = {
     "page.unanswerable": "test_machine_steps: an event without a route is said",
     "page.hurried": "test_machine_steps: a level that no channel reaches climbs at once",
     "page.repeated": "test_page and the machine",
-    **dict.fromkeys(("key.made", "key.rotated", "key.replaced"), "test_integrity"),
+    **dict.fromkeys(("key.made", "key.rotated", "key.replaced", "key.accepted"), "test_integrity"),
     **dict.fromkeys(("anchor.placed", "time.compared"), "test_integrity"),
     "comcheck.started": "test_comcheck",
     **dict.fromkeys(

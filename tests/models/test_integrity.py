@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from models.integrity import NoteAnchor, NoteClock, NoteKey, too_far, worth_noting
+from models.integrity import AcceptKey, NoteAnchor, NoteClock, NoteKey, too_far, worth_noting
 from models.keeping import IntegritySettings
 from models.reason import Reason
 from models.state import House
 from models.upkeep import TimeNoted, Upkeep
 from tests.models.small import AMY, CHO, MACHINE, NIGHT, Scene, by, scene
 
+STAMP = "sha256:ab"
 SECOND = timedelta(seconds=1)
 
 
@@ -61,19 +62,23 @@ def test_a_key_that_nothing_signed_for_pages_somebody() -> None:
     made = scene()
     made.do(key(), "house")
     kinds = made.do(key("replaced", "k2", reason="another file"), "house")
-    assert kinds == ("key.replaced", "page.asked")
+    assert kinds == ("key.replaced", "machine.impaired", "page.asked")
     [fact] = made.facts("key.replaced", "house")
     assert fact.data["before"] == "k1"
     assert "signature" not in fact.data
+    assert made.says(AcceptKey(actor=by(AMY), reason="-"), "house").reason is Reason.ROLE_MISSING
+    assert made.says(AcceptKey(actor=by(CHO), reason=" "), "house").reason is Reason.REASON_MISSING
+    assert made.do(AcceptKey(actor=by(CHO), reason="planned"), "house") == ("key.accepted", "page.stopped")
+    assert made.says(AcceptKey(actor=by(CHO), reason="again"), "house").reason is Reason.ALREADY
 
 
 def test_an_anchor_is_remembered_by_its_kind() -> None:
     made = scene()
-    stamped = NoteAnchor(actor=MACHINE, checkpoint=3, kind="rfc3161", place="tsa", token="sha256:ab")
+    stamped = NoteAnchor(actor=MACHINE, checkpoint=3, kind="rfc3161", place="tsa", token=STAMP)
     assert made.do(stamped, "house") == ("anchor.placed",)
     made.do(NoteAnchor(actor=MACHINE, checkpoint=4, kind="mail", place="cho"), "house")
     assert upkeep(made).anchored == {"rfc3161": 3, "mail": 4}
-    assert [fact.data.get("token") for fact in made.facts("anchor.placed", "house")] == ["sha256:ab", None]
+    assert [fact.data.get("token") for fact in made.facts("anchor.placed", "house")] == [STAMP, None]
 
 
 def test_the_clocks_offset_is_remembered_with_its_sign() -> None:
