@@ -12,6 +12,7 @@ from console.export import escape
 from console.opening import House
 from console.texts import texts
 from console.views.naming import Naming
+from console.views.scope import name as scope_name
 from models.canonical import document_digest
 from models.clocks.owed import find_obligation
 from models.clocks.services import downtime
@@ -19,6 +20,7 @@ from models.errors import NotFound
 from models.frozen import Document
 from models.impact import NOT_KNOWN
 from models.obligation import Obligation
+from models.scope import is_of
 from models.state import Incident
 from playbooks.obligations import Form, forms_of
 from playbooks.reporting import draft_report
@@ -81,7 +83,7 @@ def names(one: Obligation, stage: str, state: Incident, naming: Naming) -> Mappi
         "instant": lambda name: at(state.instants.get(name)),
         "impact": lambda kind: impact_words(kind, state, naming),
         "scope": lambda kind: [
-            escape(naming.text(item.name)) for item in state.scope.values() if item.kind == kind
+            escape(scope_name(item, naming)) for item in state.scope.values() if is_of(item, kind)
         ],
         "review": lambda name: escape(naming.text(state.review.get(name))) or None,
         "submitted": submitted,

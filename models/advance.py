@@ -29,6 +29,7 @@ from models.rules.approving import approvals, awaits
 from models.rules.comcheck import comchecks_complete
 from models.rules.evidence import SUBJECT as EVIDENCE
 from models.rules.evidence import evidence_waits
+from models.rules.scope import stopped_parties
 from models.state import (
     ENDED,
     House,
@@ -56,6 +57,7 @@ def advance(state: StreamState, world: World) -> list[Draft]:
             lambda: list(_steps(state, world)),
             lambda: list(_phases(state, world)),
             lambda: matter_facts(state, world),
+            lambda: stopped_parties(state, world),
             lambda: clock_facts(state, world),
         )
     if isinstance(state, Programme) and not drafts:

@@ -57,11 +57,15 @@ from models.rules import (
     playbooks,
     readers,
     reopening,
+    scope,
     services,
+    sharing,
     shifts,
     steps,
 )
 from models.rules.common import Decided, past, within_reach
+from models.scope import AcceptScope, AddScope, FixScope, RetractScope, SettleParty, UpdateScope
+from models.sharing import PrepareSharing, RecordShared
 from models.shifts import SetShifts
 from models.state import ENDED, OVER, House, Incident, Intake, Programme, StreamState
 from models.world import World
@@ -128,7 +132,15 @@ _INCIDENT: dict[type[commands.Command], Rule] = {
     custody.DisposeEvidence: evidence.dispose,
     custody.RecordRemoval: evidence.removal,
     custody.DisposeTexts: evidence.dispose_texts,
-    commands.ScopeFact: matter.scope_fact,
+    commands.ScopeFact: scope.scope_fact,
+    AddScope: scope.add,
+    UpdateScope: scope.update,
+    FixScope: scope.fix,
+    AcceptScope: scope.accept,
+    RetractScope: scope.retract,
+    SettleParty: scope.settle_party,
+    PrepareSharing: sharing.prepare,
+    RecordShared: sharing.record_shared,
     commands.SetRecoveryPoint: matter.set_recovery_point,
     commands.AddImprovement: matter.add_improvement,
     commands.ClaimStep: machine.claim,

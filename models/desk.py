@@ -24,7 +24,7 @@ from models.commands import Actor, Command, Declare, RecordRefusal
 from models.decide import decide, due, next_due
 from models.directory import Directory
 from models.errors import HikeshiError, NotFound, RecordConflict, Refused
-from models.fact import SYSTEM, Draft, Fact
+from models.fact import SYSTEM, Draft, Fact, place
 from models.fold import RULES_VERSION, empty, fold
 from models.frozen import Document, freeze_policy, thaw_plan, thaw_policy
 from models.messages import messages
@@ -140,6 +140,7 @@ class Desk:
             # The cached states may hold facts that were not stored.
             for name in touched:
                 self._states.pop(name, None)
+                self._texts.pop(name, None)
             self._stored.clear()
             raise
         return outcome
@@ -264,7 +265,8 @@ class Desk:
         """The world as a rule would see it now, for this stream."""
         with self.record.read() as tx:
             self._hear(tx)
-            return self._world(tx, state, self.clock.now())
+            world = self._world(tx, state, self.clock.now())
+        return replace(world, beside=lambda: self.texts(state.stream))
 
     def distrusted(self) -> frozenset[str]:
         """The channels that are out of band now. Cheap; from the thread of the record, like all else here."""
@@ -273,14 +275,17 @@ class Desk:
 
     def texts(self, stream: str) -> dict[str, str | None]:
         """All texts beside a stream's facts. Read only."""
-        after, found = self._texts.pop(stream, (0, {}))
         with self.record.read() as tx:
-            head, _ = tx.head(stream)
-            if not stream.startswith("INC-"):
-                # Records that never end: what is talked about is recent.
-                return tx.texts(stream, max(0, head - RECENT_FACTS))
-            if head > after:
-                found.update(tx.texts(stream, after))
+            return self._beside(tx, stream)
+
+    def _beside(self, tx: Tx, stream: str) -> dict[str, str | None]:
+        after, found = self._texts.pop(stream, (0, {}))
+        head, _ = tx.head(stream)
+        if not stream.startswith("INC-"):
+            # Records that never end: what is talked about is recent.
+            return tx.texts(stream, max(0, head - RECENT_FACTS))
+        if head > after:
+            found.update(tx.texts(stream, after))
         self._texts[stream] = (head, found)
         if len(self._texts) > CACHED_TEXTS:
             del self._texts[next(iter(self._texts))]
@@ -341,7 +346,7 @@ class Desk:
             salt = new_salt()
             digest = text_digest(salt, body)
             case.texts.setdefault(seq, []).append(StoredText(digest=digest, salt=salt, body=body))
-            _put(data, name, digest)
+            place(data, name, digest)
         fact = Fact(
             stream=state.stream,
             seq=seq,
@@ -447,6 +452,7 @@ class Desk:
             distrusted=self.premises.channels & distrusted,
             drill=self.premises.drill,
             next_incident=upcoming,
+            beside=lambda: self._beside(tx, state.stream),
         )
 
     def _policy(self, tx: Tx, digest: str) -> Policy:
@@ -477,18 +483,6 @@ class Desk:
     def _upcoming(self, tx: Tx, now: datetime) -> str:
         year = now.astimezone(ZoneInfo(self.premises.organisation.zone)).year
         return f"INC-{year}-{tx.peek(f'incident-{year}') + 1:04d}"
-
-
-def _put(data: dict[str, object], path: str, value: str) -> None:
-    """Put a digest where the text belongs: `outputs.entry` is the field `entry` of `outputs`."""
-    head, _, rest = path.partition(".")
-    if not rest:
-        data[head] = value
-        return
-    inner = data.get(head)
-    copy = dict(inner) if isinstance(inner, dict) else {}
-    copy[rest] = value
-    data[head] = copy
 
 
 def _dated(row: dict[str, Any], now: datetime) -> dict[str, Any]:

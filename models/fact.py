@@ -68,3 +68,17 @@ _decoder = msgspec.json.Decoder(Fact)
 def read_fact(body: bytes) -> Fact:
     """The fact in `body`, as written by `Fact.body`. Raises msgspec.DecodeError if it is none."""
     return _decoder.decode(body)
+
+
+def place(data: dict[str, Any], path: str, value: str) -> None:
+    """Put a digest where the text belongs: `outputs.entry` is the field `entry` of `outputs`.
+
+    The mappings on the way are copied: those of a draft are not the writer's to change.
+    """
+    head, _, rest = path.partition(".")
+    if not rest:
+        data[head] = value
+        return
+    inner = data.get(head)
+    data[head] = dict(inner) if isinstance(inner, dict) else {}
+    place(data[head], rest, value)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from models.plan import PlannedStep
 from models.policy import PHASES
+from models.scope import open_causes
 from models.state import Incident
 from models.world import World
 
@@ -85,9 +86,7 @@ def _no_priority(state: Incident, planned: PlannedStep, world: World) -> Iterato
 def _scope_open(state: Incident, planned: PlannedStep, world: World) -> Iterator[str]:
     if not planned.step.resumes:
         return
-    for item in state.scope.values():
-        if item.fix is None and item.accepted is None:
-            yield f"no-fix:{item.id}"
+    yield from open_causes(state.scope.values())
 
 
 def _backup_unchecked(state: Incident, planned: PlannedStep, world: World) -> Iterator[str]:

@@ -19,6 +19,8 @@ from models.evidence import Evidence, Hold
 from models.policy import ClockKind
 from models.reopening import Reopening
 from models.rooms import Room
+from models.scope import PartyNotice, ScopeItem
+from models.sharing import Sharing
 from models.shifts import ShiftState, Tenure
 from models.upkeep import Upkeep
 
@@ -196,17 +198,6 @@ class ServiceState(msgspec.Struct, kw_only=True):
     confirmed_at: dict[str, datetime] = {}
     recorders: dict[str, str] = {}
     resumed_at: datetime | None = None
-
-
-class ScopeItem(msgspec.Struct, kw_only=True):
-    """An affected thing, and what was done about it."""
-
-    id: str
-    kind: str
-    name: str
-    at: datetime
-    fix: str | None = None
-    accepted: str | None = None
 
 
 class RecoveryPoint(msgspec.Struct, kw_only=True):
@@ -387,6 +378,8 @@ class Incident(StreamState, kw_only=True):
     shifts_numbered: int = 0
     tenures: dict[str, Tenure] = {}
     reopenings: dict[str, Reopening] = {}
+    party_notices: dict[str, PartyNotice] = {}
+    sharings: dict[str, Sharing] = {}
 
 
 class Alert(msgspec.Struct, kw_only=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
@@ -26,6 +26,7 @@ class World:
     """`now` is aware, UTC. `plans` are the incident's own, frozen; `library` is what could be added today.
 
     `channels` are those set up and trusted, `distrusted` those set up and out of band.
+    `beside` reads the texts beside this stream's facts, as they are in this transaction, by digest.
 
     One world serves one transaction on one stream.
     """
@@ -42,6 +43,7 @@ class World:
     distrusted: frozenset[str] = frozenset()
     drill: bool = False
     next_incident: str = ""
+    beside: Callable[[], Mapping[str, str | None]] = field(default=dict, compare=False, repr=False)
     _laid_out: dict[int, dict[str, PlannedStep]] = field(default_factory=dict, compare=False, repr=False)
 
     def calendar(self, name: str) -> Calendar:

@@ -27,7 +27,7 @@ from models.playbook import _NEEDS, _ONLY, FACTORS, Kind, OnCrash, Playbook
 from models.policy import PHASES, Event
 from models.reason import Reason
 from models.rules.incident import INSTANTS, RELATIONS
-from models.rules.matter import SCOPE_KINDS
+from models.scope import KINDS as SCOPE_KINDS
 from models.state import House, Incident, Intake, Programme
 from models.values import ID_PATTERN
 from notifiers.console import ConsoleNotifier

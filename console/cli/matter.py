@@ -1,4 +1,4 @@
-"""What is known of the matter: note, severity, instant, role, confirm, scope …"""
+"""What is known of the matter: note, severity, instant, role, confirm …"""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from console.cli.arguments import At, Incident, Name, Number, Person, Source, Text, Time
-from console.cli.given import reads, writes
+from console.cli.arguments import At, Incident, Name, Person, Source, Text, Time
+from console.cli.given import writes
 from console.cli.session import Session
 
 Opt = typer.Option
@@ -20,16 +20,6 @@ def register(app: typer.Typer) -> None:
     writes(app, "instant")(instant)
     writes(app, "role")(role)
     writes(app, "confirm")(confirm)
-    _group(app, "scope", {"add": scope_add, "fix": scope_fix, "accept": scope_accept}, {"list": scope_list})
-
-
-def _group(app: typer.Typer, name: str, acts: dict[str, object], looks: dict[str, object]) -> None:
-    group = typer.Typer(no_args_is_help=True)
-    for word, function in acts.items():
-        writes(group, word)(function)  # type: ignore[arg-type]
-    for word, function in looks.items():
-        reads(group, word)(function)  # type: ignore[arg-type]
-    app.add_typer(group, name=name)
 
 
 def note(
@@ -107,42 +97,3 @@ def confirm(
     from models.commands import Confirm  # noqa: PLC0415
 
     session.write(session.stream(incident), Confirm, fact=fact)
-
-
-# -- scope --------------------------------------------------------------------------------------------------
-
-
-def scope_add(
-    session: Session,
-    incident: Incident,
-    kind: Annotated[str, typer.Argument(metavar="KIND")],
-    name: Name,
-) -> None:
-    """An affected entry route, account, host, indicator, data or service."""
-    from models.commands import ScopeFact  # noqa: PLC0415
-
-    session.write(session.stream(incident), ScopeFact, what="add", kind=kind, name=name)
-
-
-def scope_fix(session: Session, incident: Incident, number: Number, text: Text) -> None:
-    """What was done about it."""
-    from models.commands import ScopeFact  # noqa: PLC0415
-
-    session.write(session.stream(incident), ScopeFact, what="fix", id=number.upper(), text=text)
-
-
-def scope_accept(
-    session: Session,
-    incident: Incident,
-    number: Number,
-    reason: Annotated[str, Opt("--reason", metavar="TEXT")],
-) -> None:
-    """Its risk is accepted, and why."""
-    from models.commands import ScopeFact  # noqa: PLC0415
-
-    session.write(session.stream(incident), ScopeFact, what="accept", id=number.upper(), text=reason)
-
-
-def scope_list(session: Session, incident: Incident) -> None:
-    """Everything affected, and what was done about it."""
-    session.part(incident, "scope")

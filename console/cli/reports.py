@@ -37,6 +37,7 @@ def register(app: typer.Typer) -> None:
     vendor = typer.Typer(no_args_is_help=True)
     writes(vendor, "asked")(vendor_asked)
     writes(vendor, "answered")(vendor_answered)
+    writes(vendor, "not-due")(vendor_not_due)
     reads(vendor, "list")(vendor_list)
     app.add_typer(vendor, name="vendor")
     reads(app, "instants")(instants)
@@ -218,6 +219,13 @@ def _vendor(
         answered=answered,
         instant=session.instant(at, "--at"),
     )
+
+
+def vendor_not_due(session: Session, incident: Incident, party: Party, reason: Reason) -> None:
+    """No notice is due to a third party whose asset is affected, and why."""
+    from models.scope import SettleParty  # noqa: PLC0415
+
+    session.write(session.stream(incident), SettleParty, party=party, reason=reason)
 
 
 def vendor_list(session: Session, incident: Incident) -> None:

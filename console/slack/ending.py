@@ -7,6 +7,7 @@ from typing import Any
 
 from console.slack.blocks import Block, Choice, choose, said, tell, words, write
 from console.slack.forms import Case, Form, Given, NotUnderstood, for_, instant, people, scribe_field, text
+from console.views import scope
 from models.commands import (
     AddEvidence,
     AddImprovement,
@@ -19,12 +20,12 @@ from models.commands import (
     SetInstant,
 )
 from models.rules.incident import INSTANTS
+from models.scope import KINDS as SCOPE_KINDS
 
 DUE_DAYS = 30
 SERVICE_FACTS = (
     "impacted", "level", "restored", "works", "fails", "confirmed-by-csirt", "confirmed-by-owner",
 )  # fmt: skip
-SCOPE_KINDS = ("entry-route", "account", "host", "indicator", "data", "service")
 
 
 def _head(case: Case) -> Block:
@@ -140,8 +141,8 @@ def _read_service(case: Case, values: Given) -> Command:
 
 def _scope(case: Case) -> list[Block]:
     t = case.t
-    known = case.incident.scope.values() if case.incident else ()
-    items = [Choice(value=one.id, text=f"{one.id} {case.naming.text(one.name)}") for one in known]
+    known = scope.chosen(case.incident, open_only=True) if case.incident else ()
+    items = [Choice(value=one.id, text=f"{one.id} {scope.name(one, case.naming)}") for one in known]
     kinds = [Choice(value=one, text=t(f"slack.scope.{one}")) for one in SCOPE_KINDS]
     acts = [Choice(value=one, text=t(f"slack.scope.do.{one}")) for one in ("add", "fix", "accept")]
     blocks = [_head(case), choose("what", t("slack.field.scope-act"), acts, given="add", radio=True)]

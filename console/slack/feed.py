@@ -27,6 +27,8 @@ IN_MAIN = frozenset(
         "role.assigned", "note.added", "decision.made", "decision.withdrawn", "gate.overridden",
         "service.impacted", "service.stopped", "service.restored", "service.checked", "service.confirmed",
         "service.resumed", "service.level", "service.forecast", "evidence.added", "scope.added",
+        "scope.imported", "scope.retracted", "scope.fixed_many", "scope.accepted_many", "party.owed",
+        "sharing.prepared", "sharing.shared",
         "scope.fixed", "scope.accepted", "clock.warned", "clock.breached", "clock.missed",
         "impact.recorded", "obligation.proposed", "obligation.judged", "report.submitted",
         "situation.reported", "improvement.added", "page.unanswerable", "machine.impaired",

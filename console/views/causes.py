@@ -18,8 +18,8 @@ _SERVICE = frozenset(
     }
 )
 KINDS = (
-    *sorted(_SERVICE), "not-preserved", "nobody-holds", "not-decided", "not-chosen", "no-fix", "no-service",
-    "no-instant", "not-resolved", "watch-period", "no-review", "phase-open", "no-improvement",
+    *sorted(_SERVICE), "not-preserved", "nobody-holds", "not-decided", "not-chosen", "no-fix", "no-fix-many",
+    "no-service", "no-instant", "not-resolved", "watch-period", "no-review", "phase-open", "no-improvement",
     "proposal-open", "unconfirmed", "scope-grew",
 )  # fmt: skip
 """Every cause that a rule names before the colon."""
@@ -31,7 +31,14 @@ def cause(naming: Naming, text: str) -> str:
     key = f"words.cause.{kind}"
     if not naming.texts.has(key):
         return harmless(text, 200)
-    return naming.texts(key, what=_named(naming, kind, what), id=what, incident=naming.state.stream)
+    return naming.texts(
+        key, what=_named(naming, kind, what), id=_id(kind, what), incident=naming.state.stream
+    )
+
+
+def _id(kind: str, what: str) -> str:
+    """What is typed for it."""
+    return what.partition("/")[0] if kind == "no-fix-many" else what
 
 
 def _named(naming: Naming, kind: str, what: str) -> str:
@@ -43,6 +50,13 @@ def _named(naming: Naming, kind: str, what: str) -> str:
         return naming.step(what)
     if kind == "phase-open":
         return naming.phase(what)
+    return _in_words(naming, kind, what)
+
+
+def _in_words(naming: Naming, kind: str, what: str) -> str:
+    if kind == "no-fix-many":
+        scope, _, number = what.partition("/")
+        return naming.texts("scope.cause", kind=naming.texts.word("words.scope", scope), n=number)
     if kind == "no-instant":
         return naming.texts.word("words.instant", what)
     return harmless(what, 120)

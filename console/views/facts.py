@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from console.views import scopefacts
 from console.views.causes import cause, gate
 from console.views.naming import Naming
 from console.views.sheet import Style, harmless
@@ -63,6 +64,8 @@ _VARIANTS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "evidence.held": lambda data: "" if data.get("ids") else ".all",
     "evidence.released": lambda data: "" if data.get("ids") else ".all",
     "evidence.verified": lambda data: ".broken" if data.get("different") or data.get("missing") else "",
+    "scope.seen": lambda data: ".reopens" if data.get("reopens") else "",
+    "sharing.shared": lambda data: ".unapproved" if data.get("unapproved") else "",
 }
 """Kinds that say one of several things, by what they hold."""
 
@@ -97,6 +100,8 @@ def variants() -> tuple[str, ...]:
         "situation.reported.sent",
         "situation.reported.partly",
         "page.exhausted.away",
+        "scope.seen.reopens",
+        "sharing.shared.unapproved",
         "role.handed_over.first",
         "role.handed_over.deputy",
         "role.handed_over.standing",
@@ -123,8 +128,11 @@ def sentence(fact: Fact, naming: Naming) -> str:
     """What the fact says."""
     suffix = _VARIANTS[fact.kind](fact.data) if fact.kind in _VARIANTS else ""
     key = f"facts.{fact.kind}{suffix}"
-    values = {name: _value(naming, name, value) for name, value in fact.data.items()}
+    short = {name: value for name, value in fact.data.items() if name not in scopefacts.LONG}
+    values = {name: _value(naming, name, value) for name, value in short.items()}
     values |= _special(naming, fact.data)
+    if fact.kind.startswith(("scope.", "party.", "sharing.")):
+        values |= scopefacts.values(naming, fact.kind, fact.data, values)
     if not naming.texts.has(key):
         return fact.kind
     said = naming.texts(key, **values).strip()
@@ -143,7 +151,7 @@ def _special(naming: Naming, data: Mapping[str, Any]) -> dict[str, str]:
         found["loss"] = naming.times.span(timedelta(seconds=int(data["loss"])))
     if "party" in data:
         found["what"] = naming.texts.word("clocks.vendor", data.get("what", ""))
-    if "kind" in data and "confidence" in data:
+    if "kind" in data and "confidence" in data and "value" in data:
         found["kind"] = naming.texts.word("clocks.impact", data["kind"])
         found["confidence"] = naming.texts.word("clocks.confidence", data["confidence"])
     return found
@@ -249,6 +257,7 @@ _BAD = frozenset(
         "trust.withdrawn",
         "outgoing.voided", "outgoing.rejected", "evidence.verified.broken", "evidence.transferred.different",
         "shift.missed",
+        "scope.seen.reopens", "sharing.shared.unapproved",
     }
 )  # fmt: skip
 _STRONG = frozenset(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-from console.views import answers, communication, harm, pages, reports
+from console.views import answers, communication, harm, pages, reports, scope
 from console.views.causes import cause, gate, reopenings
 from console.views.clocks import OVER, clocks, section
 from console.views.naming import Naming, to_decide
@@ -52,7 +52,7 @@ def sections(state: Incident, naming: Naming) -> list[Section | Line]:
         "messages": list(communication.messages(state, naming)),
         "inquiries": [Line(text=communication.inquiry_line(state, naming))] if state.inquiries else [],
         "evidence": list(_evidence(state, naming)),
-        "scope": list(_scope(state, naming)),
+        "scope": list(scope.summary(state, naming)),
         "unconfirmed": list(_unconfirmed(state, naming)),
         "review": list(_review(state, naming)),
     }
@@ -223,20 +223,6 @@ def _evidence(state: Incident, naming: Naming, *, whole: bool = False) -> Iterat
         )
 
 
-def _scope(state: Incident, naming: Naming) -> Iterator[Line]:
-    texts = naming.texts
-    for item in state.scope.values():
-        kind = texts.word("words.scope", item.kind)
-        if item.fix:
-            rest = texts("words.scope_fixed", text=naming.text(item.fix, 200))
-        elif item.accepted:
-            rest = texts("words.scope_accepted", text=naming.text(item.accepted, 200))
-        else:
-            rest = texts("words.scope_open")
-        style = "plain" if item.fix or item.accepted else "warn"
-        yield Line(text=f"{item.id}  {kind}  {naming.text(item.name, 200)}: {rest}", style=style)  # type: ignore[arg-type]
-
-
 def _unconfirmed(state: Incident, naming: Naming) -> Iterator[Line]:
     for one in (*state.confirmations.values(), *state.unasked):
         yield Line(
@@ -285,7 +271,7 @@ def _backups(state: Incident, naming: Naming) -> list[Line]:
 
 
 _PARTS: Mapping[str, Callable[[Incident, Naming], list[Line]]] = {
-    "scope": lambda state, naming: list(_scope(state, naming)),
+    "scope": lambda state, naming: list(scope.summary(state, naming)),
     "evidence": lambda state, naming: list(_evidence(state, naming, whole=True)),
     "services": harm.in_order,
     "impact": lambda state, naming: list(harm.impact(state, naming)),
@@ -303,8 +289,6 @@ _PARTS: Mapping[str, Callable[[Incident, Naming], list[Line]]] = {
 
 def part_json(name: str, state: Incident, naming: Naming) -> object:
     """The same for programs."""
-    if name == "scope":
-        return as_json(state, naming)["scope"]
     if name == "reports":
         return [reports.as_json(one, state, naming) for one in obligations(state, naming.world)]
     found: Mapping[str, object] = {
@@ -363,15 +347,7 @@ def as_json(state: Incident, naming: Naming) -> dict[str, object]:
         "clocks": [one for one in clocks(naming) if one.kind not in {"page", "step"}],
         "impact": state.impacts,
         "evidence": list(state.evidence.values()),
-        "scope": [
-            {
-                "id": one.id,
-                "kind": one.kind,
-                "name": naming.text(one.name),
-                "open": not (one.fix or one.accepted),
-            }
-            for one in state.scope.values()
-        ],
+        "scope": scope.as_json(state.scope.values(), naming),
         "messages": [communication.message_json(one, naming) for one in state.outgoing.values()],
         "inquiries": communication.by_asker(state),
         "unconfirmed": [{"fact": one.seq, "person": one.person} for one in state.confirmations.values()],

@@ -23,6 +23,8 @@ from models.fold import (
     pages,
     readers,
     reopening,
+    scope,
+    sharing,
     shifts,
     steps,
     trust,
@@ -43,7 +45,9 @@ _FOLDS: dict[type[StreamState], dict[str, Callable[[Any, Fact], None]]] = {
     | rooms.FOLDS
     | communication.FOLDS
     | shifts.FOLDS
-    | reopening.FOLDS,
+    | reopening.FOLDS
+    | scope.FOLDS
+    | sharing.FOLDS,
     Intake: _PAGES | others.INTAKE,
     House: _PAGES | others.HOUSE | trust.FOLDS | integrity.FOLDS,
     Programme: _PAGES | others.PROGRAMME | readers.FOLDS | comcheck.FOLDS,

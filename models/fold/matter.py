@@ -16,7 +16,6 @@ from models.state import (
     Impact,
     Incident,
     RecoveryPoint,
-    ScopeItem,
     ServiceState,
     Targets,
 )
@@ -157,19 +156,6 @@ def _impact(state: Incident, fact: Fact) -> None:
     )
 
 
-def _scope_added(state: Incident, fact: Fact) -> None:
-    data = fact.data
-    state.scope[data["id"]] = ScopeItem(id=data["id"], kind=data["kind"], name=data["name"], at=fact.at)
-
-
-def _scope_fixed(state: Incident, fact: Fact) -> None:
-    state.scope[fact.data["id"]].fix = fact.data["fix"]
-
-
-def _scope_accepted(state: Incident, fact: Fact) -> None:
-    state.scope[fact.data["id"]].accepted = fact.data["reason"]
-
-
 def _recovery_point(state: Incident, fact: Fact) -> None:
     data = fact.data
     state.recovery_points[data["id"]] = RecoveryPoint(
@@ -199,9 +185,6 @@ FOLDS: dict[str, Callable[[Any, Fact], None]] = {
     "service.forecast": _forecast,
     "service.loss": _loss,
     "impact.recorded": _impact,
-    "scope.added": _scope_added,
-    "scope.fixed": _scope_fixed,
-    "scope.accepted": _scope_accepted,
     "recovery_point.set": _recovery_point,
     "improvement.added": _improvement,
     "review.drafted": no_change,

@@ -8,7 +8,6 @@ from models.clock import iso
 from models.commands import (
     AddImprovement,
     OpenImprovement,
-    ScopeFact,
     SetRecoveryPoint,
 )
 from models.errors import Refused
@@ -24,29 +23,8 @@ from models.rules.common import (
     past,
     text,
 )
-from models.rules.reopening import propose_reopening
 from models.state import Incident
 from models.world import World
-
-SCOPE_KINDS = ("entry-route", "account", "host", "indicator", "data", "service")
-
-
-def scope_fact(state: Incident, command: ScopeFact, world: World) -> Decided:
-    """An affected thing, and what was done about it (FSA-2.5.2.5-B1)."""
-    require(command, "scope-accept" if command.what == "accept" else "scope", state, world)
-    must_not_have_ended(state)
-    if command.what == "add":
-        if command.kind not in SCOPE_KINDS:
-            raise Refused(Reason.NO_SUCH_ITEM, {"item": command.kind, "known": list(SCOPE_KINDS)})
-        data = {"id": f"SC-{len(state.scope) + 1:03d}", "kind": command.kind}
-        added = Draft(kind="scope.added", data=data, texts={"name": text(command.name, "name", MAX_TITLE)})
-        return [added, *propose_reopening(state, "containment", f"scope-grew:{data['id']}", world)]
-    if command.id not in state.scope:
-        raise Refused(Reason.NO_SUCH_ITEM, {"item": command.id, "known": sorted(state.scope)})
-    if command.what == "fix":
-        return [Draft(kind="scope.fixed", data={"id": command.id}, texts={"fix": text(command.text, "fix")})]
-    reason = {"reason": text(command.text, "reason")}
-    return [Draft(kind="scope.accepted", data={"id": command.id}, texts=reason)]
 
 
 def set_recovery_point(state: Incident, command: SetRecoveryPoint, world: World) -> Decided:

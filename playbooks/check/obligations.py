@@ -15,7 +15,7 @@ from models.impact import KINDS, NUMBERS, SETS, TEXTS, WORDS
 from models.obligation import FUNCTIONS, SUBMITTED, Deadline, Obligation, Profile, Stage, Term, overlapping
 from models.playbook import SUBMITTED as SENT
 from models.rules.incident import INSTANTS
-from models.rules.matter import SCOPE_KINDS
+from models.scope import KINDS as SCOPE_KINDS
 from playbooks.check.conditions import RULE_TAKES, Asked, asked, not_asked, otherwise
 from playbooks.check.view import View, twice, unknown
 from playbooks.defect import Defect, Defects, one_of, quoted

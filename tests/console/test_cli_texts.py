@@ -16,7 +16,7 @@ from models.gate import GATES
 from models.policy import PHASES, Event
 from models.reason import Reason
 from models.rules.incident import INSTANTS
-from models.rules.matter import SCOPE_KINDS
+from models.scope import KINDS as SCOPE_KINDS
 from models.state import House, Incident, IncidentStatus, Intake, Programme, StepStatus
 
 BOTH = pytest.mark.parametrize("say", [texts(lang) for lang in LANGUAGES], ids=LANGUAGES)

@@ -12,6 +12,8 @@ from models.clock import iso
 from models.fact import Fact
 from models.fold import empty, fold, kinds_of
 from models.reason import Reason
+from models.scope import AcceptScope, AddScope, FixScope, NewItem, RetractScope, SettleParty, UpdateScope
+from models.sharing import PrepareSharing, RecordShared
 from models.state import House, Incident, Intake, Programme, StreamState
 from tests.models.clockhouse import course
 from tests.models.small import (
@@ -27,6 +29,7 @@ from tests.models.small import (
     action,
     by,
     decision,
+    organisation,
     playbook,
     scene,
     step,
@@ -37,6 +40,7 @@ BY_HAND = {
 }
 """Kinds that older or coming versions write: folded, but no command of today brings them."""
 UNTIL = {"until": 'output("loop", "left") == 0', "at_most": 3}
+MAKER = {"id": "maker", "name": "maker", "kind": "vendor", "provides": "-", "hours": "-"}
 NUMBER = [{"id": "left", "title": "-", "type": "number"}]
 
 
@@ -60,6 +64,7 @@ def busy() -> Scene:
             step("stop", stops=["cards"], decided_by="choose"),
         ),
         playbook("second", step("dig")),
+        organisation=organisation(fields={"third_parties": [MAKER]}),
     )
     people(made)
     machines(made)
@@ -96,9 +101,10 @@ def people(made: Scene) -> None:
         made.do(c.UsePlaybook(actor=by(BEN), how=how, playbook="second", reason="-"))
     made.do(c.SetRecoveryPoint(actor=by(AMY), id="b", service="payments", instant=NIGHT))
     for number, what in enumerate(("fix", "accept"), start=1):
-        made.do(c.ScopeFact(actor=by(CHO if what == "accept" else AMY), what="add", kind="host", name="-"))
+        made.do(c.ScopeFact(actor=by(CHO if what == "accept" else AMY), what="add", kind="host", name=what))
         who = CHO if what == "accept" else AMY
         made.do(c.ScopeFact(actor=by(who), what=what, id=f"SC-{number:03d}", text="-"))  # type: ignore[arg-type]
+    scope(made)
     made.do(c.SetInstant(actor=by(AMY), name="cause-addressed", instant=NIGHT, source="-"))
     for what, person in (
         ("impacted", AMY),
@@ -114,6 +120,26 @@ def people(made: Scene) -> None:
             made.do(c.OverrideGate(actor=by(CHO), gate=gate, step="stop", reason="-"))
     made.do(c.Done(actor=by(AMY), step="stop"))
     made.do(c.AddImprovement(actor=by(AMY), title="-", owner=DAN, due=made.clock.now() + timedelta(days=8)))
+
+
+def scope(made: Scene) -> None:
+    """Everything that happens to the scope of an incident."""
+    many = tuple(NewItem(kind="indicator", name=f"192.0.2.{one}") for one in range(6))
+    made.do(AddScope(actor=by(AMY), items=many, origin="csv"))
+    again = NewItem(kind="indicator", name="192.0.2.0", note="-", party="maker")
+    made.do(AddScope(actor=by(AMY), items=(again,), origin="csv"))
+    made.do(UpdateScope(actor=by(AMY), id="SC-003", confidence="likely"))
+    made.do(FixScope(actor=by(AMY), ids=("SC-003", "SC-004"), text="-"))
+    made.do(AcceptScope(actor=by(CHO), ids=("SC-005", "SC-006"), reason="-"))
+    made.do(RetractScope(actor=by(BEN), ids=("SC-007",), reason="-"))
+    made.do(RetractScope(actor=by(BEN), ids=("SC-008", "SC-005"), reason="-"))
+    made.do(SettleParty(actor=by(BEN), party="maker", reason="-"))
+    none = "sha256:" + "0" * 64
+    files = {"a.json": none}
+    made.do(
+        PrepareSharing(actor=by(AMY), part="technical", tlp="AMBER", digest=none, files=files, allowed=("-",))
+    )
+    made.do(RecordShared(actor=by(BEN), sharing="SHR-001", to="maker", via="-"))
 
 
 def machines(made: Scene) -> None:

@@ -25,6 +25,8 @@ from models.impact import ForecastService, RecordImpact
 from models.permission import TABLE, require
 from models.reason import Reason
 from models.reports import DraftReport, JudgeObligation, ReportSituation, SubmitReport, VendorFact
+from models.scope import AddScope, FixScope, NewItem, RetractScope, SettleParty, UpdateScope
+from models.sharing import PrepareSharing, RecordShared
 from models.shifts import SetShifts
 from tests.models.small import (
     AMY,
@@ -89,6 +91,13 @@ COMMANDS: list[tuple[str, type[Command], dict[str, Any], set[str]]] = [
     ("evidence-hold", HoldEvidence, {"how": "hold", "reason": "x"}, LEAD),
     ("evidence-dispose", DisposeTexts, {"digests": ("t:" + "0" * 64,), "reason": "x"}, {CHO, DAN}),
     ("scope", c.ScopeFact, {"what": "add", "kind": "host", "name": "x"}, CSIRT),
+    ("scope", AddScope, {"items": (NewItem(kind="host", name="x"),)}, CSIRT),
+    ("scope", UpdateScope, {"id": "x"}, CSIRT),
+    ("scope", FixScope, {"text": "x"}, CSIRT),
+    ("scope-retract", RetractScope, {"ids": ("x",), "reason": "x"}, LEAD),
+    ("share", PrepareSharing, {"part": "technical", "tlp": "AMBER", "digest": "x", "files": {}}, CSIRT),
+    ("share-sent", RecordShared, {"sharing": "x", "to": "x", "via": "x"}, LEAD),
+    ("party-notice", SettleParty, {"party": "x", "reason": "x"}, LEAD),
     (
         "recovery-point",
         c.SetRecoveryPoint,
