@@ -42,6 +42,7 @@ class Reason(StrEnum):
     NO_SUCH_STEP = "no such step"
     NO_SUCH_PAGE = "no such page"
     NO_SUCH_PLAYBOOK = "no such playbook"
+    NO_SUCH_SCENARIO = "no such scenario"
     NO_SUCH_SERVICE = "no such service"
     NO_SUCH_ROLE = "no such role"
     NO_SUCH_ROUTE = "no such route"

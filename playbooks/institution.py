@@ -24,6 +24,7 @@ from playbooks.library import Entry, Library, read_library
 from playbooks.obligations import ObligationsFile, merged
 from playbooks.outgoing import MessagesFile
 from playbooks.reading import fit
+from playbooks.scenarios import ScenarioEntry, Scenarios, read_scenarios
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -88,6 +89,11 @@ class Institution:
         return {name: entry.origin for name, entry in self.playbooks.entries.items()}
 
     @cached_property
+    def scenarios(self) -> Scenarios:
+        """The drill scenarios, shipped and own."""
+        return Scenarios(self.directory)
+
+    @cached_property
     def catalogue(self) -> Mapping[str, GuidelineItem]:
         """The guideline's items, the institution's own among them; without what cannot be read."""
         return read_catalogue(self.directory)[0]
@@ -110,6 +116,7 @@ class Contents:
     entries: Mapping[str, Entry]
     catalogue: Mapping[str, GuidelineItem]
     defects: tuple[Defect, ...]
+    scenarios: Mapping[str, ScenarioEntry] = field(default_factory=dict)
 
 
 def load(directory: Path) -> Institution:
@@ -156,11 +163,13 @@ def read_contents(directory: Path) -> Contents:
     core = _read_core(directory)
     entries, defects = read_library(directory)
     catalogue, _, more = read_catalogue(directory)
+    scenarios, wrong = read_scenarios(directory)
     return replace(
         core,
         entries=entries,
+        scenarios=scenarios,
         catalogue=catalogue,
-        defects=tuple(sorted([*core.defects, *defects, *more])),
+        defects=tuple(sorted([*core.defects, *defects, *more, *wrong])),
     )
 
 

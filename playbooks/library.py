@@ -11,7 +11,7 @@ from typing import Literal
 from models.playbook import Playbook
 from playbooks.defect import Defect
 from playbooks.document import Document
-from playbooks.reading import fit, read_document
+from playbooks.reading import read_folder
 
 FOLDER = Path(__file__).parent / "library"
 OWN_FOLDER = "playbooks"
@@ -111,25 +111,9 @@ def _shipped(folder: Path) -> tuple[Mapping[str, Entry], tuple[Defect, ...]]:
 
 
 def _read_folder(folder: Path, shipped: Mapping[str, Entry]) -> tuple[dict[str, Entry], list[Defect]]:
-    entries: dict[str, Entry] = {}
-    defects: list[Defect] = []
-    for path in sorted(folder.glob("*.yaml"))[:MAX_PLAYBOOKS]:
-        document, more = read_document(path)
-        defects += more
-        if document is None:
-            continue
-        playbook, more = fit(document, Playbook)
-        defects += more
-        if playbook is None:
-            continue
-        if playbook.playbook != path.stem:
-            defects.append(
-                document.defect(
-                    ("playbook",),
-                    f"{playbook.playbook!r} stands in {path.name}",
-                    f"a file {playbook.playbook}.yaml",
-                )
-            )
-        origin: Origin = "overrides" if playbook.playbook in shipped else "own"
-        entries[playbook.playbook] = Entry(playbook=playbook, document=document, origin=origin)
+    found, defects = read_folder(folder, Playbook, "playbook", MAX_PLAYBOOKS)
+    entries = {
+        name: Entry(playbook=playbook, document=document, origin="overrides" if name in shipped else "own")
+        for name, (playbook, document) in found.items()
+    }
     return entries, defects

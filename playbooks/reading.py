@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -11,7 +12,7 @@ from playbooks.defect import Defect, Defects
 from playbooks.document import Document, read_document
 from playbooks.explain import explain
 
-__all__ = ["Defect", "Defects", "Document", "fit", "read_document", "read_yaml"]
+__all__ = ["Defect", "Defects", "Document", "fit", "read_document", "read_folder", "read_yaml"]
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -31,3 +32,28 @@ def fit(document: Document, model: type[Model]) -> tuple[Model | None, list[Defe
         return model.model_validate(document.value), []
     except ValidationError as wrong:
         return None, explain(document, model, wrong)
+
+
+def read_folder(
+    folder: Path, model: type[Model], key: str, most: int
+) -> tuple[Mapping[str, tuple[Model, Document]], list[Defect]]:
+    """The folder's YAML files, at most so many, by the id that each gives itself in `key`; and every defect.
+
+    A file is named after its id, so that nobody looks for one in another's file.
+    """
+    found: dict[str, tuple[Model, Document]] = {}
+    defects: list[Defect] = []
+    for path in sorted(folder.glob("*.yaml"))[:most]:
+        document, more = read_document(path)
+        defects += more
+        if document is None:
+            continue
+        value, more = fit(document, model)
+        defects += more
+        if value is None:
+            continue
+        name = getattr(value, key)
+        if name != path.stem:
+            defects.append(document.defect((key,), f"{name!r} stands in {path.name}", f"a file {name}.yaml"))
+        found[name] = value, document
+    return found, defects

@@ -10,17 +10,20 @@ from typing import Any
 from pydantic import BaseModel
 
 from models.playbook import Playbook
+from models.scenario import Scenario
 from playbooks.catalogue import Catalogue
 from playbooks.institution import FILES
 
 FOLDER = "schemas"
+FOLDERS = {"playbooks": "playbook", "scenarios": "scenario"}
+"""The schema of the files in each folder of the institution's directory."""
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 def models() -> Mapping[str, type[BaseModel]]:
     """The model of each kind of file, by the name of its schema."""
     found = {name.split(".", maxsplit=1)[0]: model for name, model in FILES.items()}
-    return {**found, "playbook": Playbook, "catalogue": Catalogue}
+    return {**found, "playbook": Playbook, "scenario": Scenario, "catalogue": Catalogue}
 
 
 def schema(name: str) -> dict[str, Any]:
@@ -52,5 +55,7 @@ def write(directory: Path) -> list[Path]:
 
 def modeline(path: Path) -> str:
     """The comment by which an editor finds the schema of a file, given relative to the directory."""
-    name, up = (path.stem, "") if len(path.parts) == 1 else ("playbook", "../" * (len(path.parts) - 1))
+    name, up = path.stem, "../" * (len(path.parts) - 1)
+    if up:
+        name = FOLDERS.get(path.parts[0], "playbook")
     return f"# yaml-language-server: $schema={up}{FOLDER}/{name}.schema.json\n"

@@ -29,6 +29,7 @@ from console.cli import (
     readiness,
     reports,
     rota,
+    scenarios,
     scope,
     shifts,
     situation,
@@ -62,6 +63,7 @@ MODULES = (
     rota,
     shifts,
     integrity,
+    scenarios,
     house,
     continuity,
 )

@@ -21,6 +21,7 @@ from playbooks.check import (
     refers,
     review,
     routes,
+    scenarios,
     services,
     steps,
     texts,
@@ -49,6 +50,7 @@ CHECKS: tuple[Callable[[View], Iterator[Defect]], ...] = tuple(
         obligations,
         communication,
         oncall,
+        scenarios,
     )
 )
 

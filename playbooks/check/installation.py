@@ -14,6 +14,7 @@ from playbooks.defect import Defect, one_of, quoted
 from playbooks.document import Document, KeyPath
 from playbooks.institution import FILES
 from playbooks.library import OWN_FOLDER
+from playbooks.scenarios import OWN_FOLDER as SCENARIOS
 
 TABLES = {"sms": "gateway", "voice": "gateway"}
 LOOKED_AT = {".yaml", ".yml", ".toml"}
@@ -33,9 +34,10 @@ def _unread(directory: Path) -> Iterator[Defect]:
     for path in sorted(directory.glob("*")):
         if path.suffix in LOOKED_AT and path.name not in known:
             yield _ignored(path, one_of(known, path.name))
-    for path in sorted((directory / OWN_FOLDER).glob("*")):
-        if path.suffix in LOOKED_AT - {".yaml"}:
-            yield _ignored(path, f"the name {path.stem}.yaml")
+    for folder in (OWN_FOLDER, SCENARIOS):
+        for path in sorted((directory / folder).glob("*")):
+            if path.suffix in LOOKED_AT - {".yaml"}:
+                yield _ignored(path, f"the name {path.stem}.yaml")
 
 
 def _ignored(path: Path, expected: str) -> Defect:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date, timedelta
 from zoneinfo import ZoneInfo
 
 from models.values import write_duration
 from playbooks.check.view import PlanView, View
 from playbooks.defect import Defect
+from playbooks.document import Document
 
 
 def defects(view: View) -> Iterator[Defect]:
@@ -19,20 +21,22 @@ def defects(view: View) -> Iterator[Defect]:
 
 
 def _ages(view: View) -> Iterator[Defect]:
+    for entry in view.contents.entries.values():
+        yield from aged(view, entry.document, entry.playbook.reviewed, entry.playbook.review_every)
+
+
+def aged(view: View, document: Document, reviewed: date, every: timedelta) -> Iterator[Defect]:
+    """A warning if the review of a document is overdue, or lies ahead."""
     zone = ZoneInfo(view.organisation.zone if view.organisation else "UTC")
     today = view.now.astimezone(zone).date()
-    for entry in view.contents.entries.values():
-        playbook = entry.playbook
-        due = playbook.reviewed + playbook.review_every
-        if due < today:
-            wrong = f"the review was due on {due} (every {write_duration(playbook.review_every)})"
-            yield entry.document.defect(
-                ("reviewed",), wrong, "the date of a newer review", severity="warning"
-            )
-        elif playbook.reviewed > today:
-            yield entry.document.defect(
-                ("reviewed",), f"{playbook.reviewed} is in the future", "today or earlier", severity="warning"
-            )
+    due = reviewed + every
+    if due < today:
+        wrong = f"the review was due on {due} (every {write_duration(every)})"
+        yield document.defect(("reviewed",), wrong, "the date of a newer review", severity="warning")
+    elif reviewed > today:
+        yield document.defect(
+            ("reviewed",), f"{reviewed} is in the future", "today or earlier", severity="warning"
+        )
 
 
 def _covered(plan: PlanView) -> set[str]:

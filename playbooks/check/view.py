@@ -153,6 +153,12 @@ class View:
                     found.append(PlanView(name=name, plan=plan, entries=entries))
         return found
 
+    def plan_of(self, name: str) -> Plan | None:
+        """The plan of one playbook, also of one that is a part; None if it cannot be laid out."""
+        entry = self.contents.entries.get(name)
+        plan = self._lay_out(entry) if entry is not None else None
+        return plan if isinstance(plan, Plan) else None
+
     def unlaid(self) -> Iterator[Defect]:
         """Calls that go in a circle, nest too deep or bring in too much."""
         for entry in self.contents.entries.values():

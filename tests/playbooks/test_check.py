@@ -105,6 +105,7 @@ def test_an_empty_directory_lacks_the_files_that_must_be_there(tmp_path: Path) -
 def test_what_shipped_playbooks_need_is_told_once_where_it_can_be_mended(bank: Path) -> None:
     (bank / "targets.yaml").unlink()
     (bank / "playbooks/pc-malware.yaml").unlink()
+    (bank / "scenarios/pc-drill.yaml").unlink()
     edit(bank, "organisation.yaml", "  - {id: scribe, title: {ja: 記録係, en: Scribe}}\n", "")
     edit(bank, "organisation.yaml", "scribe, ", "")
     found = errors(bank)

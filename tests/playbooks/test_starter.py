@@ -17,6 +17,7 @@ from playbooks.check import check
 from playbooks.institution import load
 from playbooks.library import FOLDER
 from playbooks.reading import read_document
+from playbooks.scenarios import FOLDER as SCENARIOS
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "mihon-bank"
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
@@ -103,10 +104,12 @@ def test_the_example_fits_its_schemas(name: str) -> None:
     assert problems(name, EXAMPLE / f"{name}.yaml") == []
 
 
-def test_settings_and_playbooks_fit_their_schemas() -> None:
+def test_settings_playbooks_and_scenarios_fit_their_schemas() -> None:
     assert problems("settings", EXAMPLE / "settings.toml") == []
     for path in (*FOLDER.glob("*.yaml"), *(EXAMPLE / "playbooks").glob("*.yaml")):
         assert problems("playbook", path) == [], path.name
+    for path in SCENARIOS.glob("*.yaml"):
+        assert problems("scenario", path) == [], path.name
     for path in (FOLDER.parent / "catalogue").glob("guideline*.yaml"):
         assert problems("catalogue", path) == [], path.name
 
