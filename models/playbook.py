@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from models.factors import FACTOR_TYPES
 from models.policy import PhaseName
 from models.values import Duration, Frozen, Id, ObligationId, Text
 
@@ -23,7 +24,7 @@ StageRef = Annotated[
 ]
 SUBMITTED = "report-submitted"
 Value = str | int | bool
-FACTORS = ("window", "duration", "services", "alternative", "customers-affected")
+FACTORS = tuple(FACTOR_TYPES)
 """What has to be weighed before a service is stopped or a line cut (FSA-2.5.2.4-B1)."""
 MAX_STEPS = 200
 MAX_ROUNDS = 20
@@ -128,6 +129,16 @@ class Step(Frozen):
     # call
     call: Id | None = None
     pass_: dict[str, Value] = Field(default_factory=dict, alias="with")
+
+    @property
+    def deciders(self) -> tuple[str, ...]:
+        """The roles that this decision is asked of."""
+        return (self.authority,) if self.authority else ()
+
+    @property
+    def weighed(self) -> tuple[str, ...]:
+        """The factors that this decision asks for; those of a shutdown by themselves (FSA-2.5.2.4-B1)."""
+        return tuple(dict.fromkeys((*self.factors, *(FACTORS if self.stops else ()))))
 
     @property
     def approver(self) -> str | None:

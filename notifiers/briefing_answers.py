@@ -7,6 +7,7 @@ from typing import Any
 from models.answers import SentBack
 from models.state import Incident, Page, StepState
 from notifiers.briefing_names import Matter, at, person_name, text_of
+from notifiers.factorwords import factor_value
 from notifiers.phrases import PHRASES
 
 MAX_REFUSALS = 5
@@ -92,9 +93,13 @@ def brief_proposal(key: str, matter: Matter, lang: str) -> dict[str, Any]:
             "proposed": f"{titles.get(proposed.choice, proposed.choice)} ({proposed.choice})",
             "proposed_by": person_name(world, proposed.by, lang),
             "proposal_reason": text_of(matter, proposed.reason),
-            "factors": [f"{name}: {text_of(matter, value)}" for name, value in factors.items()],
+            "factors": [f"{name}: {_factor(name, value, matter, lang)}" for name, value in factors.items()],
         },
     }
+
+
+def _factor(name: str, value: Any, matter: Matter, lang: str) -> str:
+    return factor_value(name, value, matter.world, lang, lambda digest: text_of(matter, digest))
 
 
 def brief_opinion(name: str, matter: Matter, lang: str) -> dict[str, Any]:

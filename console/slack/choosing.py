@@ -9,7 +9,6 @@ from console.slack.forms import Case, Form, Given, for_, people, scribe_field, t
 from models.answers import ApproveDecision, AskOpinion, GiveOpinion, RejectDecision
 from models.commands import Command, Decide
 from models.plan import PlannedStep
-from models.playbook import FACTORS
 from models.state import StepState
 from notifiers.slack import escape
 
@@ -64,9 +63,9 @@ def _decide(case: Case) -> list[Block]:
     ]
     blocks.append(choose("choice", t("slack.field.choice"), choices, radio=True))
     blocks.append(write("reason", t("slack.field.reason"), long=True))
-    for name in dict.fromkeys((*step.factors, *(FACTORS if step.stops else ()))):
+    for name in step.weighed:
         label = t.get(f"slack.factor.{name}", name)
-        blocks.append(write(FACTOR + name, label, hint=t("slack.field.unknown"), most=MAX_FACTOR))
+        blocks.append(write(FACTOR + name, label, hint=t(f"gates.hint.{name}"), most=MAX_FACTOR))
     return [*blocks, *scribe_field(case)]
 
 
@@ -98,7 +97,7 @@ def _proposal(case: Case) -> Iterator[Block]:
         tell(f"{t('slack.field.reason')}:", case.naming.text(proposed.reason)),
     ]
     lines += [
-        tell(f"{t.get(f'slack.factor.{name}', name)}:", case.naming.text(str(value)))
+        tell(f"{t.get(f'slack.factor.{name}', name)}:", case.naming.factor(name, value))
         for name, value in (proposed.data.get("factors") or {}).items()
     ]
     yield said(*lines)

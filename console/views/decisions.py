@@ -16,6 +16,7 @@ from console.views.naming import Naming
 from console.views.sheet import Line, Section, Style
 from models.clock import iso
 from models.fact import Fact
+from models.factors import UNKNOWN_WORDS
 
 MAX_PEOPLE = 50
 _WAY = frozenset(
@@ -181,6 +182,7 @@ def _made(account: Account, made: Fact, naming: Naming) -> dict[str, Any]:
         "choice": data["choice"],
         "reason": naming.text(data.get("reason")),
         "factors": {name: _factor(value, naming) for name, value in data.get("factors", {}).items()},
+        "factors_said": {name: naming.factor(name, one) for name, one in data.get("factors", {}).items()},
         "by": by,
         "name": naming.who(by),
         "as": authority.get("role"),
@@ -275,8 +277,7 @@ def _choice(content: Mapping[str, Any], naming: Naming) -> Iterator[Line]:
         )
     yield Line(text=say("decisions.reason", reason=made["reason"]))
     for name, value in made["factors"].items():
-        said = say("words.comma").join(map(str, value)) if isinstance(value, list) else str(value)
-        unknown = said.lower() == "unknown"
+        said, unknown = made["factors_said"][name], str(value).lower() in UNKNOWN_WORDS
         title = say.word("words.factor", name)
         yield Line(text=f"{title}: {said}", style="bad" if unknown else "plain", indent=1)
     if made["against_recommendation"]:

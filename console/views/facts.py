@@ -174,6 +174,12 @@ def _mapping(naming: Naming, name: str, value: Mapping[str, Any]) -> str:
         return naming.who(str(value.get("person", "")))
     if name == "authority":
         return naming.who(str(value.get("role", "")))
+    if name == "factors":
+        shown = (
+            f"{naming.texts.word('words.factor', key)}: {naming.factor(key, inner)}"
+            for key, inner in value.items()
+        )
+        return naming.texts("words.semicolon").join(shown)
     if name == "versions":
         shown = (f"{lang} {digest[:SHORT_DIGEST]}…" for lang, digest in value.items())
         return naming.texts("words.comma").join(shown)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from console.texts import Texts
@@ -16,11 +17,12 @@ from models.plan import PlannedStep
 from models.state import Incident, Recipient, StreamState
 from models.world import World
 from notifiers.clockwords import clock_title
+from notifiers.factorwords import factor_value
 
 
 def to_decide(stream: str, planned: PlannedStep) -> str:
     """What to type to record a decision, with every factor that is asked for."""
-    factors = "".join(f" --factor {one}=…" for one in planned.step.factors)
+    factors = "".join(f" --factor {one}=…" for one in planned.step.weighed)
     return f"hikeshi decide {stream} {planned.key} OPTION --reason …{factors}"
 
 
@@ -120,6 +122,10 @@ class Naming:
         """A report's title with its id."""
         found = find_obligation(self.state, self.world, name) if isinstance(self.state, Incident) else None
         return f"{found.title.lang(self.lang)} [{name}]" if found is not None else harmless(name, 80)
+
+    def factor(self, name: str, value: Any) -> str:
+        """What was weighed in a decision; unknown is said in capitals."""
+        return harmless(factor_value(name, value, self.world, self.lang, self.text), 1_000)
 
     def services(self, names: tuple[str, ...]) -> str:
         """Services' names in a row."""

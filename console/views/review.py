@@ -129,7 +129,7 @@ def _decision(fact: Fact, naming: Naming) -> tuple[str, ...]:
     if "approved_by" in data:
         who = texts("words.comma").join((who, naming.who(data["approved_by"])))
     factors = (
-        f"{texts.word('words.factor', name)}: {naming.text(value)}"
+        f"{texts.word('words.factor', name)}: {naming.factor(name, value)}"
         for name, value in data.get("factors", {}).items()
     )
     return (

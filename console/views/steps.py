@@ -11,6 +11,7 @@ from console.views.sheet import Line, Row, Section, Style, Table
 from models.plan import PlannedStep
 from models.policy import PHASES
 from models.state import SETTLED, Incident, StepState
+from notifiers.factorwords import is_unknown
 
 _STYLES: dict[str, Style] = {
     "ready": "strong",
@@ -147,7 +148,7 @@ def _asks(planned: PlannedStep, naming: Naming) -> Iterator[Line]:
         must = texts("words.required") if field.required else texts("words.optional")
         kind = texts.word("words.field", field.type)
         yield Line(text=f"--set {field.id}=…  {field.title.lang(lang)} ({kind}, {must})", indent=1)
-    for factor in step.factors:
+    for factor in step.weighed:
         yield Line(text=f"--factor {factor}=…  {texts.word('words.factor', factor)}", indent=1)
 
 
@@ -167,3 +168,7 @@ def _done(known: StepState, naming: Naming) -> Iterator[Line]:
         yield Line(text=f"{name}: {shown}", indent=1)
     if known.choice:
         yield Line(text=f"{known.choice}: {naming.text(known.reason)}", indent=1)
+    for name, value in known.factors.items():
+        said = f"{naming.texts.word('words.factor', name)}: {naming.factor(name, value)}"
+        # What nobody knew when a service was stopped is in red ever after (FSA-2.5.2.4-B1).
+        yield Line(text=said, style="bad" if is_unknown(value, naming.text) else "plain", indent=1)

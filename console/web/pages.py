@@ -23,7 +23,7 @@ from models.fact import read_fact
 from models.organisation import Person
 from models.outofband import OpenLink
 from models.page import page_next_due
-from models.playbook import FACTORS, Step
+from models.playbook import Step
 from models.reason import Reason
 from models.record import FACT
 from models.routing import APPROVAL, answering_level
@@ -350,8 +350,7 @@ def _step_commands(incident: str, step: Step, known: StepState) -> Iterator[str]
         yield f"hikeshi approve {incident} {known.key}"
         yield f'hikeshi reject {incident} {known.key} --reason "…"'
     elif step.kind == "decision":
-        needed = dict.fromkeys((*step.factors, *(FACTORS if step.stops else ())))
-        factors = "".join(f' --factor {name}="…"' for name in needed)
+        factors = "".join(f' --factor {name}="…"' for name in step.weighed)
         for option in step.options:
             yield f'hikeshi decide {incident} {known.key} {option.id} --reason "…"{factors}'
     elif step.kind in {"manual", "notice"}:

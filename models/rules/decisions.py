@@ -7,9 +7,9 @@ from typing import Any
 from models.commands import Decide, WithdrawDecision
 from models.errors import Refused
 from models.fact import Draft
+from models.factors import WrongFactor, read_factor
 from models.permission import require
 from models.plan import PlannedStep
-from models.playbook import FACTORS
 from models.reason import Reason
 from models.rules.common import Decided, find_step, must_not_have_ended, text
 from models.rules.told import judged
@@ -17,6 +17,7 @@ from models.state import Incident, StepState
 from models.world import World
 
 MAX_FACTOR = 1_000
+MAX_ENTITLED = 50
 
 
 def decide_step(state: Incident, command: Decide, world: World) -> Decided:
@@ -32,11 +33,15 @@ def decide_step(state: Incident, command: Decide, world: World) -> Decided:
         raise Refused(Reason.NO_SUCH_OPTION, {"choice": command.choice, "known": options})
     entitled = as_whom(state, planned.step.authority or "", planned.key, command.who, world)
     reason = text(command.reason, "reason")
-    data: dict[str, Any] = {"step": planned.key, "choice": command.choice, "authority": entitled}
-    texts = {"reason": reason} | {
-        f"factors.{name}": value for name, value in _factors(planned, command).items()
+    factors, texts = _factors(planned, command, world)
+    texts = {"reason": reason} | texts
+    data: dict[str, Any] = {
+        "step": planned.key,
+        "choice": command.choice,
+        "authority": entitled,
+        "entitled": entitled_now(state, planned, world),
+        "factors": factors,
     }
-    data["factors"] = {}
     if command.choice != planned.step.recommend and planned.step.recommend:
         data["against_recommendation"] = planned.step.recommend
     sets = {f"{planned.scope}.{name}": command.choice for name in planned.step.sets}
@@ -48,6 +53,16 @@ def decide_step(state: Incident, command: Decide, world: World) -> Decided:
     chosen = next(option for option in planned.step.options if option.id == command.choice)
     made = Draft(kind="decision.made", data=data, texts=texts, at=command.at)
     return [made, *judged(state, chosen, reason, world)]
+
+
+def entitled_now(state: Incident, planned: PlannedStep, world: World) -> list[dict[str, str]]:
+    """Who could have made the decision at this time, and as whom: folding never reads the directory."""
+    found = []
+    for role in planned.step.deciders:
+        for holder in world.holders(state, role)[:MAX_ENTITLED]:
+            one = {"person": holder.person.id, "role": role}
+            found.append(one | ({"deputy_for": holder.deputy_for} if holder.deputy_for else {}))
+    return found
 
 
 def must_be_undecided(state: Incident, planned: PlannedStep, known: StepState) -> None:
@@ -77,18 +92,32 @@ def as_whom(state: Incident, role: str, what: str, person: str, world: World) ->
     raise Refused(Reason.AUTHORITY_MISSING, {"who": person, "needs": [role], "what": what})
 
 
-def _factors(planned: PlannedStep, command: Decide) -> dict[str, str]:
-    """The factors that had to be weighed; `unknown` is an answer, nothing is not."""
-    needed = tuple(dict.fromkeys((*planned.step.factors, *(FACTORS if planned.step.stops else ()))))
+def _factors(planned: PlannedStep, command: Decide, world: World) -> tuple[dict[str, Any], dict[str, str]]:
+    """The factors that had to be weighed, typed: plain values apart from free text.
+
+    `unknown` is an answer, nothing is not. Raises Refused on all defects at once.
+    """
+    needed = planned.step.weighed
     missing = [name for name in needed if not command.factors.get(name, "").strip()]
     if missing:
         raise Refused(Reason.FACTORS_MISSING, {"step": planned.key, "factors": missing})
-    wrong = [name for name in command.factors if name not in needed]
+    wrong = [f"{name}: no factor of this decision" for name in command.factors if name not in needed]
+    plain: dict[str, Any] = {}
+    texts: dict[str, str] = {}
+    for name in needed:
+        value = text(command.factors[name], name, MAX_FACTOR)
+        try:
+            found = read_factor(name, value, world.now, world.organisation)
+        except WrongFactor as problem:
+            wrong.append(f"{name}: {problem}")
+            continue
+        if found is None:
+            texts[f"factors.{name}"] = value
+        else:
+            plain[name] = found
     if wrong:
-        raise Refused(
-            Reason.FIELD_WRONG, {"fields": [f"{name}: no factor of this decision" for name in wrong]}
-        )
-    return {name: text(command.factors[name], name, MAX_FACTOR) for name in needed}
+        raise Refused(Reason.FIELD_WRONG, {"fields": wrong})
+    return plain, texts
 
 
 def withdraw(state: Incident, command: WithdrawDecision, world: World) -> Decided:

@@ -119,7 +119,7 @@ def test_the_report_has_it_all(cli: Cli) -> None:
     for words in (
         "Files encrypted",
         "against the recommendation preserve",
-        "by when it must stop: at once",
+        "by when it must stop: 11/2",
         "Misaki Tanaka (after",
         "memory",
         "Update the VPN",

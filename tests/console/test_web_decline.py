@@ -167,7 +167,7 @@ async def test_the_second_person_sees_the_proposal_and_how_to_answer(
         step="choose",
         choice="cut",
         reason="it <i>spreads</i>",
-        factors={"window": "at night"},
+        factors={"window": "02:00-06:00"},
     )
     assert desk.handle(INCIDENT, propose).accepted
     state = desk.incident(INCIDENT)
@@ -178,7 +178,7 @@ async def test_the_second_person_sees_the_proposal_and_how_to_answer(
         "承認するかどうか答えてください",
         "Cut the line (cut)",
         "it <i>spreads</i>",
-        "window: at night",
+        "02:00 – ",
         f"hikeshi approve {INCIDENT} unknown/choose",
         f"hikeshi reject {INCIDENT} unknown/choose --reason",
     ):
