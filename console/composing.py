@@ -171,7 +171,7 @@ def _decisions(state: Incident, naming: Naming) -> Iterator[str]:
         yield naming.texts(
             "communication.situation_decision",
             step=naming.title(planned),
-            who=naming.holders(planned.step.authority),
+            who=naming.deciders(planned.step),
             limit=f"{naming.times.at(known.limit_at)} ({limit})" if limit else naming.texts("words.no_limit"),
         )
     for message in state.outgoing.values():

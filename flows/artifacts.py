@@ -63,7 +63,7 @@ def role_of(world: World, planned: PlannedStep, lang: str) -> str:
     """The title of the role that the playbook names for the step; never a person's name."""
     if planned.step.kind == "action":
         return "hikeshi"
-    named = planned.step.authority or planned.step.owner or ""
+    named = planned.step.acts or ""
     role = world.directory.role(named)
     return role.title.lang(lang) if role else ("" if world.directory.person(named) else named)
 

@@ -30,6 +30,8 @@ from models.rules.comcheck import comchecks_complete
 from models.rules.evidence import SUBJECT as EVIDENCE
 from models.rules.evidence import evidence_waits
 from models.rules.scope import stopped_parties
+from models.rules.superseding import asks_a_choice
+from models.rules.voting import quorums
 from models.state import (
     ENDED,
     House,
@@ -54,6 +56,7 @@ def advance(state: StreamState, world: World) -> list[Draft]:
             lambda: _called_out(state, world),
             lambda: list(_confirmations(state, world)),
             lambda: list(approvals(state, world)),
+            lambda: list(quorums(state, world)),
             lambda: list(_steps(state, world)),
             lambda: list(_phases(state, world)),
             lambda: matter_facts(state, world),
@@ -233,6 +236,9 @@ def _still_ready(state: Incident, planned: PlannedStep, world: World) -> list[Dr
         # A machine does not stop to think: what it waited for has to hold until it begins.
         undone = undone or (planned.after is not None and waits_for(state, planned) is not Reason.READY)
         undone = undone or applies(state, planned) is not True
+    elif asks_a_choice(planned):
+        # Another decision has taken the place of the one that called for this.
+        undone = undone or applies(state, planned) is False
     if undone or closed_gates(state, planned, world):
         return [Draft(kind="step.reset", data={"step": planned.key})]
     return []

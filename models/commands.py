@@ -175,6 +175,7 @@ class Decide(Command):
     choice: str
     reason: str
     factors: Mapping[str, str] = field(default_factory=dict)
+    supersede: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -34,6 +34,7 @@ from models.outofband import (
     propose,
     take_reply,
 )
+from models.overriding import WithdrawOverride
 from models.page import page_next_due
 from models.readers import AnnouncePlaybook, ReadPlaybook
 from models.reason import Reason
@@ -52,6 +53,7 @@ from models.rules import (
     machine,
     matter,
     others,
+    overriding,
     owed,
     pages,
     playbooks,
@@ -62,12 +64,14 @@ from models.rules import (
     sharing,
     shifts,
     steps,
+    voting,
 )
 from models.rules.common import Decided, past, within_reach
 from models.scope import AcceptScope, AddScope, FixScope, RetractScope, SettleParty, UpdateScope
 from models.sharing import PrepareSharing, RecordShared
 from models.shifts import SetShifts
 from models.state import ENDED, OVER, House, Incident, Intake, Programme, StreamState
+from models.voting import WithdrawVote
 from models.world import World
 
 Rule = Callable[[Any, Any, World], Decided]
@@ -97,9 +101,11 @@ _INCIDENT: dict[type[commands.Command], Rule] = {
     commands.StartStep: steps.start,
     commands.Done: steps.done,
     commands.RetryStep: steps.retry,
-    commands.OverrideGate: steps.override,
+    commands.OverrideGate: overriding.override,
+    WithdrawOverride: overriding.withdraw,
     commands.Decide: decisions.decide_step,
     commands.WithdrawDecision: decisions.withdraw,
+    WithdrawVote: voting.withdraw_vote,
     answers.ApproveDecision: approving.approve,
     answers.RejectDecision: approving.reject,
     answers.AskOpinion: approving.ask_opinion,
@@ -235,8 +241,16 @@ def _steps_due(state: Incident, world: World) -> Iterator[Draft]:
         if late and known.status in {"ready", "started"}:
             yield Draft(kind="step.overdue", data={"step": known.key, "reason": Reason.LIMIT_PASSED.value})
             yield from ask(world, state, "step-overdue", f"step:{known.key}")
+            yield from _vote_again(state, known.key, world)
         if known.status == "started" and known.lease_until is not None and known.lease_until <= world.now:
             yield from machine.crashed(state, known, world)
+
+
+def _vote_again(state: Incident, key: str, world: World) -> Iterator[Draft]:
+    """A vote that is late pages everybody who has not voted, also those who said that they have it."""
+    planned = world.step(state, key)
+    if planned is not None and planned.step.quorum is not None:
+        yield from ask(world, state, "decision", f"step:{key}")
 
 
 def _alerts_due(state: Intake, world: World) -> Iterator[Draft]:

@@ -8,13 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 
+from models.evidence import Evidence
 from models.plan import PlannedStep
+from models.playbook import FACTORS, Step
 from models.policy import PHASES
 from models.scope import open_causes
-from models.state import Incident
+from models.state import Incident, ServiceState
 from models.world import World
 
+PRIORITY = "containment-or-preservation"
+"""What a decision says that it decides, where containing may destroy evidence (FSA-2.5.2.4-B2)."""
 AFFECTED = "affected-services"
 """In a playbook: whatever services are recorded as affected when the step is reached."""
 
@@ -44,16 +49,39 @@ def closed_gates(state: Incident, planned: PlannedStep, world: World) -> dict[st
     """The gates that hold this step now, each with its causes (`cause:what`)."""
     held = {}
     for gate in GATES.values():
-        causes = list(gate.closed(state, planned, world))
-        if causes and f"{gate.id}@{planned.key}" not in state.overrides:
+        # An override covers the causes that its authority saw; one that arises later holds the step again.
+        passed = state.override_causes.get(f"{gate.id}@{planned.key}", ())
+        causes = [one for one in gate.closed(state, planned, world) if one not in passed]
+        if causes:
             held[gate.id] = causes
     return held
+
+
+def preserved(state: Incident, before: datetime) -> Iterator[Evidence]:
+    """Evidence that was whole by then, and that an analysis can be held against: it has a digest."""
+    for item in state.evidence.values():
+        if item.secures and item.at <= before:
+            yield item
+
+
+def preserved_late(state: Incident, planned: PlannedStep, begun: datetime) -> list[str]:
+    """Sources of an analysis that were preserved only after it had begun (FSA-2.5.2.2-B1)."""
+    if planned.step.phase != "analysis":
+        return []
+    in_time = {source for item in preserved(state, begun) for source in item.sources}
+    by_now = {source for item in state.evidence.values() for source in item.sources}
+    passed = state.override_causes.get(f"preserved-before-analysed@{planned.key}", ())
+    return [
+        f"preserved-later:{source}"
+        for source in planned.step.sources
+        if source in by_now - in_time and f"not-preserved:{source}" not in passed
+    ]
 
 
 def _not_preserved(state: Incident, planned: PlannedStep, world: World) -> Iterator[str]:
     if planned.step.phase != "analysis":
         return
-    secured = {source for item in state.evidence.values() if item.secures for source in item.sources}
+    secured = {source for item in preserved(state, world.now) for source in item.sources}
     for source in planned.step.sources:
         if source not in secured:
             yield f"not-preserved:{source}"
@@ -64,29 +92,55 @@ def _no_authority(state: Incident, planned: PlannedStep, world: World) -> Iterat
     if not step.stops:
         return
     if step.kind == "decision":
-        if not world.holders(state, step.authority or ""):
-            yield f"nobody-holds:{step.authority}"
+        yield from (f"nobody-holds:{role}" for role in _vacant(state, step, world))
         return
-    decision = state.steps.get(planned.resolve(step.decided_by or ""))
+    key = planned.resolve(step.decided_by or "")
+    decision = state.steps.get(key)
     if decision is None or decision.choice is None:
-        yield f"not-decided:{planned.resolve(step.decided_by or '')}"
+        yield f"not-decided:{key}"
+    elif not set(FACTORS) <= set(decision.factors):
+        # The playbook lets a decision allow this that did not weigh what a shutdown costs.
+        yield f"not-weighed:{key}"
+
+
+def _vacant(state: Incident, step: Step, world: World) -> list[str]:
+    """Deciding roles that nobody holds now, if for want of them nothing can be decided."""
+    vacant = [role for role in step.deciders if not world.holders(state, role)]
+    need = step.quorum.need if step.quorum is not None else 1
+    return vacant if len(step.deciders) - len(vacant) < need else []
 
 
 def _no_priority(state: Incident, planned: PlannedStep, world: World) -> Iterator[str]:
-    if not planned.step.stops:
-        return
-    for known in state.steps.values():
-        if known.choice is not None:
-            decided = world.step(state, known.key)
-            if decided is not None and decided.step.decides == "containment-or-preservation":
-                return
-    yield "not-chosen:containment-or-preservation"
+    if planned.step.stops and not any(_chosen(state, key) for key in priorities(state, planned, world)):
+        yield f"not-chosen:{PRIORITY}"
+
+
+def priorities(state: Incident, planned: PlannedStep, world: World) -> list[str]:
+    """The decisions between containment and preservation that count for this step.
+
+    Those of its own playbook: what was chosen for one matter was not chosen for another that runs beside it.
+    Where its playbook has none that applies, any of the incident's.
+    """
+    found = [key for key, one in world.steps(state).items() if one.step.decides == PRIORITY]
+    book = planned.key.partition("/")[0]
+    own = [key for key in found if key.partition("/")[0] == book and not _out(state, key)]
+    return own or found
+
+
+def _chosen(state: Incident, key: str) -> bool:
+    return (known := state.steps.get(key)) is not None and known.choice is not None
+
+
+def _out(state: Incident, key: str) -> bool:
+    return (known := state.steps.get(key)) is not None and known.status == "not-applicable"
 
 
 def _scope_open(state: Incident, planned: PlannedStep, world: World) -> Iterator[str]:
     if not planned.step.resumes:
         return
-    yield from open_causes(state.scope.values())
+    known = state.override_scope.get(f"scope-fixed@{planned.key}", 0)
+    # Items that an override covers are told by their place in the list: their number falls as they are fixed.
+    yield from open_causes(list(state.scope.values())[known:])
 
 
 def _backup_unchecked(state: Incident, planned: PlannedStep, world: World) -> Iterator[str]:
@@ -115,8 +169,15 @@ def _works_unchecked(state: Incident, planned: PlannedStep, world: World) -> Ite
         yield "no-service:recorded-as-affected"
     for service in services:
         known = state.services.get(service)
-        if known is None or known.works_at is None:
+        if known is None or not _works(known):
             yield f"not-working:{service}"
+
+
+def _works(service: ServiceState) -> bool:
+    """Found to work, after it was last restored (FSA-2.5.2.6-B4)."""
+    if service.works_at is None:
+        return False
+    return service.restored_at is None or service.works_at >= service.restored_at
 
 
 def _cause_open(state: Incident, planned: PlannedStep, world: World) -> Iterator[str]:
@@ -132,6 +193,12 @@ def _cause_open(state: Incident, planned: PlannedStep, world: World) -> Iterator
         for side in ("csirt", "owner"):
             if known is None or side not in known.confirmed:
                 yield f"not-confirmed-by-{side}:{service}"
+
+
+def uncovered_closing_causes(state: Incident, world: World) -> list[str]:
+    """What stands against closing and is not covered by an override."""
+    passed = state.override_causes.get(f"{CLOSING}@{state.stream}", ())
+    return [one for one in closing_causes(state, world) if one not in passed]
 
 
 def open_phases(state: Incident, names: tuple[str, ...]) -> list[str]:
@@ -179,3 +246,4 @@ GATES: dict[str, GateRule] = {
     )
 }
 CLOSING = "closing"
+CLOSING_BY = _TOP

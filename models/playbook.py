@@ -70,6 +70,21 @@ class Option(Frozen):
     )
 
 
+class Quorum(Frozen):
+    """Several people decide together: each role is one seat, and enough seats have to choose the same."""
+
+    of: tuple[Id, ...] = Field(min_length=2, max_length=10, description="roles, each of them one seat")
+    need: int = Field(ge=2, le=10, description="how many seats have to choose the same option")
+
+    @model_validator(mode="after")
+    def _can_be_reached(self) -> Quorum:
+        if len(set(self.of)) < len(self.of):
+            raise ValueError("of: a role is named twice, and counts as one seat")
+        if self.need > len(self.of):
+            raise ValueError(f"need: {self.need} of {len(self.of)} roles can never be reached")
+        return self
+
+
 class Step(Frozen):
     """One thing to do. Which fields a kind takes is checked below."""
 
@@ -93,6 +108,7 @@ class Step(Frozen):
     sets: dict[str, str] = Field(default_factory=dict, description="variable -> field of `record` or output")
     # decision
     authority: Id | None = Field(default=None, description="role entitled to decide")
+    quorum: Quorum | None = Field(default=None, description="instead of `authority`: several decide together")
     options: tuple[Option, ...] = ()
     recommend: Id | None = None
     otherwise: Text | None = Field(default=None, description="what happens if nobody decides")
@@ -133,7 +149,14 @@ class Step(Frozen):
     @property
     def deciders(self) -> tuple[str, ...]:
         """The roles that this decision is asked of."""
+        if self.quorum is not None:
+            return self.quorum.of
         return (self.authority,) if self.authority else ()
+
+    @property
+    def acts(self) -> str | None:
+        """The role that is named first for this step: who decides, else who does it; None for a machine."""
+        return self.deciders[0] if self.deciders else self.owner
 
     @property
     def weighed(self) -> tuple[str, ...]:
@@ -184,14 +207,23 @@ class Playbook(Frozen):
 
 
 _ONLY: dict[Kind, tuple[str, ...]] = {
-    "decision": ("authority", "options", "recommend", "otherwise", "factors", "decides", "four_eyes"),
+    "decision": (
+        "authority",
+        "quorum",
+        "options",
+        "recommend",
+        "otherwise",
+        "factors",
+        "decides",
+        "four_eyes",
+    ),
     "action": ("use", "target", "probe", "on_crash", "timeout", "retries", "params"),
     "notice": ("to", "draft", "reports"),
     "call": ("call", "pass_"),
 }
 _NEEDS: dict[Kind, tuple[str, ...]] = {
     "manual": ("owner",),
-    "decision": ("authority", "options", "otherwise"),
+    "decision": ("options", "otherwise"),
     "action": ("use", "target", "on_crash"),
     "notice": ("to", "owner"),
     "call": ("call",),
@@ -216,6 +248,10 @@ def _decision_problems(step: Step) -> list[str]:
     names = {option.id for option in step.options}
     if step.recommend and step.recommend not in names:
         problems.append(f"recommend: {step.recommend!r} is none of the options {sorted(names)}")
+    if step.kind == "decision" and (step.authority is None) is (step.quorum is None):
+        problems.append("a decision step needs `authority`, or `quorum` in its place, and not both")
+    if step.quorum is not None and step.four_eyes is not None:
+        problems.append("`four_eyes` does not go with `quorum`, which is several pairs of eyes already")
     if step.kind == "decision" and len(names) < 2:  # noqa: PLR2004 - one option is no choice
         problems.append("a decision needs two options or more, each with its own id")
     if step.kind != "decision" and step.stops and not step.decided_by:

@@ -85,4 +85,5 @@ def acting_roles(playbook: Playbook, frozen: FrozenPlaybook) -> tuple[str, ...]:
     if playbook.read_by:
         return playbook.read_by
     steps = [planned.step for planned in frozen.plan.steps.values()]
-    return tuple(dict.fromkeys(role for step in steps if (role := step.authority or step.owner)))
+    named = (step.deciders or (step.owner,) for step in steps)
+    return tuple(dict.fromkeys(role for roles in named for role in roles if role))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from models.comcheck import SUBJECT as COMCHECK
@@ -13,7 +13,8 @@ from models.fact import Draft
 from models.policy import STEP_ROLES, Route
 from models.reach import hushed, recipient
 from models.readers import members
-from models.state import Incident, Page, Programme, StreamState
+from models.state import Incident, Page, Programme, StepState, StreamState
+from models.voting import empty_seats
 from models.world import World
 
 INSTEAD = {
@@ -103,10 +104,11 @@ def level_recipients(
     """
     found: dict[str, dict[str, Any]] = {}
     incident = state if isinstance(state, Incident) else None
-    barred = _barred(incident, subject)
+    barred = _barred(world, incident, subject)
     for who in to:
-        named = _named(world, state, who, subject) if who in STEP_ROLES else who
-        for holder in world.holders(incident, named) if named else ():
+        for holder in (
+            one for name in _names(world, state, who, subject) for one in world.holders(incident, name)
+        ):
             if holder.person.id not in found and holder.person.id not in barred:
                 found[holder.person.id] = _elsewhere(_recipient(world, state, holder, channels), subject)
     return list(found.values())
@@ -116,19 +118,26 @@ def everybody(world: World, state: StreamState, to: tuple[str, ...], subject: st
     """Whoever `to` can mean, on leave and off duty as well, each once: for when nobody else is reached."""
     found = {one["person"]: one for one in level_recipients(world, state, to, (), subject)}
     incident = state if isinstance(state, Incident) else None
-    barred = _barred(incident, subject)
+    barred = _barred(world, incident, subject)
     for who in to:
-        named = (_named(world, state, who, subject) if who in STEP_ROLES else who) or ""
-        assigned = incident.assigned.get(named) if incident is not None else None
-        for name in dict.fromkeys((assigned or named, *members(world.organisation, named))):
-            person = world.directory.person(name)
-            if person is not None and name not in barred and name not in found:
-                holder = Holder(person=person, role=named)
-                found[name] = _elsewhere(_recipient(world, state, holder, ()), subject)
+        for named in _names(world, state, who, subject):
+            for holder in _anybody(world, incident, named):
+                name = holder.person.id
+                if name not in barred and name not in found:
+                    found[name] = _elsewhere(_recipient(world, state, holder, ()), subject)
     return list(found.values())
 
 
-def _barred(incident: Incident | None, subject: str) -> frozenset[str]:
+def _anybody(world: World, incident: Incident | None, role: str) -> Iterator[Holder]:
+    """Whoever can be meant by a role or person, present or not."""
+    assigned = incident.assigned.get(role) if incident is not None else None
+    for name in dict.fromkeys((assigned or role, *members(world.organisation, role))):
+        person = world.directory.person(name)
+        if person is not None:
+            yield Holder(person=person, role=role)
+
+
+def _barred(world: World, incident: Incident | None, subject: str) -> frozenset[str]:
     """Who cannot be the second pair of eyes: whoever proposed the decision, or wrote the proposal down; and
     of a message, whoever wrote or has approved each version that waits.
     """
@@ -139,10 +148,34 @@ def _barred(incident: Incident | None, subject: str) -> frozenset[str]:
         number, _, role = name.partition("/")
         outgoing = incident.outgoing.get(number)
         return outgoing.authors_for(role) if outgoing is not None else frozenset()
-    known = incident.steps.get(name) if kind == APPROVAL else None
+    known = incident.steps.get(name) if kind in {APPROVAL, "step"} else None
+    if known is not None and kind == "step":
+        return _voters(world, incident, known)
     if known is None or known.proposed is None:
         return frozenset()
     return frozenset(one for one in (known.proposed.by, known.proposed.recorded_by) if one)
+
+
+def _voters(world: World, incident: Incident, known: StepState) -> frozenset[str]:
+    """Those whose vote stands: they are not called for it again, unless all have voted and are not agreed."""
+    planned = world.step(incident, known.key) if known.votes else None
+    quorum = planned.step.quorum if planned is not None else None
+    if quorum is None or not empty_seats(known.votes, quorum.of):
+        return frozenset()
+    return frozenset(known.votes)
+
+
+def _names(world: World, state: StreamState, who: str, subject: str) -> tuple[str, ...]:
+    """The roles or people that a word of a route means for this matter; a vote is asked of all its seats."""
+    if who not in STEP_ROLES:
+        return (who,)
+    kind, _, name = subject.partition(":")
+    if who == "authority" and kind == "step" and isinstance(state, Incident):
+        planned = world.step(state, name)
+        if planned is not None and planned.step.quorum is not None:
+            return planned.step.quorum.of
+    named = _named(world, state, who, subject)
+    return (named,) if named else ()
 
 
 def _named(world: World, state: StreamState, who: str, subject: str) -> str | None:
@@ -169,7 +202,7 @@ def _of_step(world: World, state: Incident, who: str, kind: str, name: str) -> s
     known = state.steps.get(planned.key)
     if who == "owner" and known is not None and known.owner:
         return known.owner
-    return planned.step.authority or planned.step.owner if who == "authority" else planned.step.owner
+    return planned.step.acts if who == "authority" else planned.step.owner
 
 
 def _of_shift(state: Incident, name: str) -> str | None:
@@ -243,6 +276,8 @@ def ask(
     if route is None:
         return [Draft(kind="page.unanswerable", data={"event": event, "subject": subject})]
     first = route.levels[0]
+    # A vote needs more than one of them: an answer of one does not stop the page for the others.
+    together = planned is not None and planned.step.quorum is not None and event == "decision"
     people = paged(world, state, first.to, first.channels, subject)
     asked = Draft(
         kind="page.asked",
@@ -252,7 +287,9 @@ def ask(
             "route": route.id,
             "within": [int(level.within.total_seconds()) for level in route.levels],
             "repeat": [int(level.repeat.total_seconds()) if level.repeat else 0 for level in route.levels],
-            "all": [level.answer == "all" for level in route.levels],
+            "all": [
+                level.answer == "all" or (together and "authority" in level.to) for level in route.levels
+            ],
             "every": int(route.exhausted.every.total_seconds()),
             "renew": int(route.renew.total_seconds()) if route.renew else 0,
             "recipients": people,
@@ -272,7 +309,7 @@ def answering_level(world: World, state: StreamState, page: Page, person: str) -
     if level is not None or page.delegated_to == person:
         return page.level if level is None else level
     incident = state if isinstance(state, Incident) else None
-    if page.event == COMCHECK or person in _barred(incident, page.subject):
+    if page.event == COMCHECK or person in _barred(world, incident, page.subject):
         return None
     called = [name for name, people in page.reached.items() if any(one.person == person for one in people)]
     levels = [int(name) if name.isdigit() else len(page.within) for name in called]

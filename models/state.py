@@ -23,6 +23,7 @@ from models.scope import PartyNotice, ScopeItem
 from models.sharing import Sharing
 from models.shifts import ShiftState, Tenure
 from models.upkeep import Upkeep
+from models.voting import Vote
 
 StepStatus = Literal[
     "waiting", "held", "ready", "started", "done", "failed", "unknown", "skipped", "not-applicable"
@@ -120,6 +121,7 @@ class StepState(msgspec.Struct, kw_only=True):
     done_by: str | None = None
     outputs: dict[str, Any] = {}
     choice: str | None = None
+    decided_seq: int = 0
     factors: dict[str, Any] = {}
     reason: str | None = None
     held: list[str] = []
@@ -130,6 +132,7 @@ class StepState(msgspec.Struct, kw_only=True):
     proposed: ProposedDecision | None = None
     sent_back: SentBack | None = None
     opinions: list[Opinion] = []
+    votes: dict[str, Vote] = {}
     handed: HandedOver | None = None
 
 
@@ -351,6 +354,8 @@ class Incident(StreamState, kw_only=True):
     variables: dict[str, str | int | bool] = {}
     assigned: dict[str, str] = {}
     overrides: dict[str, int] = {}
+    override_causes: dict[str, list[str]] = {}
+    override_scope: dict[str, int] = {}
     links: dict[str, str] = {}
     merged_into: str | None = None
     alerts: list[str] = []

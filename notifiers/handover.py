@@ -246,7 +246,7 @@ def _obligation(view: _View, name: str) -> str:
 
 
 def _owner(known: StepState, planned: PlannedStep) -> str | None:
-    return known.owner or planned.step.authority or planned.step.owner
+    return known.owner or planned.step.acts
 
 
 def _open(view: _View, kind: str) -> list[tuple[StepState, PlannedStep]]:

@@ -20,7 +20,7 @@ from models.errors import HikeshiError
 from models.expression import FUNCTIONS
 from models.fold import kinds_of
 from models.fold.pages import FOLDS as PAGE_FACTS
-from models.gate import GATES
+from models.gate import CLOSING_BY, GATES
 from models.organisation import Channel
 from models.permission import TABLE as PERMISSIONS
 from models.playbook import _NEEDS, _ONLY, FACTORS, Kind, OnCrash, Playbook
@@ -173,7 +173,8 @@ def gates(_: str) -> ByHand:
     rows: Rows = [
         (_code(gate.id), gate.guideline, ", ".join(map(_code, gate.override_by))) for gate in GATES.values()
     ]
-    return ("gate", "guideline", "who may override"), [*rows, ("`closing`", "FSA-2.5.2.6-B6", "`ciso`")]
+    closing = ("`closing`", "FSA-2.5.2.6-B6", ", ".join(map(_code, CLOSING_BY)))
+    return ("gate", "guideline", "who may override"), [*rows, closing]
 
 
 def causes(_: str) -> Rows:

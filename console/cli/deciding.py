@@ -28,6 +28,7 @@ def decide(  # noqa: PLR0913 - one option for each thing that may be said
         list[str] | None, typer.Option("--factor", metavar="NAME=VALUE", show_default=False)
     ] = None,
     at: At = None,
+    supersede: Annotated[bool, typer.Option("--supersede")] = False,
 ) -> None:
     """Record a choice with its reason."""
     from models.commands import Decide  # noqa: PLC0415
@@ -40,14 +41,23 @@ def decide(  # noqa: PLR0913 - one option for each thing that may be said
         reason=reason,
         factors=session.pairs(factor or [], "--factor"),
         at=session.instant(at, "--at"),
+        supersede=supersede,
     )
 
 
-def withdraw(session: Session, incident: Incident, step: Step, reason: Reason) -> None:
-    """Take a decision back, so that it is asked for again."""
+def withdraw(
+    session: Session,
+    incident: Incident,
+    step: Step,
+    reason: Reason,
+    vote: Annotated[bool, typer.Option("--vote")] = False,
+) -> None:
+    """Take a decision back, so that it is asked for again; or one's own vote."""
     from models.commands import WithdrawDecision  # noqa: PLC0415
+    from models.voting import WithdrawVote  # noqa: PLC0415
 
-    session.write(session.stream(incident), WithdrawDecision, step=step, reason=reason)
+    command = WithdrawVote if vote else WithdrawDecision
+    session.write(session.stream(incident), command, step=step, reason=reason)
 
 
 def override(
@@ -56,8 +66,11 @@ def override(
     gate: Annotated[str, typer.Argument(metavar="GATE")],
     step: Step,
     reason: Reason,
+    withdraw: Annotated[bool, typer.Option("--withdraw")] = False,
 ) -> None:
-    """Pass a closed gate for one step, by its authority."""
+    """Pass a closed gate for one step, by its authority; or take that back."""
     from models.commands import OverrideGate  # noqa: PLC0415
+    from models.overriding import WithdrawOverride  # noqa: PLC0415
 
-    session.write(session.stream(incident), OverrideGate, gate=gate, step=step, reason=reason)
+    command = WithdrawOverride if withdraw else OverrideGate
+    session.write(session.stream(incident), command, gate=gate, step=step, reason=reason)

@@ -146,7 +146,7 @@ def _steps(state: Incident, naming: Naming, *, decisions: bool) -> Iterator[str]
         if planned is None or planned.step.kind in {"action", "call"}:
             continue
         if (planned.step.kind == "decision") is decisions:
-            owner = known.owner or planned.step.authority or planned.step.owner
+            owner = known.owner or planned.step.acts
             if known.proposed is not None:
                 # It is the second person's turn now.
                 owner = planned.step.approver or owner

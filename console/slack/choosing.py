@@ -40,7 +40,7 @@ def _question(case: Case) -> Iterator[Block]:
         tell(t("slack.until"), limit),
         tell(t("slack.recommended"), recommended),
         tell(t("slack.otherwise"), step.otherwise.lang(case.lang) if step.otherwise else ""),
-        tell(t("slack.authority"), case.naming.holders(step.authority)),
+        tell(t("slack.authority"), case.naming.deciders(step)),
         tell(t("slack.second"), case.naming.holders(step.approver) if step.approver else ""),
         t("slack.no-timeout-yes"),
     )

@@ -141,7 +141,7 @@ def _step_root(state: Incident, key: str, naming: Naming) -> list[Block]:
     if planned is None or known is None:
         return []
     sign = "⚖" if planned.step.kind == "decision" else "▫"
-    owner = known.owner or planned.step.authority or planned.step.owner
+    owner = known.owner or planned.step.acts
     limit = naming.texts("slack.until") + " " + naming.times.at(known.limit_at) if known.limit_at else ""
     standing = step_standing(state, key, naming.world, naming.lang)
     head = said(

@@ -8,6 +8,7 @@ from console.views.naming import Naming
 from console.views.sheet import Line
 from models.plan import PlannedStep
 from models.state import Page, StepState
+from models.voting import empty_seats
 
 MAX_SHOWN = 500
 
@@ -32,6 +33,7 @@ def delegate(page: Page, naming: Naming) -> str:
 def of_step(known: StepState, planned: PlannedStep, naming: Naming) -> Iterator[Line]:
     """All that was answered about a step: a proposal, opinions, whether it is on its way to somebody."""
     yield from _proposal(known, planned, naming)
+    yield from votes(known, planned, naming)
     yield from _opinions(known, naming)
     handed, texts = known.handed, naming.texts
     if handed is None:
@@ -75,6 +77,25 @@ def _proposal(known: StepState, planned: PlannedStep, naming: Naming) -> Iterato
     approve = f"hikeshi approve {naming.state.stream} {known.key}"
     reject = f"hikeshi reject {naming.state.stream} {known.key} --reason …"
     yield Line(text=texts("answers.approve", approve=approve, reject=reject), indent=1, style="dim")
+
+
+def votes(known: StepState, planned: PlannedStep, naming: Naming) -> Iterator[Line]:
+    """Of a decision that several make together: who has voted what, and whose vote is missing."""
+    quorum, texts = planned.step.quorum, naming.texts
+    if quorum is None or known.status not in {"ready", "started"}:
+        return
+    for one in known.votes.values():
+        seat = one.seats[0]
+        who = naming.who(one.person)
+        if seat.deputy_for:
+            who = texts("words.deputy", name=who, other=naming.who(seat.deputy_for))
+        said = texts("gates.vote", who=who, choice=one.choice, reason=naming.text(one.reason, MAX_SHOWN))
+        yield Line(text=said, indent=1)
+    missing = texts("words.comma").join(naming.holders(role) for role in empty_seats(known.votes, quorum.of))
+    if missing:
+        yield Line(text=texts("gates.missing", who=missing, need=quorum.need), style="warn", indent=1)
+    else:
+        yield Line(text=texts("gates.split", need=quorum.need), style="bad", indent=1)
 
 
 def _opinions(known: StepState, naming: Naming) -> Iterator[Line]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from console.views.naming import Naming
 from console.views.sheet import Line, harmless
+from models.gate import PRIORITY
 from models.state import Incident
 
 _SERVICE = frozenset(
@@ -20,7 +21,7 @@ _SERVICE = frozenset(
 KINDS = (
     *sorted(_SERVICE), "not-preserved", "nobody-holds", "not-decided", "not-chosen", "no-fix", "no-fix-many",
     "no-service", "no-instant", "not-resolved", "watch-period", "no-review", "phase-open", "no-improvement",
-    "proposal-open", "unconfirmed", "scope-grew",
+    "proposal-open", "unconfirmed", "scope-grew", "not-weighed", "preserved-later",
 )  # fmt: skip
 """Every cause that a rule names before the colon."""
 
@@ -32,13 +33,25 @@ def cause(naming: Naming, text: str) -> str:
     if not naming.texts.has(key):
         return harmless(text, 200)
     return naming.texts(
-        key, what=_named(naming, kind, what), id=_id(kind, what), incident=naming.state.stream
+        key, what=_named(naming, kind, what), id=_id(naming, kind, what), incident=naming.state.stream
     )
 
 
-def _id(kind: str, what: str) -> str:
+def _id(naming: Naming, kind: str, what: str) -> str:
     """What is typed for it."""
+    if kind == "not-chosen":
+        return _priority(naming)
     return what.partition("/")[0] if kind == "no-fix-many" else what
+
+
+def _priority(naming: Naming) -> str:
+    """The decision that is missing, by its key; the one that can be made now if there are several."""
+    if not isinstance(naming.state, Incident):
+        return "STEP"
+    steps = naming.state.steps
+    found = [key for key, one in naming.world.steps(naming.state).items() if one.step.decides == PRIORITY]
+    ready = [key for key in found if key in steps and steps[key].status == "ready"]
+    return next(iter([*ready, *found]), "STEP")
 
 
 def _named(naming: Naming, kind: str, what: str) -> str:
@@ -46,7 +59,7 @@ def _named(naming: Naming, kind: str, what: str) -> str:
         return naming.service(what)
     if kind in {"nobody-holds", "unconfirmed"}:
         return naming.who(what)
-    if kind in {"not-decided", "proposal-open"}:
+    if kind in {"not-decided", "proposal-open", "not-weighed"}:
         return naming.step(what)
     if kind == "phase-open":
         return naming.phase(what)

@@ -103,7 +103,7 @@ def _steps(state: Incident, naming: Naming) -> Iterator[Clock]:
         planned = naming.planned(known.key)
         if known.limit_at is None or known.status not in {"ready", "started"} or planned is None:
             continue
-        owner = known.owner or planned.step.authority or planned.step.owner
+        owner = known.owner or planned.step.acts
         yield Clock(
             stream=state.stream,
             id=f"step:{known.key}",

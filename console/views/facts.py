@@ -34,7 +34,9 @@ _VARIANTS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     ),
     "service.loss": lambda data: "" if data.get("status") == "unknown" else f".{data.get('status')}",
     "obligation.proposed": lambda data: "" if data.get("applies") else ".withdrawn",
-    "decision.made": lambda data: ".approved" if data.get("approved_by") else "",
+    "decision.made": lambda data: (
+        ".approved" if data.get("approved_by") else ".quorum" if data.get("votes") else ""
+    ),
     "step.started": lambda data: ".taken" if data.get("taken_from") else "",
     "page.delegated": lambda data: ".deputy" if data.get("absent") else "",
     "page.declined": lambda data: ".back" if data.get("gave_back") else "",
@@ -87,6 +89,7 @@ def variants() -> tuple[str, ...]:
         "obligation.proposed.withdrawn",
         "obligation.judged.not",
         "decision.made.approved",
+        "decision.made.quorum",
         "step.started.taken",
         "page.delegated.deputy",
         "page.declined.back",
@@ -170,25 +173,43 @@ def _value(naming: Naming, name: str, value: Any) -> str:
 
 
 def _mapping(naming: Naming, name: str, value: Mapping[str, Any]) -> str:
-    if name in {"recipient", "recipients"}:
-        return naming.who(str(value.get("person", "")))
-    if name == "authority":
-        return naming.who(str(value.get("role", "")))
-    if name == "factors":
-        shown = (
-            f"{naming.texts.word('words.factor', key)}: {naming.factor(key, inner)}"
-            for key, inner in value.items()
-        )
-        return naming.texts("words.semicolon").join(shown)
-    if name == "versions":
-        shown = (f"{lang} {digest[:SHORT_DIGEST]}…" for lang, digest in value.items())
-        return naming.texts("words.comma").join(shown)
+    said = _WHOLE.get(name)
+    if said is not None:
+        return said(naming, value)
     parts = (f"{key}={_value(naming, key, inner)}" for key, inner in value.items())
     return naming.texts("words.comma").join(parts)
 
 
+def _factors(naming: Naming, value: Mapping[str, Any]) -> str:
+    shown = (
+        f"{naming.texts.word('words.factor', key)}: {naming.factor(key, inner)}"
+        for key, inner in value.items()
+    )
+    return naming.texts("words.semicolon").join(shown)
+
+
+def _versions(naming: Naming, value: Mapping[str, Any]) -> str:
+    shown = (f"{lang} {digest[:SHORT_DIGEST]}…" for lang, digest in value.items())
+    return naming.texts("words.comma").join(shown)
+
+
+_Whole = Callable[[Naming, Mapping[str, Any]], str]
+_WHOLE: Mapping[str, _Whole] = {
+    "recipient": lambda naming, value: naming.who(str(value.get("person", ""))),
+    "recipients": lambda naming, value: naming.who(str(value.get("person", ""))),
+    "authority": lambda naming, value: naming.who(str(value.get("role", ""))),
+    "seat": lambda naming, value: naming.who(str(value.get("role", ""))),
+    "quorum": lambda naming, value: naming.texts(
+        "gates.need", need=value["need"], of=_value(naming, "role", value["of"])
+    ),
+    "old": lambda naming, value: f"{value['choice']} (#{value['fact']})",
+    "factors": _factors,
+    "versions": _versions,
+}
+"""Fields whose whole value is said in one way."""
 _NAMED: Mapping[str, Callable[[Naming, str], str]] = {
     "step": Naming.step,
+    "followed": Naming.step,
     "service": Naming.service,
     "severity": Naming.severity,
     "playbook": Naming.playbook,
@@ -234,6 +255,9 @@ _PEOPLE = frozenset(
         "released_by",
         "received_by",
         "collected_by",
+        "voted_for",
+        "voted_against",
+        "instead_of",
     }
 )
 
@@ -258,7 +282,7 @@ _BAD = frozenset(
     {
         "page.exhausted", "page.unanswerable", "message.given_up", "step.failed", "step.unknown",
         "step.overdue", "gate.overridden", "machine.impaired", "alert.overdue", "quarantine.entered",
-        "decision.rejected",
+        "decision.rejected", "override.withdrawn", "decision.superseded",
         "improvement.overdue", "reading.overdue", "clock.breached", "clock.missed", "service.level.fell",
         "trust.withdrawn",
         "outgoing.voided", "outgoing.rejected", "evidence.verified.broken", "evidence.transferred.different",

@@ -138,7 +138,7 @@ def _decisions(state: Incident, naming: Naming) -> Iterator[Line]:
         yield Line(text=naming.step(known.key), style="strong")
         limit = naming.times.left(known.limit_at, naming.now) if known.limit_at else texts("words.no_limit")
         yield Line(
-            text=texts("words.decision.authority", who=naming.holders(step.authority), limit=limit),
+            text=texts("words.decision.authority", who=naming.deciders(step), limit=limit),
             style="bad" if known.overdue else "warn",
             indent=1,
         )
@@ -321,6 +321,10 @@ def as_json(state: Incident, naming: Naming) -> dict[str, object]:
             {
                 "step": known.key,
                 "authority": planned.step.authority,
+                "quorum": {"of": planned.step.deciders, "need": planned.step.quorum.need}
+                if planned.step.quorum
+                else None,
+                "votes": {who: vote.choice for who, vote in known.votes.items()},
                 "options": [option.id for option in planned.step.options],
                 "recommend": planned.step.recommend,
                 "limit_at": iso(known.limit_at) if known.limit_at else None,

@@ -190,7 +190,9 @@ class _Writer:
         return found[::-1]
 
     def _who(self, step: Step) -> str:
-        role = step.authority or step.owner
+        if step.quorum is not None:
+            return self.texts("gates.need", need=step.quorum.need, of=self._names(step.quorum.of))
+        role = step.acts
         if role and step.approver:
             return self.texts("answers.both", who=self._name(role), second=self._name(step.approver))
         if role:

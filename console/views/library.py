@@ -35,7 +35,10 @@ def as_json(playbook: Playbook, institution: Institution) -> dict[str, object]:
 
 def _who(step: Step, texts: Texts) -> str:
     """Who acts; of a decision with four eyes, both."""
-    who = step.authority or step.owner or texts("words.machine")
+    if step.quorum is not None:
+        of = texts("words.comma").join(step.quorum.of)
+        return texts("gates.need", need=step.quorum.need, of=of)
+    who = step.acts or texts("words.machine")
     return texts("answers.both", who=who, second=step.approver) if step.approver else who
 
 

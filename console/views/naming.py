@@ -14,6 +14,7 @@ from console.views.times import Times
 from models.clocks.owed import find_obligation
 from models.fact import SYSTEM
 from models.plan import PlannedStep
+from models.playbook import Step
 from models.state import Incident, Recipient, StreamState
 from models.world import World
 from notifiers.clockwords import clock_title
@@ -87,6 +88,13 @@ class Naming:
             return f"{title} ({self.texts('words.nobody_now')})"
         names = self.texts("words.comma").join(people)
         return title if names == title else f"{title} ({names})"
+
+    def deciders(self, step: Step) -> str:
+        """Who decides, with who holds it now; of a quorum how many of whom."""
+        if step.quorum is None:
+            return self.holders(step.authority)
+        of = self.texts("words.comma").join(self.holders(role) for role in step.quorum.of)
+        return self.texts("gates.need", need=step.quorum.need, of=of)
 
     def recipient(self, one: Recipient) -> str:
         """Somebody who was paged, and whom they stand in for."""

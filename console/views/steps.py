@@ -28,7 +28,7 @@ _STYLES: dict[str, Style] = {
 
 def owner_of(known: StepState | None, planned: PlannedStep) -> str | None:
     """Who acts: the person it was given to, else the role that the playbook names; None is a machine."""
-    return (known.owner if known else None) or planned.step.authority or planned.step.owner
+    return (known.owner if known else None) or planned.step.acts
 
 
 def ready_by_owner(state: Incident, naming: Naming) -> Iterator[Line]:

@@ -95,8 +95,8 @@ def _decisions(state: Incident, world: World, lang: str) -> Iterator[str]:
     for key, known in state.steps.items():
         planned = world.step(state, key) if known.status in {"ready", "started"} else None
         if planned is not None and planned.step.kind == "decision":
-            role = world.directory.role(planned.step.authority or "")
-            who = role.title.lang(lang) if role else planned.step.authority
+            roles = [(name, world.directory.role(name)) for name in planned.step.deciders]
+            who = ", ".join(role.title.lang(lang) if role else name for name, role in roles)
             yield f"{planned.step.title.lang(lang)} ({who})"
 
 

@@ -369,8 +369,9 @@ def _steps(found: Sheet) -> Iterator[dict[str, Any]]:
         if planned is None or planned.step.kind in {"action", "call"}:
             continue
         step = planned.step
-        owner = known.owner or step.authority or step.owner or ""
-        yours = owner == found.person.id or owner in roles
+        owner = known.owner or step.acts or ""
+        asked = {owner, *(step.deciders if known.owner is None else ())}
+        yours = found.person.id in asked or bool(asked & roles)
         ready.append((not yours, known.limit_at is None, known.limit_at, key, known, step, owner))
     for not_yours, _, limit, _, known, step, owner in sorted(ready, key=_first):
         yield {

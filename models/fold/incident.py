@@ -9,6 +9,7 @@ from typing import Any
 from models.fact import Fact
 from models.fold.evidence import received
 from models.fold.pages import no_change
+from models.fold.steps import drop_override
 from models.state import Confirmation, Incident, PhaseState, PlaybookUse
 
 
@@ -48,7 +49,7 @@ def _closed(state: Incident, fact: Fact) -> None:
 
 def _reopened(state: Incident, fact: Fact) -> None:
     state.status = "open"
-    state.overrides.pop(f"closing@{state.stream}", None)
+    drop_override(state, f"closing@{state.stream}")
     state.resolved_at = state.closed_at = state.watch_until = None
 
 

@@ -6,10 +6,13 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+import msgspec
+
 from models.answers import HandedOver, Opinion, ProposedDecision, SentBack
 from models.fact import Fact
 from models.fold.pages import no_change
 from models.state import Incident, StepState
+from models.voting import Seat, Vote
 
 
 def _step(state: Incident, fact: Fact) -> StepState:
@@ -54,7 +57,23 @@ def _passed(state: Incident, fact: Fact) -> None:
 
 
 def _overridden(state: Incident, fact: Fact) -> None:
-    state.overrides[f"{fact.data['gate']}@{fact.data['step']}"] = fact.seq
+    key = f"{fact.data['gate']}@{fact.data['step']}"
+    state.overrides[key] = fact.seq
+    if "scope" in fact.data:
+        state.override_scope[key] = fact.data["scope"]
+    covered = state.override_causes.get(key, [])
+    state.override_causes[key] = [*covered, *(one for one in fact.data["causes"] if one not in covered)]
+
+
+def _held_again(state: Incident, fact: Fact) -> None:
+    drop_override(state, f"{fact.data['gate']}@{fact.data['step']}")
+
+
+def drop_override(state: Incident, key: str) -> None:
+    """The gate is no longer passed, `gate@step`."""
+    state.overrides.pop(key, None)
+    state.override_causes.pop(key, None)
+    state.override_scope.pop(key, None)
 
 
 def _assigned(state: Incident, fact: Fact) -> None:
@@ -148,6 +167,30 @@ def _proposed(state: Incident, fact: Fact) -> None:
     )
 
 
+def _voted(state: Incident, fact: Fact) -> None:
+    """Whoever votes in their own right takes the place of those who stood in for them."""
+    step, person = _step(state, fact), fact.for_ or fact.actor
+    for other in list(step.votes.values()):
+        other.seats = [one for one in other.seats if one.deputy_for != person]
+        if not other.seats:
+            del step.votes[other.person]
+    step.votes.pop(person, None)
+    step.votes[person] = Vote(
+        person=person,
+        choice=fact.data["choice"],
+        reason=fact.data["reason"],
+        at=fact.at,
+        seq=fact.seq,
+        seats=msgspec.convert(fact.data["seats"], list[Seat]),
+        factors=dict(fact.data.get("factors", {})),
+        against=fact.data.get("against_recommendation"),
+    )
+
+
+def _vote_withdrawn(state: Incident, fact: Fact) -> None:
+    _step(state, fact).votes.pop(fact.data["by"], None)
+
+
 def _approval_asked(state: Incident, fact: Fact) -> None:
     proposed = _step(state, fact).proposed
     if proposed is not None:
@@ -167,7 +210,7 @@ def _decided(state: Incident, fact: Fact) -> None:
     # With four eyes the fact is the second person's act, and the decision the first one's.
     step.done_by = fact.data.get("decided_by", step.done_by)
     step.proposed = step.sent_back = None
-    step.choice = fact.data["choice"]
+    step.choice, step.decided_seq = fact.data["choice"], fact.seq
     step.factors = dict(fact.data.get("factors", {}))
     step.reason = fact.data["reason"]
     state.variables |= fact.data.get("sets", {})
@@ -177,7 +220,7 @@ def _withdrawn(state: Incident, fact: Fact) -> None:
     step = _step(state, fact)
     step.status = "waiting"
     step.choice = step.reason = step.done_at = step.done_by = step.proposed = None
-    step.factors = {}
+    step.factors, step.votes = {}, {}
 
 
 def _failed(status: Any) -> Callable[[Incident, Fact], None]:
@@ -197,7 +240,7 @@ def _settled(status: Any) -> Callable[[Incident, Fact], None]:
         step.done_at = fact.at
         step.limit_at = step.lease_until = None
         step.reason = fact.data.get("reason")
-        step.proposed = None
+        step.proposed, step.votes = None, {}
         state.gates_held.pop(step.key, None)
 
     return apply
@@ -218,7 +261,7 @@ def _repeated(state: Incident, fact: Fact) -> None:
         state.steps[key] = _anew(before, before.round + 1)
         # An override was for that round.
         for one in [one for one in state.overrides if one.endswith(f"@{key}")]:
-            del state.overrides[one]
+            drop_override(state, one)
 
 
 def _reset(state: Incident, fact: Fact) -> None:
@@ -252,9 +295,13 @@ FOLDS: dict[str, Callable[[Any, Fact], None]] = {
     "gate.held": _held,
     "gate.passed": _passed,
     "gate.overridden": _overridden,
+    "override.withdrawn": _held_again,
     "decision.made": _decided,
     "decision.withdrawn": _withdrawn,
+    "decision.superseded": no_change,
     "decision.proposed": _proposed,
+    "decision.voted": _voted,
+    "vote.withdrawn": _vote_withdrawn,
     "decision.rejected": _rejected,
     "decision.approved": no_change,
     "approval.asked": _approval_asked,

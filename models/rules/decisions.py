@@ -11,13 +11,15 @@ from models.factors import WrongFactor, read_factor
 from models.permission import require
 from models.plan import PlannedStep
 from models.reason import Reason
+from models.rules.choosing import entitled_now, settings
 from models.rules.common import Decided, find_step, must_not_have_ended, text
+from models.rules.superseding import must_be_decided, superseded
 from models.rules.told import judged
+from models.rules.voting import must_have_a_seat, voted
 from models.state import Incident, StepState
 from models.world import World
 
 MAX_FACTOR = 1_000
-MAX_ENTITLED = 50
 
 
 def decide_step(state: Incident, command: Decide, world: World) -> Decided:
@@ -27,13 +29,22 @@ def decide_step(state: Incident, command: Decide, world: World) -> Decided:
     planned, known = find_step(state, world, command.step)
     if planned.step.kind != "decision":
         raise Refused(Reason.STEP_NOT_READY, {"step": planned.key, "status": "no decision", "after": ()})
-    must_be_undecided(state, planned, known)
+    if command.supersede:
+        must_be_decided(planned, known, command)
+    else:
+        must_be_undecided(state, planned, known)
     options = [option.id for option in planned.step.options]
     if command.choice not in options:
         raise Refused(Reason.NO_SUCH_OPTION, {"choice": command.choice, "known": options})
-    entitled = as_whom(state, planned.step.authority or "", planned.key, command.who, world)
+    seats = []
+    if planned.step.quorum is not None:
+        seats = must_have_a_seat(state, planned, known, command, world)
+        entitled = {"role": seats[0].role, "directory": world.directory.version}
+    else:
+        entitled = as_whom(state, planned.step.authority or "", planned.key, command.who, world)
     reason = text(command.reason, "reason")
-    factors, texts = _factors(planned, command, world)
+    weighed = not command.factors and any(one.factors for one in known.votes.values())
+    factors, texts = ({}, {}) if weighed else _factors(planned, command, world)
     texts = {"reason": reason} | texts
     data: dict[str, Any] = {
         "step": planned.key,
@@ -42,27 +53,20 @@ def decide_step(state: Incident, command: Decide, world: World) -> Decided:
         "entitled": entitled_now(state, planned, world),
         "factors": factors,
     }
-    if command.choice != planned.step.recommend and planned.step.recommend:
-        data["against_recommendation"] = planned.step.recommend
-    sets = {f"{planned.scope}.{name}": command.choice for name in planned.step.sets}
-    if sets:
-        data["sets"] = sets
+    data |= settings(planned, command.choice)
+    if seats:
+        vote, *heard = voted(state, planned, command, seats, data)
+        return [Draft(kind=vote.kind, data=vote.data, texts=texts, at=command.at), *heard]
     if planned.step.approver is not None:
         # Four eyes: nothing follows from it until somebody else has approved it.
         return [Draft(kind="decision.proposed", data=data, texts=texts, at=command.at)]
     chosen = next(option for option in planned.step.options if option.id == command.choice)
     made = Draft(kind="decision.made", data=data, texts=texts, at=command.at)
-    return [made, *judged(state, chosen, reason, world)]
-
-
-def entitled_now(state: Incident, planned: PlannedStep, world: World) -> list[dict[str, str]]:
-    """Who could have made the decision at this time, and as whom: folding never reads the directory."""
-    found = []
-    for role in planned.step.deciders:
-        for holder in world.holders(state, role)[:MAX_ENTITLED]:
-            one = {"person": holder.person.id, "role": role}
-            found.append(one | ({"deputy_for": holder.deputy_for} if holder.deputy_for else {}))
-    return found
+    follows = judged(state, chosen, reason, world)
+    if command.supersede:
+        made.data["supersedes"] = known.decided_seq
+        return [superseded(state, planned, known, made, world), made, *follows]
+    return [made, *follows]
 
 
 def must_be_undecided(state: Incident, planned: PlannedStep, known: StepState) -> None:
@@ -90,6 +94,11 @@ def as_whom(state: Incident, role: str, what: str, person: str, world: World) ->
     if role in world.roles_of(state, person):
         return {"role": role, "directory": world.directory.version}
     raise Refused(Reason.AUTHORITY_MISSING, {"who": person, "needs": [role], "what": what})
+
+
+def _holds(state: Incident, role: str, person: str, world: World) -> bool:
+    holders = world.holders(state, role)
+    return role in world.roles_of(state, person) or any(one.person.id == person for one in holders)
 
 
 def _factors(planned: PlannedStep, command: Decide, world: World) -> tuple[dict[str, Any], dict[str, str]]:
@@ -121,10 +130,12 @@ def _factors(planned: PlannedStep, command: Decide, world: World) -> tuple[dict[
 
 
 def withdraw(state: Incident, command: WithdrawDecision, world: World) -> Decided:
-    """Take a decision back; it is asked for again."""
-    require(command, "withdraw", state, world)
+    """Take a decision back; it is asked for again. Whoever decides it may, and who leads the incident."""
+    require(command, "decide", state, world)
     must_not_have_ended(state)
     planned, known = find_step(state, world, command.step)
+    if not any(_holds(state, role, command.who, world) for role in planned.step.deciders):
+        require(command, "withdraw", state, world)
     choice = known.proposed.choice if known.proposed is not None else known.choice
     if choice is None:
         raise Refused(Reason.STEP_NOT_READY, {"step": planned.key, "status": known.status, "after": ()})

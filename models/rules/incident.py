@@ -25,7 +25,7 @@ from models.commands import (
 )
 from models.errors import Refused
 from models.fact import SYSTEM, Draft
-from models.gate import closing_causes, open_phases
+from models.gate import open_phases, uncovered_closing_causes
 from models.permission import require
 from models.policy import PHASES
 from models.reason import Reason
@@ -201,8 +201,8 @@ def close(state: Incident, command: Close, world: World) -> Decided:
     """The review is over; refused while anything that the guideline asks for is missing."""
     require(command, "close", state, world)
     must_be_open(state, "resolved")
-    causes = closing_causes(state, world)
-    if causes and f"closing@{state.stream}" not in state.overrides:
+    causes = uncovered_closing_causes(state, world)
+    if causes:
         raise Refused(Reason.NOT_CLOSABLE, {"causes": causes})
     texts = {"assessment": text(command.assessment, "assessment")}
     if command.spread:

@@ -53,6 +53,24 @@ def acknowledge(state: StreamState, command: Acknowledge, world: World) -> Decid
     return taken
 
 
+def acknowledged_by_acting(state: StreamState, subject: str, person: str) -> list[Draft]:
+    """That somebody was heard who did what the page asks for, without saying that they have it."""
+    return [
+        Draft(
+            kind="page.acknowledged",
+            data={
+                "page": page.id,
+                "by": person,
+                "level": page.level,
+                "takeover": False,
+                "complete": _complete(page, page.level, person),
+            },
+        )
+        for page in state.open_pages()
+        if page.subject == subject and person not in page.acks and asks(page, person)
+    ]
+
+
 def find_page(state: StreamState, number: int | None, person: str) -> Page:
     """The page of this number, or the one open page that asks this person. Raises Refused."""
     if number is not None:

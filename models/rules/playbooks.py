@@ -10,9 +10,10 @@ from models.errors import Refused
 from models.fact import Draft
 from models.frozen import FrozenPlaybook
 from models.permission import require
+from models.playbook import Step
 from models.reason import Reason
 from models.rules.common import Decided, must_be_open, text
-from models.state import SETTLED, Incident
+from models.state import SETTLED, Incident, StepState
 from models.world import World
 
 
@@ -68,12 +69,25 @@ def _void(state: Incident, name: str, frozen: FrozenPlaybook, world: World) -> I
     """
     for key, planned in frozen.plan.steps.items():
         known, before = state.steps.get(key), world.step(state, key)
-        if known is None or known.proposed is None or before is None or key.split("/", 1)[0] != name:
+        if known is None or before is None or key.split("/", 1)[0] != name:
             continue
-        step = planned.step
-        options = {option.id for option in step.options}
-        if known.proposed.choice not in options or step.approver != before.step.approver:
+        if _proposal_void(known, planned.step, before.step) or _votes_void(known, planned.step, before.step):
             yield Draft(kind="step.reset", data={"step": key})
+
+
+def _proposal_void(known: StepState, step: Step, before: Step) -> bool:
+    if known.proposed is None:
+        return False
+    options = {option.id for option in step.options}
+    return known.proposed.choice not in options or step.approver != before.approver
+
+
+def _votes_void(known: StepState, step: Step, before: Step) -> bool:
+    """Whether votes were given under another rule, or for an option that is no more."""
+    if known.status == "done" or not known.votes:
+        return False
+    options = {option.id for option in step.options}
+    return step.quorum != before.quorum or any(one.choice not in options for one in known.votes.values())
 
 
 def _drop(state: Incident, name: str, reason: str) -> Decided:

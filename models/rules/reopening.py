@@ -5,6 +5,7 @@ from __future__ import annotations
 from models.commands import Reopen
 from models.errors import Refused
 from models.fact import Draft
+from models.gate import PRIORITY
 from models.permission import require
 from models.policy import PHASES
 from models.reason import Reason
@@ -13,8 +14,6 @@ from models.routing import ask
 from models.rules.common import Decided, must_not_have_ended, text
 from models.state import ENDED, Incident
 from models.world import World
-
-PRIORITY = "containment-or-preservation"
 
 
 def propose_reopening(state: Incident, phase: str, cause: str, world: World) -> list[Draft]:

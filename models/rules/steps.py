@@ -12,14 +12,13 @@ from models.commands import (
     AddStep,
     AssignStep,
     Done,
-    OverrideGate,
     RetryStep,
     SettleStep,
     StartStep,
 )
 from models.errors import NaiveInstant, Refused
 from models.fact import SYSTEM, Draft
-from models.gate import CLOSING, GATES, closed_gates, closing_causes, services_of
+from models.gate import closed_gates, preserved, preserved_late, services_of
 from models.permission import require
 from models.plan import PlannedStep
 from models.playbook import RecordField
@@ -112,14 +111,17 @@ def done(state: Incident, command: Done, world: World) -> Decided:
         raise Refused(Reason.STEP_NOT_MANUAL, {"step": planned.key, "kind": planned.step.kind})
     _must_be_ready(state, planned, known)
     _must_be_theirs(state, planned, command.who, world)
+    begun = _begun(known, command.at, world)
     closed = closed_gates(state, planned, world)
+    if late := preserved_late(state, planned, begun):
+        closed.setdefault("preserved-before-analysed", []).extend(late)
     if closed:
         causes = sorted(cause for one in closed.values() for cause in one)
         raise Refused(Reason.GATE_HELD, {"step": planned.key, "gates": sorted(closed), "causes": causes})
     plain, texts = read_fields(planned.step.record, command.values, world.now, _tokens(planned))
     data: dict[str, Any] = {"step": planned.key, "outputs": plain}
     data |= _sets(planned, plain)
-    data |= _evidence_used(state, planned)
+    data |= _evidence_used(state, planned, begun)
     texts = {f"outputs.{name}": value for name, value in texts.items()}
     if command.note.strip():
         texts["note"] = text(command.note, "note")
@@ -229,11 +231,17 @@ def _sets(planned: PlannedStep, outputs: Mapping[str, Any]) -> dict[str, Any]:
     return {"sets": found} if found else {}
 
 
-def _evidence_used(state: Incident, planned: PlannedStep) -> dict[str, Any]:
-    """An analysis names the digests of what it analysed (FSA-2.5.2.2-B1)."""
+def _begun(known: StepState, at: datetime | None, world: World) -> datetime:
+    """When the work began, as far as is known: at the latest when it was done."""
+    started = known.started_at if known.status == "started" else None
+    return min(one for one in (started, at, world.now) if one is not None)
+
+
+def _evidence_used(state: Incident, planned: PlannedStep, begun: datetime) -> dict[str, Any]:
+    """An analysis names the digests of what it analysed, preserved before it began (FSA-2.5.2.2-B1)."""
     used = [
         {"id": item.id, "digest": item.digest or ""}
-        for item in state.evidence.values()
+        for item in preserved(state, begun)
         if set(item.sources) & set(planned.step.sources)
     ]
     return {"analysed": used} if used else {}
@@ -338,46 +346,3 @@ def retry(state: Incident, command: RetryStep, world: World) -> Decided:
         return [settled, *consequences(state, planned, world)]
     # Through its condition and its gates again: what held when it first ran may not hold now.
     return [Draft(kind="step.reset", data={"step": planned.key}, texts=reason)]
-
-
-def override(state: Incident, command: OverrideGate, world: World) -> Decided:
-    """Pass a closed gate: only its authority, only with a reason, and for one step."""
-    require(command, "override", state, world)
-    must_not_have_ended(state)
-    reason = text(command.reason, "reason")
-    if command.gate == CLOSING:
-        return _override_closing(state, command, world, reason)
-    rule = GATES.get(command.gate)
-    if rule is None:
-        raise Refused(Reason.NO_SUCH_GATE, {"gate": command.gate, "known": [*GATES, CLOSING]})
-    planned, _ = find_step(state, world, command.step)
-    closed = closed_gates(state, planned, world)
-    if command.gate not in closed:
-        raise Refused(Reason.NOT_HELD, {"gate": command.gate, "step": planned.key})
-    role = _gate_authority(state, command, world, rule.override_by)
-    data = {"gate": command.gate, "step": planned.key, "role": role, "causes": closed[command.gate]}
-    return [Draft(kind="gate.overridden", data=data, texts={"reason": reason})]
-
-
-def _override_closing(state: Incident, command: OverrideGate, world: World, reason: str) -> Decided:
-    if command.for_ is not None:
-        # That something is unconfirmed holds this gate; its override cannot be unconfirmed itself.
-        raise Refused(
-            Reason.AUTHORITY_MISSING, {"who": command.actor.person, "needs": [command.for_], "what": CLOSING}
-        )
-    causes = closing_causes(state, world)
-    if not causes:
-        raise Refused(Reason.NOT_HELD, {"gate": CLOSING, "step": state.stream})
-    role = _gate_authority(state, command, world, ("ciso", "cio", "president"))
-    data = {"gate": CLOSING, "step": state.stream, "role": role, "causes": causes}
-    return [Draft(kind="gate.overridden", data=data, texts={"reason": reason})]
-
-
-def _gate_authority(state: Incident, command: OverrideGate, world: World, shipped: tuple[str, ...]) -> str:
-    allowed = world.policy.permissions.get(f"override:{command.gate}", shipped)
-    held = sorted(world.roles_of(state, command.who) & set(allowed))
-    if not held:
-        raise Refused(
-            Reason.AUTHORITY_MISSING, {"who": command.who, "needs": list(allowed), "what": command.gate}
-        )
-    return held[0]

@@ -43,6 +43,8 @@ def _people(view: View, entry: Entry, path: KeyPath, step: Step) -> Iterator[Def
     if view.organisation is None:
         return
     named: list[tuple[KeyPath, str | None]] = [(("owner",), step.owner), (("authority",), step.authority)]
+    seats = step.quorum.of if step.quorum is not None else ()
+    named += [(("quorum", "of", place), name) for place, name in enumerate(seats)]
     named += [(("four_eyes",), None if step.four_eyes is True else step.four_eyes)]
     named += [(("to", place), name) for place, name in enumerate(step.to) if name not in view.parties]
     for place, name in named:
@@ -50,6 +52,7 @@ def _people(view: View, entry: Entry, path: KeyPath, step: Step) -> Iterator[Def
             what = "role or third party" if place[0] == "to" else "role"
             yield from _lacking(entry, (*path, *place), name, what, view.roles)
     yield from _four_eyes(view, entry, path, step)
+    yield from _quorum(view, entry, path, step)
 
 
 def _four_eyes(view: View, entry: Entry, path: KeyPath, step: Step) -> Iterator[Defect]:
@@ -60,6 +63,21 @@ def _four_eyes(view: View, entry: Entry, path: KeyPath, step: Step) -> Iterator[
             (*path, "four_eyes"),
             f"only {next(iter(approving))} could decide and approve",
             "a role that somebody else holds",
+        )
+
+
+def _quorum(view: View, entry: Entry, path: KeyPath, step: Step) -> Iterator[Defect]:
+    """Fewer people than votes are needed could never be a quorum: a person counts once."""
+    if step.quorum is None:
+        return
+    seats = [view.candidates(role) for role in step.quorum.of]
+    people = set().union(*seats)
+    filled = sum(1 for one in seats if one)
+    if all(seats) and min(len(people), filled) < step.quorum.need:
+        yield entry.document.defect(
+            (*path, "quorum", "need"),
+            f"{step.quorum.need} votes are needed and only {', '.join(sorted(people))} could vote",
+            "roles that enough different people hold",
         )
 
 
@@ -89,7 +107,7 @@ def _needs(view: View) -> Iterator[Defect]:
 
 def _named(view: View, playbook: Playbook) -> Iterator[tuple[str, str, str]]:
     """File, key and name of all that the playbook names and nothing defines."""
-    people = {who for step in playbook.steps for who in (step.owner, step.authority, step.approver, *step.to)}
+    people = {who for step in playbook.steps for who in (step.owner, *step.deciders, step.approver, *step.to)}
     uses = {use.target for step in playbook.steps for use in (step, step.probe) if use is not None}
     if view.organisation is not None:
         for who in {*people, *playbook.experts} - {*view.roles, *view.people, *view.parties, None}:

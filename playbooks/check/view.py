@@ -129,7 +129,7 @@ class View:
             used.setdefault(service.owner, set()).add(f"service {service.id}")
         for name, entry in self.contents.entries.items():
             for step in entry.playbook.steps:
-                for name_or_none in (step.owner, step.authority, step.approver, *step.to):
+                for name_or_none in (step.owner, *step.deciders, step.approver, *step.to):
                     used.setdefault(name_or_none or "", set()).add(f"playbook {name}")
         return {who: frozenset(by) for who, by in used.items()}
 

@@ -70,7 +70,7 @@ def test_the_commander_is_asked_once_there_is_one() -> None:
 def test_a_further_cause_joins_the_proposal_and_pages_nobody_twice() -> None:
     made = contained()
     made.do(HOST)
-    assert "page.asked" not in made.do(HOST)
+    assert "page.asked" not in made.do(ScopeFact(actor=by(AMY), what="add", kind="host", name="a third"))
     assert made.incident.reopenings["containment"].causes == ["scope-grew:SC-001", "scope-grew:SC-002"]
     state = made.incident
     assert propose_reopening(state, "containment", "scope-grew:SC-002", made.desk.world(state)) == []
