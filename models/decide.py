@@ -40,6 +40,7 @@ from models.readers import AnnouncePlaybook, ReadPlaybook
 from models.reason import Reason
 from models.reopening import DeclineReopening
 from models.reports import DraftReport, JudgeObligation, ReportSituation, SubmitReport, VendorFact
+from models.restoring import RestoreRecord, restore
 from models.routing import ask, level_recipients
 from models.rules import (
     approving,
@@ -179,6 +180,7 @@ _HOUSE: dict[type[commands.Command], Rule] = {
     integrity.AcceptKey: integrity.accept_key,
     integrity.NoteAnchor: integrity.note_anchor,
     integrity.NoteClock: integrity.note_clock,
+    RestoreRecord: restore,
 }
 _PROGRAMME: dict[type[commands.Command], Rule] = {
     commands.OpenImprovement: others.open_improvement,

@@ -19,9 +19,9 @@ from sqlalchemy import update
 from models.advance import MAX_PASSES, advance
 from models.canonical import new_salt, text_digest
 from models.clock import Clock
-from models.clocks.rules import clock_counts
 from models.commands import Actor, Command, Declare, RecordRefusal
-from models.decide import decide, due, next_due
+from models.decide import decide, due
+from models.deriving import derived
 from models.directory import Directory
 from models.errors import HikeshiError, NotFound, RecordConflict, Refused
 from models.fact import SYSTEM, Draft, Fact, place
@@ -32,7 +32,7 @@ from models.outofband import refuse_distrusted
 from models.plan import Plan
 from models.policy import Policy
 from models.premises import Library, Outcome, Premises
-from models.record import OUTBOX, Derived, Record, StoredText, Tx, micros
+from models.record import OUTBOX, Record, StoredText, Tx, micros
 from models.rules.common import Then
 from models.rules.pages import unheard
 from models.state import House, Incident, StreamState
@@ -390,18 +390,7 @@ class Desk:
         if state.seq - self._snapshots.get(state.stream, 0) >= SNAPSHOT_EVERY:
             snapshot = msgspec.json.encode(state)
             self._snapshots[state.stream] = state.seq
-        incident = state if isinstance(state, Incident) else None
-        derived = Derived(
-            status=incident.status if incident else "open",
-            severity=incident.severity if incident else "",
-            drill=incident.drill if incident else False,
-            next_due_at=next_due(state),
-            wanted=incident.wanted if incident else 0,
-            snapshot=snapshot,
-            rules=RULES_VERSION,
-            clocks=clock_counts(incident) if incident else (0, 0, 0),
-        )
-        tx.derive(state.stream, state.seq, head, now, derived)
+        tx.derive(state.stream, state.seq, head, now, derived(state, snapshot))
         return len(rows)
 
     def _freeze(self, tx: Tx, case: _Case) -> None:

@@ -80,6 +80,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "message-sent": (*_CSIRT, "pr", "legal", "privacy-lead", "branch-lead", "vendor-desk"),
     "message-withdraw": (*_LEAD, "pr"),
     "inquiry": (*_CSIRT, "pr", "legal", "branch-lead", "vendor-desk", "owner"),
+    "record-restore": ("csirt-lead", "commander", "ciso", "cio", "it-ops"),
     "record-for": ("scribe", "csirt-lead", "commander"),
 }
 

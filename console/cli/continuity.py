@@ -1,8 +1,10 @@
-"""relay …: what leaves this host besides, so that the record outlives it."""
+"""relay …, restore: what leaves this host besides, and going on from it on another machine."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -10,8 +12,10 @@ from console.cli.given import reads
 from console.cli.session import REFUSED, Session
 
 if TYPE_CHECKING:
+    from console.restore.restoring import Restored
     from models.relaying import RelaySink
 
+Opt = typer.Option
 Sink = Annotated[str | None, typer.Argument(metavar="SINK", show_default=False)]
 
 
@@ -21,6 +25,7 @@ def register(app: typer.Typer) -> None:
     reads(group, "now")(relay_now)
     reads(group, "status")(relay_status)
     app.add_typer(group, name="relay")
+    reads(app, "restore")(restore)
 
 
 def relay_now(session: Session, sink: Sink = None) -> None:
@@ -105,3 +110,77 @@ def _lines(session: Session, one: dict[str, Any]) -> list[Any]:
     if one["error"]:
         lines.append(Line(text=say("relay.error", error=one["error"]), style="bad", indent=1))
     return lines
+
+
+def restore(
+    session: Session,
+    source: Annotated[str, typer.Argument(metavar="SOURCE")],
+    take_over: Annotated[str, Opt("--take-over", metavar="REASON")],
+    into: Annotated[str | None, Opt("--into", metavar="DIR", show_default=False)] = None,
+    identity: Annotated[str | None, Opt("--identity", metavar="FILE", show_default=False)] = None,
+) -> None:
+    """Go on with a record from its second path or an archive: all of it is verified, then written at once."""
+    from console.cli import output, report  # noqa: PLC0415
+    from console.restore import restoring  # noqa: PLC0415
+    from models.errors import BadInput, NotFound, Refused  # noqa: PLC0415
+    from models.reason import Reason  # noqa: PLC0415
+
+    if into is not None:
+        session = Session(replace(session.given, directory=into, house=None))
+    unseal = _unseal(session, identity)
+    if session.actor.person is None:
+        # Not recorded: a refusal in the new record would keep the old one out of it.
+        report.refused(session, None, Reason.UNKNOWN_PERSON, {"who": session.account})
+    try:
+        done = restoring.restore(session.house, Path(source), session.actor, take_over, unseal)
+    except restoring.CannotRestore as wrong:
+        _defects(session, wrong.defects)
+    except (BadInput, NotFound) as wrong:
+        _defects(session, [str(wrong)])
+    except Refused as no:
+        report.refused(session, None, no.reason, no.detail)
+    if session.given.json:
+        output.json(done.as_json())
+    else:
+        output.show(_told(session, done))
+
+
+def _unseal(session: Session, identity: str | None) -> Any:
+    """What opens sealed segments; the key is read from a file and goes nowhere else."""
+    from models.errors import BadInput  # noqa: PLC0415
+    from notifiers.relay.sealing import opener  # noqa: PLC0415
+
+    if identity is None:
+        return None
+    text = session.read(Path(identity), "--identity").decode("utf-8", "replace")
+    keys = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#")]
+    try:
+        return opener(keys)
+    except BadInput as wrong:
+        session.wrong(f"--identity {identity}: {wrong}")
+
+
+def _defects(session: Session, defects: list[str]) -> NoReturn:
+    from console.cli import output  # noqa: PLC0415
+
+    if session.given.json:
+        output.json({"ok": False, "defects": defects})
+    else:
+        for one in defects:
+            session.say(one, "bad", stderr=True)
+        session.say(session.texts("relay.not_restored"), "bad", stderr=True)
+    raise typer.Exit(REFUSED)
+
+
+def _told(session: Session, done: Restored) -> list[Any]:
+    from console.views.sheet import Line  # noqa: PLC0415
+    from console.views.times import Times  # noqa: PLC0415
+
+    say, figures = session.texts, done.as_json()
+    last = Times(zone=session.zone, texts=say).at(done.last_at, seconds=True)
+    lines = [Line(text=say("relay.restored", last=last, **figures), style="good")]
+    lines += [Line(text=say("relay.queued", **figures), style="warn")] if done.queued else []
+    for name in ("texts_missing", "documents_missing", "torn", "unsigned"):
+        if figures[name]:
+            lines.append(Line(text=say(f"relay.{name}", n=figures[name]), style="warn"))
+    return [*lines, Line(text=say("relay.one_alone"), style="bad")]

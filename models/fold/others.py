@@ -126,6 +126,7 @@ HOUSE: dict[str, Callable[[Any, Fact], None]] = {
     "machine.impaired": _impaired,
     "machine.recovered": _recovered,
     "evidence.round": _evidence_round,
+    "record.restored": no_change,
 }
 PROGRAMME: dict[str, Callable[[Any, Fact], None]] = {
     "improvement.opened": _opened,
