@@ -228,6 +228,7 @@ ELSEWHERE = {
     "page.repeated": "test_page and the machine",
     **dict.fromkeys(("key.made", "key.rotated", "key.replaced", "key.accepted"), "test_integrity"),
     **dict.fromkeys(("anchor.placed", "time.compared"), "test_integrity"),
+    "record.restored": "test_continuity",
     "comcheck.started": "test_comcheck",
     **dict.fromkeys(
         (

@@ -128,6 +128,7 @@ ELSEWHERE = {
     "scope-accept": "test_gates",
     "comcheck": "test_comcheck",
     "key": "test_integrity",
+    "record-restore": "test_continuity",
     **dict.fromkeys(
         ("inquiry", "message", "message-approve", "message-sent", "message-withdraw"), "test_communication"
     ),
