@@ -260,6 +260,19 @@ class MailboxSettings(Frozen):
     max_bytes: int = Field(default=10_485_760, ge=1_024, le=52_428_800)
 
 
+AgeRecipient = Annotated[str, Field(pattern=r"^age1[02-9ac-hj-np-z]{58}$")]
+
+
+class EvidenceSettings(Frozen):
+    """How evidence is stored, and how often what is stored is compared with its digests."""
+
+    seal_to: tuple[AgeRecipient, ...] = Field(
+        default=(), max_length=20, description="age public keys: what is preserved is sealed to them"
+    )
+    verify_every: Duration = Field(default="1d", validate_default=True)
+    verify_bytes_per_second: int = Field(default=52_428_800, ge=65_536, le=10_000_000_000)
+
+
 class Settings(Frozen):
     """`settings.toml`."""
 
@@ -280,6 +293,7 @@ class Settings(Frozen):
     slack: SlackSettings | None = None
     email: EmailSettings | None = None
     mailbox: MailboxSettings | None = None
+    evidence: EvidenceSettings = EvidenceSettings()
     teams: TeamsSettings | None = None
     gateway: GatewaySettings | None = None
     integrity: IntegritySettings = Field(

@@ -29,6 +29,7 @@ from models.tables import METADATA
 
 BUSY_MILLISECONDS = 5_000
 _t = METADATA.tables
+DISPOSED = "text.disposed"
 STREAM, FACT, TEXT, DOCUMENT = _t["stream"], _t["fact"], _t["text"], _t["document"]
 OUTBOX, ALERT, NODE, COUNTER = _t["outbox"], _t["alert"], _t["node"], _t["counter"]
 MIRROR, CHECKPOINT, ANCHOR, RELAY = _t["mirror"], _t["checkpoint"], _t["anchor"], _t["relay"]
@@ -291,9 +292,13 @@ class Tx:
         return [read_fact(row[0]) for row in rows]
 
     def texts(self, stream: str, after: int = 0) -> dict[str, str | None]:
-        """Texts beside the facts, by digest; None for what was disposed of."""
+        """Texts beside the facts after this one, by digest; None for what has been disposed of since."""
         rows = self.connection.execute(_TEXTS, {"stream": stream, "after": after})
-        return {row[0]: row[1] for row in rows}
+        found: dict[str, str | None] = {row[0]: row[1] for row in rows}
+        since = (FACT.c.stream == stream) & (FACT.c.seq > after) & (FACT.c.kind == DISPOSED)
+        for body in self.connection.execute(select(FACT.c.body).where(since)).scalars():
+            found[read_fact(body).data["digest"]] = None
+        return found
 
     def append(self, facts: Sequence[Fact], texts: Mapping[int, Sequence[StoredText]]) -> bytes:
         """Write facts after the head of their stream and return the new head's hash.
@@ -325,7 +330,7 @@ class Tx:
     def _dispose(self, facts: Sequence[Fact]) -> None:
         """A text goes with the fact that says so, or neither does; its digest and its salt stay."""
         for fact in facts:
-            if fact.kind == "text.disposed":
+            if fact.kind == DISPOSED:
                 one = (TEXT.c.stream == fact.stream) & (TEXT.c.digest == fact.data["digest"])
                 self.connection.execute(update(TEXT).where(one).values(body=None))
 

@@ -36,7 +36,7 @@ BASH = shutil.which("bash") or "/bin/bash"
 DOCS = ROOT / "docs"
 WRITE = os.environ.get("HIKESHI_WRITE_DOCS") == "1"
 OWN = (
-    "architecture", "clocks", "commands", "communication", "configuration", "escalation", "gates",
+    "architecture", "clocks", "commands", "communication", "configuration", "escalation", "evidence", "gates",
     "guideline", "notifications", "operations", "out-of-band", "playbooks", "quickstart", "readiness",
     "record", "rota", "security", "slack",
 )  # fmt: skip

@@ -34,7 +34,7 @@ NOBODY_PAGED = 3
 MAX_FILE_BYTES = 16 * 1024 * 1024
 MAX_DIGITS = 12
 """More digits than any number of an incident, a page or a fact will have."""
-PATHS = frozenset({"file", "from_", "out"})
+PATHS = frozenset({"file", "from_", "out", "identity"})
 """A file may be called by any bytes; all else is text and goes into the record."""
 OTHER_STREAMS = ("intake", "house", "programme")
 

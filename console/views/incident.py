@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-from console.views import answers, communication, harm, pages, reports, scope
+from console.views import answers, communication, evidence, harm, pages, reports, scope
 from console.views.causes import cause, gate, reopenings
 from console.views.clocks import OVER, clocks, section
 from console.views.naming import Naming, to_decide
@@ -33,7 +33,6 @@ OWN_SECTIONS = (
     "review",
 )
 
-SHORT_DIGEST = 23
 MAX_CLOCKS = 5
 
 
@@ -51,8 +50,8 @@ def sections(state: Incident, naming: Naming) -> list[Section | Line]:
         "reports": list(_owed(state, naming)),
         "messages": list(communication.messages(state, naming)),
         "inquiries": [Line(text=communication.inquiry_line(state, naming))] if state.inquiries else [],
-        "evidence": list(_evidence(state, naming)),
         "scope": list(scope.summary(state, naming)),
+        "evidence": list(evidence.lines(state, naming)),
         "unconfirmed": list(_unconfirmed(state, naming)),
         "review": list(_review(state, naming)),
     }
@@ -212,17 +211,6 @@ def recovery_point(number: str, state: Incident, naming: Naming) -> str:
     )
 
 
-def _evidence(state: Incident, naming: Naming, *, whole: bool = False) -> Iterator[Line]:
-    for item in state.evidence.values():
-        partial = naming.texts("words.partial") if item.partial else ""
-        digest = item.digest or naming.texts("words.no_digest")
-        shown = digest if whole else digest[:SHORT_DIGEST]
-        text = f"{item.id}  {item.source}  {naming.text(item.name, 120)}  {shown}  {naming.who(item.by)}"
-        yield Line(
-            text=f"{text}  {naming.times.at(item.at)}{partial}", style="warn" if item.partial else "plain"
-        )
-
-
 def _unconfirmed(state: Incident, naming: Naming) -> Iterator[Line]:
     for one in (*state.confirmations.values(), *state.unasked):
         yield Line(
@@ -272,7 +260,7 @@ def _backups(state: Incident, naming: Naming) -> list[Line]:
 
 _PARTS: Mapping[str, Callable[[Incident, Naming], list[Line]]] = {
     "scope": lambda state, naming: list(scope.summary(state, naming)),
-    "evidence": lambda state, naming: list(_evidence(state, naming, whole=True)),
+    "evidence": lambda state, naming: list(evidence.lines(state, naming, whole=True)),
     "services": harm.in_order,
     "impact": lambda state, naming: list(harm.impact(state, naming)),
     "instants": lambda state, naming: list(harm.instants(state, naming)),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from console.views import communication
+from console.views import communication, evidence
 from console.views import facts as fact_view
 from console.views import incident as screen
 from console.views.causes import cause, gate
@@ -37,7 +37,7 @@ def sections(
         "pages": _pages(state, naming),
         "services": screen.part("services", state, naming).parts,
         "scope": screen.part("scope", state, naming).parts,
-        "evidence": screen.part("evidence", state, naming).parts,
+        "evidence": tuple(evidence.report(state, naming)),
         "backups": screen.part("backups", state, naming).parts,
         "messages": screen.part("messages", state, naming).parts,
         "inquiries": (communication.inquiry_table(state, naming, "day")).parts,
