@@ -22,6 +22,7 @@ from models.communication import (
     WithdrawMessage,
 )
 from models.errors import Refused
+from models.exporting import NoteExport, note_export
 from models.fact import Draft
 from models.impact import ForecastService, RecordImpact
 from models.outofband import (
@@ -181,6 +182,7 @@ _HOUSE: dict[type[commands.Command], Rule] = {
     integrity.NoteAnchor: integrity.note_anchor,
     integrity.NoteClock: integrity.note_clock,
     RestoreRecord: restore,
+    NoteExport: note_export,
 }
 _PROGRAMME: dict[type[commands.Command], Rule] = {
     commands.OpenImprovement: others.open_improvement,

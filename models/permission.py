@@ -80,7 +80,8 @@ TABLE: dict[str, tuple[str, ...]] = {
     "message-sent": (*_CSIRT, "pr", "legal", "privacy-lead", "branch-lead", "vendor-desk"),
     "message-withdraw": (*_LEAD, "pr"),
     "inquiry": (*_CSIRT, "pr", "legal", "branch-lead", "vendor-desk", "owner"),
-    "record-restore": ("csirt-lead", "commander", "ciso", "cio", "it-ops"),
+    "record-export": (*_CSIRT, "cio", "legal", "internal-audit"),
+    "record-restore": ("csirt-lead", "commander", "ciso", "cio", "hikeshi-admin"),
     "record-for": ("scribe", "csirt-lead", "commander"),
 }
 

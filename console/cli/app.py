@@ -18,6 +18,7 @@ from console.cli import (
     declaring,
     ending,
     evidence,
+    exporting,
     harm,
     house,
     integrity,
@@ -65,6 +66,7 @@ MODULES = (
     integrity,
     scenarios,
     house,
+    exporting,
     continuity,
 )
 

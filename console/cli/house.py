@@ -1,4 +1,4 @@
-"""The installation: check, init, export, health, up."""
+"""The installation: check, init, health, up."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from console.cli.arguments import Incident
 from console.cli.given import reads
 from console.cli.session import REFUSED, Session
 
@@ -15,14 +14,12 @@ if TYPE_CHECKING:
     from playbooks.defect import Defect
 
 Opt = typer.Option
-FORMATS = ("md", "json")
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
     reads(app, "check")(check)
     reads(app, "init")(init)
-    reads(app, "export")(export)
     reads(app, "health")(health)
     reads(app, "page-now")(page_now)
     reads(app, "up")(up)
@@ -88,28 +85,6 @@ def init(session: Session, directory: Annotated[str, typer.Argument(metavar="DIR
         output.json({"directory": str(folder), "files": [str(one) for one in written]})
     else:
         session.say(session.texts("words.init_done", directory=folder, n=len(written)), "good")
-
-
-def export(
-    session: Session,
-    incident: Incident,
-    format_: Annotated[str, Opt("--format", metavar="md|json")] = "md",
-    out: Annotated[str | None, Opt("--out", metavar="FILE", show_default=False)] = None,
-) -> None:
-    """The incident as a report to read, or as data."""
-    from console import export as exports  # noqa: PLC0415
-
-    session.one_of(format_, FORMATS, "--format")
-    stream = session.incident(incident).stream
-    if format_ == "json" or session.given.json:
-        text = exports.as_json(session.desk, stream, session.given.lang)
-    else:
-        text = exports.markdown(session.desk, stream, session.given.lang)
-    if out is None:
-        typer.echo(text)
-        return
-    session.save(Path(out), text)
-    session.say(session.texts("words.written", path=out), "good", stderr=True)
 
 
 def health(session: Session) -> None:

@@ -22,7 +22,7 @@ from models.lines import (
 from models.reason import Reason
 from models.relaying import FolderRelay, ObjectRelay, Standing, SyslogRelay, pause_seconds
 from models.restoring import MAX_HEADS, RestoreRecord
-from tests.models.small import AMY, BEN, MACHINE, NIGHT, by, scene
+from tests.models.small import AMY, BEN, FAY, MACHINE, NIGHT, by, scene
 
 HOUSE = "house"
 AGE = "age1" + "q" * 58
@@ -124,3 +124,15 @@ def test_not_everybody_may_take_a_record_over_and_nobody_without_a_reason() -> N
     made = scene()
     assert made.says(take_over(AMY), HOUSE).reason is Reason.ROLE_MISSING
     assert made.says(take_over(BEN, " "), HOUSE).reason is Reason.EMPTY
+
+
+def test_who_takes_records_out_of_the_house_is_a_fact() -> None:
+    made = scene()
+    many = tuple(f"INC-2026-{number:04d}" for number in range(1, MAX_NAMED + 2))
+    assert made.do(NoteExport(actor=by(AMY), streams=many, everything=True, texts=False), HOUSE) == (
+        "record.exported",
+    )
+    [fact] = made.facts("record.exported", HOUSE)
+    assert (fact.actor, fact.data["count"], len(fact.data["streams"])) == (AMY, MAX_NAMED + 1, MAX_NAMED)
+    assert (fact.data["everything"], fact.data["texts"], fact.data["objects"]) == (True, False, False)
+    assert made.says(NoteExport(actor=by(FAY), streams=()), HOUSE).reason is Reason.ROLE_MISSING
