@@ -10,6 +10,7 @@ import pytest
 
 from models.commands import Impair
 from models.errors import BadInput
+from models.exporting import MAX_NAMED, NoteExport
 from models.lines import (
     anchor_line,
     checkpoint_line,

@@ -229,6 +229,7 @@ ELSEWHERE = {
     **dict.fromkeys(("key.made", "key.rotated", "key.replaced", "key.accepted"), "test_integrity"),
     **dict.fromkeys(("anchor.placed", "time.compared"), "test_integrity"),
     "record.restored": "test_continuity",
+    "record.exported": "test_continuity",
     "comcheck.started": "test_comcheck",
     **dict.fromkeys(
         (

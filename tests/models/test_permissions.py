@@ -129,6 +129,7 @@ ELSEWHERE = {
     "comcheck": "test_comcheck",
     "key": "test_integrity",
     "record-restore": "test_continuity",
+    "record-export": "test_continuity",
     **dict.fromkeys(
         ("inquiry", "message", "message-approve", "message-sent", "message-withdraw"), "test_communication"
     ),
