@@ -240,7 +240,7 @@ def _minimal(message: Message, lang: str, medium: Medium) -> str:
     link = message.context.get("link")
     url = safe_url(link) if isinstance(link, str) else ""
     asked = value("asked") or words[message.kind if message.kind in words else "page"]
-    head = f"[{value('severity') or '?'}] {value('incident')} {asked}"
+    head = f"[{value('severity') or value('severity_title') or '?'}] {value('incident')} {asked}"
     lines = [
         f"{medium.label(words[key])} {value(key)}" for key in ("until", "title", "what", "then") if value(key)
     ]

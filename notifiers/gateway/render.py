@@ -64,7 +64,7 @@ def sms(message: Message, code: str) -> Short:
     `code` is what an answer names, empty where none is asked for.
     """
     words = _WORDS[rendering.language(message.lang)]
-    head = _marks(message, words) + f"[{_value(message, 'severity', 20) or '?'}] {_incident(message)}"
+    head = _marks(message, words) + f"[{_grade(message)}] {_incident(message)}"
     asked = _value(message, "asked", MAX_ASKED) or words[message.kind if message.kind in words else "page"]
     until = _value(message, "until", 40)
     if until and code:
@@ -106,6 +106,11 @@ def _fitted(first: list[str], what: str, last: list[str]) -> str:
         if parts(text) <= MAX_PARTS:
             return text
     return "\n".join([*first, *last])
+
+
+def _grade(message: Message) -> str:
+    """The severity; of what is no incident, which record it is about."""
+    return _value(message, "severity", 20) or _value(message, "severity_title", 20) or "?"
 
 
 def _marks(message: Message, words: dict[str, str]) -> str:

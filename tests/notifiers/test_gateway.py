@@ -70,6 +70,11 @@ def test_an_sms_says_what_is_asked_of_which_incident_and_how_to_answer(sms: Make
     ]
 
 
+def test_what_is_no_incident_names_its_record_where_others_have_a_severity(sms: Make) -> None:
+    short = render.sms(sms(severity="", severity_title="運用", incident="Hikeshi"), "4821")
+    assert short.text.startswith("[運用] Hikeshi\n")
+
+
 @pytest.mark.parametrize("lang", ["ja", "en"])
 def test_a_long_text_is_cut_and_the_way_to_answer_is_not(sms: Make, lang: str) -> None:
     short = render.sms(sms(lang=lang, what="大量の暗号化" * 100), "4821")
