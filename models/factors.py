@@ -97,18 +97,28 @@ def _duration(value: str, now: datetime, organisation: Organisation) -> str:
 
 
 def _services(value: str, now: datetime, organisation: Organisation) -> list[str]:
-    """Ids or names, separated by commas; each must be in the register."""
-    named = {one.id: one.id for one in organisation.services}
-    for one in organisation.services:
-        named |= {one.name.ja: one.id, one.name.en: one.id}
+    """Ids or names, or how only one of them begins, separated by commas; each must be in the register."""
     asked = [part.strip() for part in re.split(r"[,、，;\n]", value) if part.strip()]
-    unheard = [one for one in asked if one not in named]
+    found = {one: _meant(one, organisation) for one in asked}
+    unheard = [one for one, meant in found.items() if len(meant) != 1]
     if unheard or not asked or len(asked) > MAX_SERVICES:
         raise WrongFactor(
             f"expected services of the register, separated by commas, or unknown; known:"
             f" {', '.join(sorted(one.id for one in organisation.services))}; got {', '.join(unheard)[:200]!r}"
         )
-    return list(dict.fromkeys(named[one] for one in asked))
+    return list(dict.fromkeys(one for meant in found.values() for one in meant))
+
+
+def _meant(said: str, organisation: Organisation) -> set[str]:
+    """The ids of the services that are called so, else of those whose id or name begins so."""
+    low = said.casefold()
+    names = {
+        one.id: [one.id, one.name.ja.casefold(), one.name.en.casefold()] for one in organisation.services
+    }
+    whole = {service for service, called in names.items() if low in called}
+    return whole or {
+        service for service, called in names.items() if any(name.startswith(low) for name in called)
+    }
 
 
 def _text(value: str, now: datetime, organisation: Organisation) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from models.commands import AddImprovement, Close, Decide, Resolve
 from models.policy import PHASES
 from models.reason import Reason
+from models.reopening import DeclineReopening
 from playbooks.institution import Institution
 from tests.conftest import THREE_AT_NIGHT
 from tests.scripts import Script, by
@@ -183,6 +184,9 @@ def eradication(script: Script) -> None:
     """Each route, account and host is linked to a fix."""
     route = script.scope(DUTY, "entry-route", "VPN装置の脆弱性")
     host = script.scope(DUTY, "host", "cb-batch01")
+    # Named after containment had ended: whether it has to be reopened is asked once, and decided by a person.
+    script.expect_page(LEAD, "page.reopening", after="28m")
+    script.act(DeclineReopening(actor=by(LEAD), phase="containment", reason="どちらも遮断したものの中にある"))
     script.forward("6h")
     script.done(OPS, "close-entry-route")
     script.done(OPS, "remove-persistence")

@@ -55,6 +55,7 @@ READ: list[tuple[str, str, str, Any]] = [
     ("a span is written in one way", "duration", "240m", "4h"),
     ("services by their ids", "services", "payments, cards", ["payments", "cards"]),
     ("each service once", "services", "cards、cards", ["cards"]),
+    ("how only one of them begins, in any case", "services", "Pay", ["payments"]),
     ("a number of customers", "customers-affected", "1,200", 1200),
     ("customers in words", "customers-affected", "the east branch", None),
     ("an alternative is free text", "alternative", "by hand", None),
