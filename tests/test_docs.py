@@ -26,6 +26,7 @@ import pytest
 from pydantic import BaseModel
 
 from models.playbook import Playbook
+from models.scenario import Scenario
 from playbooks.catalogue import Catalogue
 from playbooks.document import read_document
 from playbooks.institution import FILES
@@ -40,7 +41,7 @@ OWN = (
     "guideline", "notifications", "operations", "out-of-band", "playbooks", "quickstart", "readiness",
     "record", "rota", "security", "slack",
 )  # fmt: skip
-PAGES = [ROOT / "README.md", ROOT / "README.ja.md", *(DOCS / f"{name}.md" for name in OWN)]
+PAGES = [ROOT / "README.md", ROOT / "README.ja.md", *(DOCS / f"{name}.md" for name in (*OWN, "scenarios"))]
 TABLE = re.compile(r"<!-- table: (?P<what>[^\n]+?) -->\n(?P<body>.*?)<!-- end -->", re.DOTALL)
 BLOCK = re.compile(r"^```(?P<lang>\w*)\n(?P<body>.*?)^```$", re.DOTALL | re.MULTILINE)
 EXAMPLE = re.compile(
@@ -92,7 +93,7 @@ def test_everything_that_can_be_named_has_its_table() -> None:
 def _models_of_files() -> set[type[BaseModel]]:
     """Every model that a file of the institution is made of."""
     found: set[type[BaseModel]] = set()
-    waiting: list[Any] = [*FILES.values(), Playbook, Catalogue]
+    waiting: list[Any] = [*FILES.values(), Playbook, Scenario, Catalogue]
     while waiting:
         one = waiting.pop()
         waiting += get_args(one)

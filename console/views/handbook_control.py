@@ -156,6 +156,8 @@ class _Control:
     def _start(self) -> Iterator[Part]:
         say, start = self.say, self.scenario.start
         yield Points(lines=self._list("startex", 4), boxes=True)
+        if start.severity is not None:
+            yield Words(lines=(say.say("severity_set", severity=start.severity),))
         if start.services:
             rows = tuple(
                 (say.service(one.service), say.say(f"state.{one.state}"), say.one(one.note))

@@ -290,10 +290,12 @@ def test_names_that_mean_nothing_here_stand_as_they_are(bank: Institution) -> No
         inject("one", to=["nobody"], expect=[{"text": "E", "step": "short/gone", "option": "x"}]),
         outcomes=[{"step": "short/gone", "when": 'done("short/gone")', "fields": {"n": 3}, "text": "Over"}],
         roles=[{"role": "nobody", "task": "T", "needed": False}],
+        start={"day": "D", "time": "10:00", "severity": "high"},
     )  # fmt: skip
     text = said(facilitator(one, wording(bank, one, "en")))
     assert "E → short/gone: x" in text
     assert "short/gone, if short/gone is done" in text
     assert "Over [n = 3]" in text
     assert "Role card: nobody" in text
+    assert "Severity set already: high" in text
     assert "short" in text
