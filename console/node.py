@@ -165,6 +165,7 @@ class Node:
             asyncio.create_task(forever("heartbeat", self.stop, self._heartbeat)),
             asyncio.create_task(self._mailbox()),
             asyncio.create_task(self._announce()),
+            asyncio.create_task(forever("keeper", self.stop, self._keep)),
             asyncio.create_task(self._slack()),
             asyncio.create_task(self.relays.run(self.stop)),
         ]
@@ -361,6 +362,12 @@ class Node:
         """Ask those who have to read a new version of a playbook, once; then there is nothing more to do."""
         await Announcer(self.house, self.run_in_writer).run(self.stop)
         await self.stop.wait()
+
+    async def _keep(self) -> None:
+        """Checkpoints, their copies elsewhere, and the clock."""
+        from console.keeping import Keeper  # noqa: PLC0415 - after the first page's way is warm
+
+        await Keeper(self.house, self.notifiers, self.run_in_writer).run(self.stop)
 
     async def _ping(self, url: str) -> None:
         import aiohttp  # noqa: PLC0415 - only where a heartbeat is set up

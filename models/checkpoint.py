@@ -179,3 +179,25 @@ def aloud(digest_hex: str) -> str:
     """A digest in groups of four, eight groups to a line: to be read out, written down and compared."""
     groups = [digest_hex[at : at + 4] for at in range(0, len(digest_hex), 4)]
     return "\n".join(" ".join(groups[at : at + 8]) for at in range(0, len(groups), 8))
+
+
+ANCHOR_APART = timedelta(seconds=60)
+RETRY_FIRST, RETRY_LONGEST = timedelta(seconds=30), timedelta(minutes=15)
+
+
+def anchor_due(
+    *, latest: int, moment: int, last: tuple[int, datetime] | None, every: timedelta, now: datetime
+) -> bool:
+    """Whether a place is to get checkpoint `latest`; `last` is what it got and when, `moment` the last one
+    made because of something that matters."""
+    if latest == 0 or (last is not None and latest <= last[0]):
+        return False
+    if last is None:
+        return True
+    age = abs(now - last[1])
+    return age >= every or (moment > last[0] and age >= ANCHOR_APART)
+
+
+def retry_after(failures: int) -> timedelta:
+    """How long to leave a place alone after so many failures in a row."""
+    return min(RETRY_FIRST * (1 << min(max(failures - 1, 0), 10)), RETRY_LONGEST)

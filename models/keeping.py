@@ -22,7 +22,7 @@ class MailAnchor(Frozen):
     every: Duration = Field(default="24h", validate_default=True)
 
 
-class ObjectStore(Frozen):
+class LockedBucket(Frozen):
     """A bucket with object lock (S3), in which nothing can be deleted or replaced before its time is over."""
 
     endpoint: str = Field(pattern=r"^https?://[^\s/]+/?$")
@@ -35,7 +35,7 @@ class ObjectStore(Frozen):
     every: Duration = Field(default="1h", validate_default=True)
 
     @model_validator(mode="after")
-    def _not_in_clear(self) -> ObjectStore:
+    def _not_in_clear(self) -> LockedBucket:
         if self.endpoint.startswith("http://") and not _LOOPBACK.match(self.endpoint):
             raise ValueError("endpoint: expected https, because a secret is used (http only to this machine)")
         return self
@@ -68,5 +68,5 @@ class IntegritySettings(Frozen):
         default="1s", validate_default=True, description="a clock further off than this is impaired"
     )
     mail: MailAnchor | None = None
-    object_store: ObjectStore | None = None
+    object_store: LockedBucket | None = None
     timestamp: TimeStamping | None = None

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import email
+import email.policy
 import json
 import re
 import sqlite3
@@ -42,10 +44,19 @@ def keep(
     return kept
 
 
+def _attached(raw: bytes) -> str:
+    """What is attached to a mail that was saved whole; else the file itself."""
+    if raw.lstrip()[:1] in {b"{", b"["}:
+        return raw.decode("utf-8")
+    mail = email.message_from_bytes(raw, policy=email.policy.default)
+    parts = [part.get_payload(decode=True) for part in mail.walk() if part.get_filename()]
+    return b"\n".join(part for part in parts if isinstance(part, bytes)).decode("utf-8")
+
+
 def _objects(name: str) -> Iterator[dict[str, Any]]:
-    """The JSON objects of a file: one, a list of them, or one a line."""
+    """The JSON objects of a file or a mail: one, a list of them, or one a line."""
     try:
-        text = Path(name).read_text(encoding="utf-8")
+        text = _attached(Path(name).read_bytes())
         try:
             content = json.loads(text)
         except ValueError:

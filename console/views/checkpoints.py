@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
-from console.checkpoints import Made, find_last
 from console.views.naming import Naming
-from console.views.sheet import Row, Section, Table
+from console.views.sheet import Line, Row, Section, Table
 from models.checkpoint import digest, read_checkpoint
 from models.clock import iso
 from models.record import ANCHOR, Record
+from models.upkeep import Upkeep
+
+if TYPE_CHECKING:
+    from console.checkpoints import Made
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +34,8 @@ class Shown:
 
 def latest(record: Record, count: int) -> list[Shown]:
     """The last `count` checkpoints, the newest first."""
+    from console.checkpoints import find_last  # noqa: PLC0415
+
     with record.read() as tx:
         made = find_last(tx, count)
         wanted = select(ANCHOR.c.checkpoint, ANCHOR.c.kind, ANCHOR.c.place).where(
@@ -75,5 +80,21 @@ def _row(one: Shown, naming: Naming) -> Row:
         f"{naming.texts.word('integrity.anchor', kind)} {place}" for kind, place in one.anchors
     )
     name = digest(one.made.body)
-    cells = (str(one.made.number), iso(one.at), content.facts, f"{name[:16]}…", places or "–")
+    cells = (str(one.made.number), iso(one.at), content.facts, f"{name[:12]}…", places or "–")
     return Row(cells=cells, style="plain" if places else "dim")
+
+
+def upkeep_lines(upkeep: Upkeep, naming: Naming) -> list[Line]:
+    """How the record is kept: the clock, and the last checkpoint that lies elsewhere; nothing if unknown."""
+    texts, said = naming.texts, []
+    clock = upkeep.clock
+    if clock is not None:
+        known = clock.offset is not None
+        key = "offset" if known else "synchronised" if clock.synchronised else "unknown"
+        ahead = f"{clock.offset.total_seconds():+.3f}" if clock.offset is not None else ""
+        text = texts(f"integrity.clock.{key}", source=clock.source, ahead=ahead)
+        said.append(Line(text=text, style="plain" if known or clock.synchronised else "dim"))
+    for kind, number in upkeep.anchored.items():
+        what = texts.word("integrity.anchor", kind)
+        said.append(Line(text=texts("integrity.anchored", kind=what, number=number)))
+    return said

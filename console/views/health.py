@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import and_, func, select
 
+from console.views.checkpoints import upkeep_lines
 from console.views.naming import Naming
 from console.views.sheet import Line, Style
 from console.views.trust import out_of_band_line
@@ -81,6 +82,8 @@ class Health:
             "late_seconds": int(self.late.total_seconds()),
             "quarantined": list(self.quarantined),
             "impaired": self.impaired,
+            "clock": self.house.upkeep.clock,
+            "anchored": self.house.upkeep.anchored,
             "out_of_band": sorted(self.house.distrusted),
             "unreached": self.unreached,
         }
@@ -171,6 +174,7 @@ def lines(found: Health, naming: Naming) -> list[Line]:
     for what, detail in found.impaired.items():
         text = texts("words.health.impaired", what=what, detail=naming.text(detail))
         said.append(Line(text=text, style="bad"))
+    said += upkeep_lines(found.house.upkeep, naming)
     for person, comcheck in found.unreached.items():
         text = texts("readiness.health.unreached", who=naming.who(person), comcheck=comcheck)
         said.append(Line(text=text, style="warn"))

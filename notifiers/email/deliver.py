@@ -54,10 +54,18 @@ class EmailNotifier:
     async def deliver(self, message: Message) -> Delivery:
         if not _ADDRESS.fullmatch(message.address):
             return Failed(error="the mail address is not one; mend it in organisation.yaml", retry="never")
-        mail = render.render(message, self._settings.sender, self._clock.now())
+        return await self.post(message.address, render.render(message, self.sender, self._clock.now()))
+
+    @property
+    def sender(self) -> str:
+        """Whom mails are from."""
+        return self._settings.sender
+
+    async def post(self, address: str, mail: render.Mail) -> Delivery:
+        """Hand a mail to the server, once."""
         client = self._client()
         try:
-            return await self._send(client, message.address, mail)
+            return await self._send(client, address, mail)
         finally:
             client.close()
 

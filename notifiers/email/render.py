@@ -47,6 +47,29 @@ def render(message: Message, sender: str, at: datetime) -> Mail:
     return Mail(message_id=mail["Message-ID"], content=mail.as_bytes(), rendering_failed=rendered.failed)
 
 
+def letter(
+    *,
+    sender: str,
+    to: str,
+    words: tuple[str, str],
+    attached: tuple[str, bytes],
+    key: str,
+    at: datetime,
+) -> Mail:
+    """A mail of our own words (subject, text) with a JSON file, such as a checkpoint to be kept."""
+    mail = EmailMessage(policy=SMTP)
+    mail["From"] = rendering.one_line(sender)
+    mail["To"] = rendering.one_line(to)
+    mail["Subject"] = rendering.cut(rendering.one_line(words[0]), MAX_SUBJECT)
+    mail["Date"] = format_datetime(at)
+    mail["Message-ID"] = message_id(key, sender)
+    mail["Auto-Submitted"] = "auto-generated"
+    mail.set_content(words[1] + "\n", charset="utf-8", cte="base64")
+    name, body = attached
+    mail.add_attachment(body, maintype="application", subtype="json", filename=name)
+    return Mail(message_id=mail["Message-ID"], content=mail.as_bytes(), rendering_failed="")
+
+
 def message_id(key: str, sender: str) -> str:
     """The same for every copy of a message, and telling nothing about it."""
     domain = rendering.one_line(sender).rpartition("@")[2].strip("> ") or "localhost"
