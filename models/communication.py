@@ -54,13 +54,17 @@ class Sending(msgspec.Struct, kw_only=True):
 
 
 class Outgoing(msgspec.Struct, kw_only=True):
-    """A message to somebody. `chain` are the roles that approve it, as they were when it was drafted."""
+    """A message to somebody. `chain` are the roles that approve it, as they were when it was drafted.
+
+    `party` is the third party that it is to; its being sent settles the notice that is owed to it.
+    """
 
     id: str
     audience: Audience
     tlp: Tlp
     chain: list[str]
     template: str = ""
+    party: str = ""
     versions: dict[str, Version] = {}
     corrects: str | None = None
     corrected_by: str | None = None
@@ -126,6 +130,7 @@ class DraftMessage(Command):
     template: str = ""
     of: str = ""
     corrects: str = ""
+    party: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -112,3 +112,4 @@ class Reason(StrEnum):
     MESSAGE_OVER = "the message was sent or withdrawn"
     NOT_SENT = "the message was not sent"
     NOBODY_REACHED = "nobody can be reached there"
+    NAMES_VICTIM = "the package names who was attacked"

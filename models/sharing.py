@@ -46,7 +46,10 @@ class Sharing(msgspec.Struct, kw_only=True):
 
 @dataclass(frozen=True, kw_only=True)
 class PrepareSharing(Command):
-    """A package was written. `files` are digests by name; `allowed` names that its maker let pass."""
+    """A package was written. `files` are digests by name; `allowed` names that its maker let pass.
+
+    `leaks` are the places in it that name who was attacked: with one of them it is refused.
+    """
 
     part: Part
     tlp: Tlp
@@ -54,6 +57,7 @@ class PrepareSharing(Command):
     files: Mapping[str, str]
     indicators: int = 0
     allowed: tuple[str, ...] = ()
+    leaks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -58,6 +58,7 @@ def message_draft(  # noqa: PLR0913 - one option for each thing that may be said
     from_: From = None,
     of: Annotated[str, Opt("--of", metavar="MSG", show_default=False)] = "",
     corrects: Annotated[str, Opt("--corrects", metavar="MSG", show_default=False)] = "",
+    to: Annotated[str, Opt("--to", metavar="PARTY", show_default=False)] = "",
     edit: Edit = False,
 ) -> None:
     """Draft a message in the language of --lang. Nothing is ever sent."""
@@ -83,6 +84,7 @@ def message_draft(  # noqa: PLR0913 - one option for each thing that may be said
         template=used,
         of=other.id if other and of else "",
         corrects=other.id if other and corrects else "",
+        party=to,
     )
     if not session.given.json:
         session.say(session.texts("communication.message_draft_note"), "warn")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -28,12 +29,14 @@ Step = Annotated[str, Opt("--step", metavar="STEP", show_default=False)]
 Some = Annotated[str, typer.Argument(metavar="[ID,…]", show_default=False)]
 Dry = Annotated[bool, Opt("--dry-run")]
 FORMATS = ("csv", "stix")
+MAX_SHOWN = 200
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
     group = typer.Typer(no_args_is_help=True)
     writes(group, "add")(scope_add)
+    writes(group, "import")(scope_import)
     writes(group, "update")(scope_update)
     writes(group, "fix")(scope_fix)
     writes(group, "accept")(scope_accept)
@@ -80,6 +83,115 @@ def scope_add(  # noqa: PLR0913 - one option for each thing that is known of it
 
 def _span(session: Session, first: str | None, last: str | None) -> tuple[datetime | None, datetime | None]:
     return session.instant(first, "--first-seen"), session.instant(last, "--last-seen")
+
+
+def scope_import(
+    session: Session,
+    *,
+    incident: Incident,
+    file: Annotated[Path, typer.Argument(metavar="FILE")],
+    format_: Annotated[str, Opt("--format", metavar="csv|stix", show_default=False)] = "",
+    dry_run: Dry = False,
+) -> None:
+    """All of a file in one transaction, or nothing; what is wrong with it is said at once."""
+    import hashlib  # noqa: PLC0415
+
+    from console import scopefile  # noqa: PLC0415
+    from models.scope import AddScope  # noqa: PLC0415
+
+    form = format_ or {".csv": "csv", ".json": "stix", ".stix": "stix"}.get(file.suffix.lower(), "")
+    if form not in FORMATS:
+        session.wrong(session.texts("scope.usage.format"))
+    session.known_actor()
+    body = _whole(session, file)
+    found = (
+        scopefile.from_csv(body, lambda text: _read(session, text))
+        if form == "csv"
+        else scopefile.from_stix(body, file.name)
+    )
+    stream = session.stream(incident)
+    digest = f"sha256:{hashlib.sha256(body).hexdigest()}"
+    command = {"items": tuple(found.items), "origin": form, "digest": digest}
+    _say_left_out(session, found.left_out)
+    if not dry_run and not found.defects:
+        _take(session, stream, AddScope, command, file)
+        return
+    # Whatever the rules would refuse is said together with what the file itself has wrong.
+    found.defects += _would_refuse(session, session.incident(incident), AddScope, command)
+    if found.defects:
+        _bad(session, file, found.defects)
+    if session.given.json:
+        from console.cli import output  # noqa: PLC0415
+
+        output.json({"dry_run": True, "items": len(found.items), "left_out": found.left_out})
+        return
+    session.say(session.texts("scope.would", n=len(found.items)), "good")
+
+
+def _whole(session: Session, file: Path) -> bytes:
+    """The file, and one byte more than may be in it: what is cut off must not pass for the whole."""
+    from console.scopefile import MAX_BYTES  # noqa: PLC0415
+
+    if str(file) == "-":
+        return sys.stdin.buffer.read(MAX_BYTES + 1)
+    try:
+        with file.open("rb") as opened:
+            return opened.read(MAX_BYTES + 1)
+    except OSError as wrong:
+        session.wrong(session.texts("words.usage.file", option="FILE", path=file, why=wrong.strerror))
+
+
+def _read(session: Session, text: str) -> datetime:
+    from console.views.times import read_instant  # noqa: PLC0415
+
+    return read_instant(text, session.zone, whole_day=False)
+
+
+def _take(session: Session, stream: str, kind: Any, command: dict[str, Any], file: Path) -> None:
+    """Record it; a refusal lists every line that is wrong, not the first dozen."""
+    from console.cli import report  # noqa: PLC0415
+
+    for_ = session.person(session.given.for_) if session.given.for_ else None
+    outcome = session.desk.handle(stream, kind(actor=session.actor, for_=for_, **command))
+    fields = outcome.detail.get("fields")
+    if outcome.refused is not None and isinstance(fields, list):
+        _bad(session, file, [str(one) for one in fields])
+    if outcome.refused is not None:
+        report.refused(session, stream, outcome.refused, outcome.detail)
+    report.recorded(session, outcome)
+
+
+def _would_refuse(session: Session, state: Any, kind: Any, command: dict[str, Any]) -> list[str]:
+    from models.decide import decide  # noqa: PLC0415
+    from models.errors import Refused  # noqa: PLC0415
+
+    try:
+        decide(state, kind(actor=session.actor, **command), session.desk.world(state))
+    except Refused as no:
+        fields = no.detail.get("fields")
+        return [str(one) for one in fields] if isinstance(fields, list) else [no.reason.value]
+    return []
+
+
+def _say_left_out(session: Session, names: list[str]) -> None:
+    if names:
+        session.say(session.texts("scope.left_out", n=len(names)), "warn", stderr=True)
+        for one in names[:MAX_SHOWN]:
+            session.say(f"  {one}", "dim", stderr=True)
+
+
+def _bad(session: Session, file: Path, defects: list[str]) -> NoReturn:
+    """Each defect on a line of its own; exit 1, nothing recorded."""
+    from console.cli import output  # noqa: PLC0415
+    from console.cli.session import REFUSED  # noqa: PLC0415
+
+    if session.given.json:
+        output.json({"accepted": False, "defects": defects})
+    else:
+        session.say(session.texts("scope.bad", path=file, n=len(defects)), "bad", stderr=True)
+        for one in defects:
+            session.say(f"  {one}", stderr=True)
+    raise typer.Exit(REFUSED)
 
 
 def scope_update(  # noqa: PLR0913 - as above

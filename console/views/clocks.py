@@ -179,6 +179,9 @@ def _status(one: Planned, known: ClockState | None, now: datetime) -> str:
 
 def _stops(one: Planned, state: Incident, naming: Naming) -> str:
     """The command that stops it, or that gives it the instant that it waits for."""
+    if one.needs == ("inform",):
+        party = one.basis["party"]
+        return f"hikeshi message draft {state.stream} --audience third-party --to {party} …"
     if one.due_at is None and one.needs and one.needs[0] != "contract":
         if one.needs[0].startswith("submitted:"):
             owed, _, _ = one.id.partition(":")[2].partition("/")
@@ -243,8 +246,8 @@ def _left(one: Clock, naming: Naming) -> str:
 def _state(one: Clock, naming: Naming) -> str:
     texts = naming.texts
     if one.status == "waiting":
-        if "contract" in one.needs:
-            return texts.word("clocks.need", "contract")
+        if one.needs in {("contract",), ("inform",)}:
+            return texts.word("clocks.need", one.needs[0])
         needs = texts("words.comma").join(_need(need, naming) for need in one.needs)
         return texts("clocks.needs", needs=needs)
     if one.status in {"met", "missed"}:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-from console.views import answers, communication, evidence, harm, pages, reports, scope
+from console.views import answers, communication, evidence, harm, pages, reports, scope, sharing
 from console.views.causes import cause, gate, reopenings
 from console.views.clocks import OVER, clocks, section
 from console.views.naming import Naming, to_decide
@@ -29,6 +29,8 @@ OWN_SECTIONS = (
     "inquiries",
     "evidence",
     "scope",
+    "parties",
+    "sharings",
     "unconfirmed",
     "review",
 )
@@ -52,6 +54,8 @@ def sections(state: Incident, naming: Naming) -> list[Section | Line]:
         "inquiries": [Line(text=communication.inquiry_line(state, naming))] if state.inquiries else [],
         "scope": list(scope.summary(state, naming)),
         "evidence": list(evidence.lines(state, naming)),
+        "parties": list(sharing.parties(state, naming)),
+        "sharings": list(sharing.sharings(state, naming)),
         "unconfirmed": list(_unconfirmed(state, naming)),
         "review": list(_review(state, naming)),
     }
@@ -264,7 +268,8 @@ _PARTS: Mapping[str, Callable[[Incident, Naming], list[Line]]] = {
     "services": harm.in_order,
     "impact": lambda state, naming: list(harm.impact(state, naming)),
     "instants": lambda state, naming: list(harm.instants(state, naming)),
-    "vendors": lambda state, naming: list(harm.vendors(state, naming)),
+    "vendors": lambda state, naming: [*sharing.parties(state, naming), *harm.vendors(state, naming)],
+    "sharings": lambda state, naming: list(sharing.sharings(state, naming)),
     "reports": lambda state, naming: [
         part for part in reports.whole(state, naming).parts if isinstance(part, Line)
     ],
@@ -284,7 +289,8 @@ def part_json(name: str, state: Incident, naming: Naming) -> object:
         "services": state.services,
         "impact": state.impacts,
         "instants": {one: iso(at) for one, at in state.instants.items()},
-        "vendors": list(state.vendors.values()),
+        "vendors": [*state.party_notices.values(), *state.vendors.values()],
+        "sharings": [sharing.as_json(one, naming) for one in state.sharings.values()],
         "messages": [communication.message_json(one, naming) for one in state.outgoing.values()],
         "backups": {
             "points": list(state.recovery_points.values()),
@@ -340,6 +346,8 @@ def as_json(state: Incident, naming: Naming) -> dict[str, object]:
         "impact": state.impacts,
         "evidence": list(state.evidence.values()),
         "scope": scope.as_json(state.scope.values(), naming),
+        "third_parties": list(state.party_notices.values()),
+        "sharings": [sharing.as_json(one, naming) for one in state.sharings.values()],
         "messages": [communication.message_json(one, naming) for one in state.outgoing.values()],
         "inquiries": communication.by_asker(state),
         "unconfirmed": [{"fact": one.seq, "person": one.person} for one in state.confirmations.values()],

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from models.clocks.planned import Planned
 from models.policy import PHASES, PhaseName
+from models.scope import PartyNotice
 from models.state import Incident, VendorAsk
 from models.world import World
 
@@ -31,6 +32,7 @@ def other_clocks(state: Incident, world: World) -> Iterator[Planned]:
         yield _watch(state)
     for name, ask in state.vendors.items():
         yield _vendor(state, name, ask)
+    yield from (_to_tell(one) for one in state.party_notices.values() if one.settled_at is None)
 
 
 def _phase(state: Incident, world: World, name: PhaseName) -> Planned | None:
@@ -94,4 +96,16 @@ def _vendor(state: Incident, name: str, ask: VendorAsk) -> Planned:
         stopped_at=ask.answered_at,
         needs=() if ask.within else ("contract",),
         basis={"limit": str(ask.within), "party": ask.party, "what": ask.what},
+    )
+
+
+def _to_tell(notice: PartyNotice) -> Planned:
+    """A third party whose asset is affected is to be told (FSA-2.5.2.4-Da); the guideline sets no time."""
+    return Planned(
+        id=f"vendor:{notice.party}/inform",
+        kind="vendor",
+        owner="vendor-desk",
+        started_at=notice.since,
+        needs=("inform",),
+        basis={"party": notice.party, "what": "inform"},
     )

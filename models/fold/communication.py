@@ -21,6 +21,7 @@ def _drafted(state: Incident, fact: Fact) -> None:
             tlp=data["tlp"],
             chain=data["chain"],
             template=data.get("template", ""),
+            party=data.get("party", ""),
             corrects=data.get("corrects"),
         )
     message.versions[data["version"]] = Version(
@@ -83,6 +84,9 @@ def _sent(state: Incident, fact: Fact) -> None:
     message.sent.append(Sending(at=at, by=by, via=data["via"], versions=data["versions"]))
     if message.corrects is not None:
         state.outgoing[message.corrects].corrected_by = message.id
+    notice = state.party_notices.get(message.party)
+    if notice is not None and notice.settled_at is None:
+        notice.settled_at, notice.how, notice.message, notice.by = at, "sent", message.id, by
 
 
 def _withdrawn(state: Incident, fact: Fact) -> None:

@@ -112,9 +112,22 @@ def _new(state: Incident, command: DraftMessage, world: World) -> dict[str, Any]
         )
     if len(state.outgoing) >= MAX_MESSAGES:
         raise Refused(Reason.TOO_LONG, {"field": "messages", "limit": MAX_MESSAGES, "length": MAX_MESSAGES})
+    if party := command.party or (_find(state, command.corrects).party if command.corrects else ""):
+        found["party"] = _party(party, audience, world)
     chain = list(world.policy.approvals.get(audience, ()))
     number = f"MSG-{len(state.outgoing) + 1:03d}"
     return found | {"message": number, "audience": audience, "tlp": tlp, "chain": chain}
+
+
+def _party(party: str, audience: str, world: World) -> str:
+    """The third party that a message is to (FSA-2.5.2.4-Da). Raises Refused."""
+    if audience != "third-party":
+        wrong = "party: only a message for third-party goes to one; leave it out"
+        raise Refused(Reason.FIELD_WRONG, {"fields": [wrong]})
+    if world.directory.third_party(party) is None:
+        known = sorted(one.id for one in world.organisation.third_parties)
+        raise Refused(Reason.NO_SUCH_ITEM, {"item": party, "known": known})
+    return party
 
 
 def edit(state: Incident, command: EditMessage, world: World) -> Decided:

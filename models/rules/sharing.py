@@ -28,6 +28,8 @@ def prepare(state: Incident, command: PrepareSharing, world: World) -> Decided:
     must_not_have_ended(state)
     if len(state.sharings) >= MAX_SHARINGS:
         raise Refused(Reason.TOO_LONG, {"field": "sharings", "limit": MAX_SHARINGS, "length": MAX_SHARINGS})
+    if command.leaks:
+        raise Refused(Reason.NAMES_VICTIM, {"fields": list(command.leaks)})
     wrong = [f"tlp: expected one of {', '.join(ALL_LABELS)}"] if command.tlp not in ALL_LABELS else []
     wrong += [f"part: expected one of {', '.join(PARTS)}"] if command.part not in PARTS else []
     wrong += [

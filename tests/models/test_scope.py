@@ -9,13 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from models.clocks.others import other_clocks
 from models.commands import AddEvidence, Decide, Done, ScopeFact, ServiceFact
+from models.communication import ApproveMessage, DraftMessage, RecordSending, SubmitMessage
 from models.fact import Fact
 from models.fold import empty, fold
 from models.indicator import defang
 from models.playbook import FACTORS
 from models.reason import Reason
 from models.rules.scope import BATCH, MAX_DEFECTS, MAX_ITEMS
+from models.rules.sharing import MAX_SHARINGS
 from models.scope import (
     HOSTS,
     KINDS,
@@ -33,6 +36,7 @@ from models.scope import (
     open_causes,
     sureness,
 )
+from models.sharing import PrepareSharing, RecordShared
 from models.state import Incident
 from tests.models.small import (
     AMY,
@@ -451,3 +455,97 @@ def test_what_comes_back_after_its_fix_asks_as_well() -> None:
     made.clock.advance(timedelta(minutes=9))
     made.do(UpdateScope(actor=by(AMY), id="SC-001", last_seen=made.clock.now()))
     assert made.incident.scope["SC-001"].holds
+
+
+# -- a message to a third party -----------------------------------------------------------------------------
+
+
+def to_party(**fields: Any) -> DraftMessage:
+    shape: dict[str, Any] = {"audience": "third-party", "tlp": "AMBER", "party": "net"}
+    return DraftMessage(actor=by(AMY), lang="ja", document="sha256:1", gaps=0, **(shape | fields))
+
+
+def test_a_message_that_was_sent_to_a_third_party_settles_its_notice() -> None:
+    made = bank()
+    made.do(add("router", "network-device", party="net"))
+    assert [one.id for one in other_clocks(made.incident, made.desk.world(made.incident))] == [
+        "vendor:net/inform"
+    ]
+    made.do(to_party())
+    made.do(SubmitMessage(actor=by(AMY), message="MSG-001"))
+    made.do(ApproveMessage(actor=by(BEN), message="MSG-001", read={"ja": "sha256:1"}))
+    assert made.incident.party_notices["net"].settled_at is None, "nothing was sent yet"
+    made.do(RecordSending(actor=by(AMY), message="MSG-001", via="telephone"))
+    notice = made.incident.party_notices["net"]
+    assert (notice.how, notice.message, notice.by) == ("sent", "MSG-001", AMY)
+    assert list(other_clocks(made.incident, made.desk.world(made.incident))) == []
+    made.do(to_party(audience=None, tlp=None, party="", corrects="MSG-001"))
+    assert made.incident.outgoing["MSG-002"].party == "net"
+
+
+def test_a_message_goes_to_a_third_party_that_there_is() -> None:
+    made = bank()
+    assert made.says(to_party(party="nobody")).reason is Reason.NO_SUCH_ITEM
+    assert made.says(to_party(audience="press", tlp="CLEAR")).reason is Reason.FIELD_WRONG
+    made.do(to_party(party="core"))
+    made.do(SubmitMessage(actor=by(AMY), message="MSG-001"))
+    made.do(ApproveMessage(actor=by(BEN), message="MSG-001", read={"ja": "sha256:1"}))
+    made.do(RecordSending(actor=by(AMY), message="MSG-001", via="telephone"))
+    assert made.incident.party_notices == {}
+
+
+# -- sharing ------------------------------------------------------------------------------------------------
+
+NONE = "sha256:" + "0" * 64
+
+
+def package(**fields: Any) -> PrepareSharing:
+    shape: dict[str, Any] = {"part": "technical", "tlp": "AMBER", "digest": NONE, "files": {"a.json": NONE}}
+    return PrepareSharing(actor=by(AMY), **(shape | fields))
+
+
+def given_to(to: str = "net", **fields: Any) -> RecordShared:
+    return RecordShared(actor=by(BEN), to=to, via="-", **({"sharing": "SHR-001"} | fields))
+
+
+def test_a_package_and_whom_it_was_given_to_are_on_record() -> None:
+    made = bank()
+    made.do(package(allowed=("name",), indicators=3))
+    one = made.incident.sharings["SHR-001"]
+    beside = made.desk.texts(made.stream)
+    assert (one.part, one.tlp, one.indicators, [beside[name] for name in one.allowed]) == (
+        "technical", "AMBER", 3, ["name"],
+    )  # fmt: skip
+    made.do(given_to())
+    made.do(given_to("the ISAC of banks"))
+    beside = made.desk.texts(made.stream)
+    assert [beside.get(given.to, given.to) for given in one.shared] == ["net", "the ISAC of banks"]
+    assert [fact.data.get("unapproved") for fact in made.facts("sharing.shared")] == [True, True]
+
+
+def test_a_letter_goes_with_it_once_it_is_approved() -> None:
+    made = bank()
+    made.do(package())
+    made.do(to_party())
+    assert made.says(given_to(message="MSG-001")).reason is Reason.NOT_APPROVED
+    assert made.says(given_to(message="MSG-009")).reason is Reason.NO_SUCH_ITEM
+    made.do(SubmitMessage(actor=by(AMY), message="MSG-001"))
+    made.do(ApproveMessage(actor=by(BEN), message="MSG-001", read={"ja": "sha256:1"}))
+    made.do(given_to(message="MSG-001"))
+    assert made.incident.sharings["SHR-001"].shared[0].message == "MSG-001"
+
+
+def test_what_is_wrong_with_a_package_is_said_at_once() -> None:
+    made = bank()
+    wrong = package(tlp="PURPLE", part="all", digest="x", files={"a": "y"})
+    fields: Any = made.says(wrong).detail["fields"]
+    assert [one.split(":")[0] for one in fields] == ["tlp", "part", "digest", "a"]
+    assert made.says(package(files={})).reason is Reason.FIELD_WRONG
+    assert made.says(package(leaks=("a.md line 1",))).reason is Reason.NAMES_VICTIM
+    assert made.says(given_to(sharing="SHR-009")).reason is Reason.NO_SUCH_ITEM
+    made.do(package(tlp="RED"))
+    assert made.says(given_to()).reason is Reason.LABEL_TOO_NARROW
+    made.incident.sharings.update(
+        {str(one): made.incident.sharings["SHR-001"] for one in range(MAX_SHARINGS)}
+    )
+    assert made.says(package()).reason is Reason.TOO_LONG
