@@ -18,7 +18,7 @@ from flows.engine import Ended, completed, engine_state, flow, publish_table, ta
 from flows.phase import AT_ONCE
 from flows.place import here
 from flows.respond import respond
-from models.installation import CommandTarget
+from models.targets import CommandTarget
 
 NODE, EPOCH = "bench", 1
 

@@ -15,6 +15,7 @@ from ipaddress import ip_address
 import httpx
 import orjson
 
+from console import live_sources
 from console.opening import House, channels_of, secrets_of
 from console.views.comchecks import unreached
 from console.views.health import ALIVE
@@ -67,6 +68,7 @@ async def look(house: House, seconds: float = LIVE_SECONDS) -> Live:
         name: partial(_probe, house, channel) for name, channel in channels.items()
     }
     questions[URL] = partial(_public_url, house.institution.settings)
+    questions |= live_sources.questions(house)
     try:
         found += await _all(questions, seconds)
     finally:

@@ -13,7 +13,7 @@ import asyncio
 import imaplib
 import logging
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from sqlalchemy import or_, select
@@ -43,8 +43,10 @@ class MailboxError(HikeshiError):
 class Imap:
     """One visit to the mailbox. Blocking: call it in a thread of its own. Raises MailboxError."""
 
-    def __init__(self, settings: MailboxSettings, password: str) -> None:
+    def __init__(self, settings: MailboxSettings, password: str, *, read_only: bool = False) -> None:
+        """`read_only` opens the folder by EXAMINE: then nothing in it can be changed from here."""
         self._settings = settings
+        self._read_only = read_only
         # Never the answer to LOGIN: some servers repeat what they were sent.
         wrong = f"{settings.host} lets nobody in; check [mailbox] in settings.toml"
         try:
@@ -72,7 +74,7 @@ class Imap:
         return server
 
     def _select(self) -> int:
-        kind, said = self._server.select(f'"{self._settings.folder}"')
+        kind, said = self._server.select(f'"{self._settings.folder}"', readonly=self._read_only)
         if kind != "OK":
             raise MailboxError(f"no folder {self._settings.folder!r} in the mailbox: {said!r}"[:300])
         _, values = self._server.response("UIDVALIDITY")
@@ -93,9 +95,40 @@ class Imap:
         """UIDs to take, in order: all after `last`; at the first visit those that nobody has seen."""
         asked = ("UNSEEN",) if last is None else ("UID", f"{last + 1}:*")
         [found, *_] = self._uid("SEARCH", *asked) or [b""]
-        uids = sorted(int(one) for one in (found.split() if isinstance(found, bytes) else ()))
+        uids = _uids(found)
         # `n:*` names the last mail even if its UID is below n.
         return [one for one in uids if last is None or one > last][:MAX_A_TURN]
+
+    def search(self, wanted: Sequence[tuple[tuple[str, ...], str]]) -> list[int]:
+        """UIDs of all mails that fit every one of the words and values, in order."""
+        arguments: list[str] = []
+        plain = [(words, value) for words, value in wanted if value.isascii()]
+        other = [(words, value) for words, value in wanted if not value.isascii()]
+        for words, value in plain:
+            quoted = value.replace("\\", "\\\\").replace('"', '\\"')
+            arguments += [*words, f'"{quoted}"' if words[0] not in {"SINCE", "BEFORE"} else value]
+        if not other:
+            [found, *_] = self._uid("SEARCH", *arguments) or [b""]
+            return _uids(found)
+        left: set[int] | None = None
+        for words, value in other:
+            # A value in another script goes as a literal, and imaplib sends one with each command.
+            self._server.literal = value.encode()  # type: ignore[assignment]
+            [found, *_] = self._uid("SEARCH", "CHARSET", "UTF-8", *arguments, *words) or [b""]
+            left = set(_uids(found)) if left is None else left & set(_uids(found))
+        return sorted(left or ())
+
+    def received(self, uid: int) -> bytes:
+        """What the server says about when a mail came, as it says it; empty if the mail has gone."""
+        said = self._uid("FETCH", str(uid), "(INTERNALDATE)")
+        return next((one for one in said if isinstance(one, bytes)), b"")
+
+    def piece(self, uid: int, start: int, count: int) -> bytes:
+        """A part of a mail as it lies there; empty at its end. Marks nothing."""
+        for part in self._uid("FETCH", str(uid), f"(BODY.PEEK[]<{start}.{count}>)"):
+            if isinstance(part, tuple):
+                return bytes(part[1])
+        return b""
 
     def fetch(self, uid: int) -> bytes | None:
         """The mail as it lies there, at most `max_bytes` of it; None if it has gone. Marks nothing."""
@@ -115,6 +148,10 @@ class Imap:
         except (OSError, imaplib.IMAP4.error) as failed:
             log.debug("logout: %s", failed)
             self._server.shutdown()
+
+
+def _uids(found: object) -> list[int]:
+    return sorted(int(one) for one in (found.split() if isinstance(found, bytes) else ()))
 
 
 class Mailbox:

@@ -18,10 +18,10 @@ from models.clock import SystemClock, utc
 from models.commands import Actor, Command
 from models.desk import Desk
 from models.errors import RecordBusy, Refused
-from models.installation import Target
 from models.organisation import Organisation
 from models.premises import Outcome
 from models.supervised import Tried, attempt, attempt_async
+from models.targets import Target
 
 ACTOR = Actor.machine("conductor")
 BUSY_TRIES = 5

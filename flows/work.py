@@ -12,15 +12,25 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Literal
 
-from flows.actions import ActionContext, ActionResult, CollectedItem, Value, Variables, look, resolve, run
+from flows.actions import (
+    ActionContext,
+    ActionResult,
+    CollectedItem,
+    Value,
+    Variables,
+    look,
+    resolve,
+    run,
+)
+from flows.actions.occasion import occasion_of
 from flows.place import ACTOR, Place
 from models.clock import monotonic
 from models.commands import ClaimStep, FinishStep
 from models.crashpoint import crash_point
-from models.errors import ActionFailed, OutcomeUnknown
-from models.installation import Target
+from models.errors import ActionFailed, OutcomeUnknown, SourceUnreachable
 from models.plan import MAX_DEPTH, PlannedStep
 from models.state import Incident, StepState
+from models.targets import Target
 from models.world import World
 
 DEFAULT_SECONDS = 60.0
@@ -147,7 +157,8 @@ class Attempt:
             if self.tries_left:
                 self.tries_left -= 1
                 raise
-            await self._finish("failed", error=str(failed))
+            lost = isinstance(failed, SourceUnreachable)
+            await self._finish("failed", error=str(failed), unreachable=lost)
             raise
         finally:
             UNDER_WAY.end(self.key)
@@ -217,6 +228,8 @@ class Attempt:
             timeout_seconds=seconds_of(self.planned),
             idempotency_key=f"{self.run.incident}/{self.key}/{self.round}/{self.number}",
             kept=self._kept,
+            settings=place.house.institution.settings,
+            occasion=occasion_of(place.desk.incident(self.run.incident)),
         )
 
     async def _finish(
@@ -224,6 +237,8 @@ class Attempt:
         outcome: Literal["done", "failed", "unknown"],
         result: ActionResult | None = None,
         error: str = "",
+        *,
+        unreachable: bool = False,
     ) -> Ended:
         """Record the outcome. One that comes too late, after another took over, is refused and left."""
         evidence = (*self._salvaged, *(result.evidence if result else ()))
@@ -238,6 +253,7 @@ class Attempt:
             evidence=tuple(asdict(item) for item in evidence),
             error=error,
             engine=self.run.engine,
+            unreachable=unreachable,
         )
         accepted = (await self.run.place.handle(self.run.incident, command)).accepted
         self.ended = outcome if accepted else "taken"

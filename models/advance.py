@@ -6,7 +6,7 @@ signed `hikeshi`: it is the rules' doing, not a person's.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from datetime import datetime
 from typing import Any
 
@@ -32,6 +32,8 @@ from models.rules.evidence import evidence_waits
 from models.rules.scope import stopped_parties
 from models.rules.superseding import asks_a_choice
 from models.rules.voting import quorums
+from models.sources import SUBJECT as SOURCE
+from models.sources import missing_sources
 from models.state import (
     ENDED,
     House,
@@ -131,12 +133,12 @@ def _programme_waits(state: Programme, kind: str, name: str) -> bool:
 
 
 def _waits(state: Incident, kind: str, name: str, world: World) -> bool:
+    if (waiting := _by_name(state, kind)) is not None:
+        return name in waiting
     if kind in {"step", APPROVAL}:
         known = state.steps.get(name)
         asking = {"ready", "started", "failed", "unknown", "held"}
         return known is not None and known.status in asking and world.step(state, name) is not None
-    if kind == "reopening":
-        return name in state.reopenings
     if kind == "shift":
         return name in state.shifts and state.shifts[name].status == "missed"
     if kind == "confirm":
@@ -145,6 +147,13 @@ def _waits(state: Incident, kind: str, name: str, world: World) -> bool:
         message, _, role = name.partition("/")
         return role in state.outgoing[message].waiting()
     return True
+
+
+def _by_name(state: Incident, kind: str) -> Container[str] | None:
+    """What waits under its own name; None for another kind of matter."""
+    if kind == "reopening":
+        return state.reopenings
+    return {one.target for one in missing_sources(state)} if kind == SOURCE else None
 
 
 def _worked(state: StreamState, page: Page) -> bool:

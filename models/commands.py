@@ -364,6 +364,7 @@ class FinishStep(Command):
     evidence: tuple[Mapping[str, Any], ...] = ()
     error: str = ""
     engine: str = ""
+    unreachable: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

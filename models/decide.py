@@ -9,6 +9,7 @@ from typing import Any
 
 from models import answers, commands, custody, integrity, rooms
 from models.clocks.rules import clock_instants, clocks_due
+from models.collecting import BeginCollection, EndCollection
 from models.comcheck import StartComcheck
 from models.communication import (
     AddInquiry,
@@ -45,6 +46,7 @@ from models.restoring import RestoreRecord, restore
 from models.routing import ask, level_recipients
 from models.rules import (
     approving,
+    collecting,
     comcheck,
     communication,
     decisions,
@@ -95,6 +97,8 @@ _INCIDENT: dict[type[commands.Command], Rule] = {
     commands.AttachAlert: incident.attach_alert,
     commands.Impair: incident.impair,
     commands.DraftReview: incident.draft_review,
+    BeginCollection: collecting.begin,
+    EndCollection: collecting.end,
     rooms.OpenRoom: rooms.open_room,
     commands.UsePlaybook: playbooks.use_playbook,
     commands.AddStep: steps.add_step,

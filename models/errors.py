@@ -14,6 +14,7 @@ HikeshiError
 │   └── RecordTooNew             written by a newer Hikeshi
 ├── NotFound                     no such incident, step, person, …
 └── ActionFailed                 a machine step did not do what it should
+    ├── SourceUnreachable        a source of evidence could not be reached, or broke off
     └── OutcomeUnknown           it may or may not have happened
 """
 
@@ -85,6 +86,10 @@ class NotFound(HikeshiError):
 
 class ActionFailed(HikeshiError):
     """A machine step did not do what it should; the message says what happened."""
+
+
+class SourceUnreachable(ActionFailed):
+    """A source of evidence gives nothing, or broke off; what it had may soon be overwritten."""
 
 
 class OutcomeUnknown(ActionFailed):

@@ -1,21 +1,19 @@
-"""The rest of the institution's directory: alert sources, named targets, settings. Never frozen.
+"""The rest of the institution's directory: alert sources and settings; targets are in `models.targets`.
 
 Secrets are named, not written: `secret: env:NAME` or `secret: file:path` (see `console.secrets`).
 """
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from models.keeping import IntegritySettings
 from models.relaying import RelaySink
+from models.targets import is_loopback
 from models.values import Duration, Frozen, Id, Lang, SecretRef
 
-_LOOPBACK = re.compile(r"^http://(127\.\d+\.\d+\.\d+|localhost|\[::1\])(:\d+)?(/|$)")
-JsonPath = Annotated[str, Field(pattern=r"^[A-Za-z0-9_@$-]+(\.[A-Za-z0-9_@$-]+)*$", max_length=200)]
 _PART = r"[A-Za-z0-9_@$*-]+"
 _PATH = rf"{_PART}(\.{_PART}){{0,14}}"
 FieldPath = Annotated[str, Field(pattern=rf"^{_PATH}(\|{_PATH}){{0,4}}\??$", max_length=400)]
@@ -57,11 +55,6 @@ class Rule(Frozen):
     raise_for_tier: dict[Annotated[int, Field(ge=1, le=4)], Id] = Field(
         default_factory=dict, description="tier of a service that the alert names -> severity at least"
     )
-
-
-def is_loopback(url: str) -> bool:
-    """Whether a plain http address leads to this machine."""
-    return _LOOPBACK.match(url) is not None
 
 
 Format = Literal["wazuh", "json", "alertmanager", "sentinel", "elastic", "defender", "splunk", "mail"]
@@ -108,66 +101,6 @@ class Intake(Frozen):
     """`intake.yaml`."""
 
     sources: tuple[Source, ...] = ()
-
-
-class Parameter(Frozen):
-    """A typed parameter of a command or request; text never starts with a dash."""
-
-    type: Literal["text", "host", "number", "path", "choice"] = "text"
-    choices: tuple[str, ...] = ()
-    max_length: int = Field(default=200, ge=1, le=4096)
-
-
-class HttpTarget(Frozen):
-    """A named HTTP endpoint that playbooks may call; the URL never comes from a playbook."""
-
-    kind: Literal["http"]
-    method: Literal["GET", "POST", "PUT", "DELETE", "PATCH"] = "POST"
-    url: str = Field(pattern=r"^https?://[^\s]+$")
-    secret: SecretRef | None = Field(default=None, description="sent as a bearer token")
-    headers: dict[str, str] = Field(default_factory=dict)
-    parameters: dict[str, Parameter] = Field(default_factory=dict, description="sent as a JSON body or query")
-    max_bytes: int = Field(default=1_048_576, ge=1, le=104_857_600)
-    outputs: dict[str, JsonPath] = Field(
-        default_factory=dict, description="recorded field -> path in the answer"
-    )
-    ok: tuple[int, ...] = (200, 201, 202, 204)
-
-    @model_validator(mode="after")
-    def _secrets_are_not_sent_in_clear(self) -> HttpTarget:
-        plain = self.url.startswith("http://") and not is_loopback(self.url)
-        if self.secret is not None and plain:
-            raise ValueError("url: expected https, because a secret is sent (http only to this machine)")
-        return self
-
-
-class CommandTarget(Frozen):
-    """An allow-listed program with its arguments; `{name}` stands for a typed parameter. No shell."""
-
-    kind: Literal["command"]
-    argv: tuple[str, ...] = Field(min_length=1)
-    parameters: dict[str, Parameter] = Field(default_factory=dict)
-    max_bytes: int = Field(default=1_048_576, ge=1, le=104_857_600)
-    preserve: bool = Field(default=False, description="keep the output as evidence")
-
-
-class FileTarget(Frozen):
-    """Folders from which files may be copied as evidence."""
-
-    kind: Literal["files"]
-    root: str = Field(description="absolute path; nothing outside it is read")
-    patterns: tuple[str, ...] = Field(default=("*",), min_length=1)
-    max_files: int = Field(default=1_000, ge=1, le=100_000)
-    max_bytes: int = Field(default=1_073_741_824, ge=1)
-
-
-Target = Annotated[HttpTarget | CommandTarget | FileTarget, Field(discriminator="kind")]
-
-
-class Targets(Frozen):
-    """`targets.yaml`: everything that an action may touch, by name."""
-
-    targets: dict[Id, Target] = Field(default_factory=dict)
 
 
 class RoomSettings(Frozen):

@@ -42,6 +42,7 @@ PAGE_TEMPLATES = {
     "shift-uncovered": "page.shift_uncovered",
     "reopening": "page.reopening",
     "evidence-damaged": "page.evidence_damaged",
+    "source-unreachable": "page.source_unreachable",
 }
 _PAGED = {"page.asked", "page.escalated", "page.repeated", "page.lapsed", "page.delegated"}
 

@@ -59,6 +59,17 @@ class Probe(Frozen):
     done_if: str = Field(max_length=500, description="expression over `output(...)`-like names of the probe")
 
 
+ActionName = Literal[
+    "http.request",
+    "command.run",
+    "file.collect",
+    "ssh.collect",
+    "logs.collect",
+    "slack.collect",
+    "mail.collect",
+]
+
+
 class Option(Frozen):
     """One choice of a decision, with its price."""
 
@@ -129,7 +140,7 @@ class Step(Frozen):
     volatility: int | None = Field(default=None, ge=1, le=7, description="RFC 3227 order")
     lost_by_waiting: Text | None = None
     # action
-    use: Literal["http.request", "command.run", "file.collect"] | None = None
+    use: ActionName | None = None
     target: Id | None = None
     params: dict[str, Value] = Field(default_factory=dict)
     probe: Probe | None = None

@@ -34,6 +34,7 @@ Event = Literal[
     "shift-uncovered",
     "reopening",
     "evidence-damaged",
+    "source-unreachable",
 ]
 ClockKind = Literal["rto", "mtpd", "rpo", "report", "phase", "situation", "watch", "vendor", "retention"]
 WARN_AT = (50, 75, 90)

@@ -25,6 +25,7 @@ INSTEAD = {
     "shift-uncovered": "step-overdue",
     "reopening": "decision",
     "evidence-damaged": "impaired",
+    "source-unreachable": "step-unknown",
 }
 """Whose route an event takes that has none of its own: nothing that needs somebody happens in silence."""
 CLOCK_WARNING = "clock-warning"

@@ -22,6 +22,7 @@ from models.rooms import Room
 from models.scope import PartyNotice, ScopeItem
 from models.sharing import Sharing
 from models.shifts import ShiftState, Tenure
+from models.sources import Unreachable
 from models.upkeep import Upkeep
 from models.voting import Vote
 
@@ -385,6 +386,7 @@ class Incident(StreamState, kw_only=True):
     reopenings: dict[str, Reopening] = {}
     party_notices: dict[str, PartyNotice] = {}
     sharings: dict[str, Sharing] = {}
+    unreachable: dict[str, Unreachable] = {}
 
 
 class Alert(msgspec.Struct, kw_only=True):

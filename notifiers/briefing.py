@@ -33,6 +33,7 @@ from notifiers.briefing_communication import brief_message, brief_situation
 from notifiers.briefing_evidence import brief_evidence
 from notifiers.briefing_gates import brief_reopening
 from notifiers.briefing_names import Matter, at, person_name, text_of
+from notifiers.briefing_sources import brief_source
 from notifiers.handover import brief_handover, brief_shift
 from notifiers.message import blank_context
 from notifiers.phrases import PHRASES
@@ -149,6 +150,7 @@ def _page(page: Page, envelope: Envelope, matter: Matter, lang: str) -> dict[str
             "since": at(page.asked_at, zone, lang),
             "settled": page.state != "open",
             "part": str(page.detail.get("what", "")),
+            "target": str(page.detail.get("target", "")),
             "said": text_of(matter, matter.state.title) if isinstance(matter.state, Incident) else "",
             **brief_refusals(page, matter, lang),
         },
@@ -205,6 +207,7 @@ def _subject(subject: str, matter: Matter, lang: str, person: str | None) -> dic
         "shift": brief_shift,
         "reopening": brief_reopening,
         "evidence": brief_evidence,
+        "source": brief_source,
         "handover": lambda name, matter, lang: brief_handover(name, matter, lang, person),
         "quarantine": lambda name, matter, lang: {
             "extra": {"part": name},

@@ -67,6 +67,7 @@ CODES: Mapping[str, Severity] = {
     "url-here-only": "note",
     "node-absent": "note",
     "person-unreached": "missing",
+    "source-unreachable": "missing",
 }
 """Everything that a live check can find, and whether that fails it. The interface has a text for each."""
 

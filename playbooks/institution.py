@@ -13,9 +13,10 @@ from pydantic import AfterValidator, BaseModel, Field
 from models.audience import APPROVALS, Audience
 from models.directory import shift_rule
 from models.errors import BadConfiguration
-from models.installation import Intake, Settings, Targets
+from models.installation import Intake, Settings
 from models.organisation import Organisation
 from models.policy import Limits, Policy, Route, SeverityPolicy
+from models.targets import Targets
 from models.values import Frozen, Id
 from playbooks.catalogue import GuidelineItem, read_catalogue
 from playbooks.defect import Defect, Defects, errors_of

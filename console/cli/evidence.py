@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from console.cli import custody
+from console.cli import collect, custody
 from console.cli.arguments import At, Incident, Number
 from console.cli.given import reads, writes
 from console.cli.session import REFUSED, Session
@@ -29,6 +29,7 @@ def register(app: typer.Typer) -> None:
     reads(group, "list")(evidence_list)
     reads(group, "show")(evidence_show)
     custody.register(group)
+    collect.register(group)
     app.add_typer(group, name="evidence")
 
 

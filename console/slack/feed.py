@@ -32,7 +32,7 @@ IN_MAIN = frozenset(
         "scope.fixed", "scope.accepted", "clock.warned", "clock.breached", "clock.missed",
         "impact.recorded", "obligation.proposed", "obligation.judged", "report.submitted",
         "situation.reported", "improvement.added", "page.unanswerable", "machine.impaired",
-        "machine.recovered", "timeline.added",
+        "machine.recovered", "timeline.added", "source.unreachable",
     }
 )  # fmt: skip
 IN_THREADS = (

@@ -286,7 +286,7 @@ _BAD = frozenset(
         "improvement.overdue", "reading.overdue", "clock.breached", "clock.missed", "service.level.fell",
         "trust.withdrawn",
         "outgoing.voided", "outgoing.rejected", "evidence.verified.broken", "evidence.transferred.different",
-        "shift.missed",
+        "shift.missed", "source.unreachable",
         "scope.seen.reopens", "sharing.shared.unapproved",
     }
 )  # fmt: skip

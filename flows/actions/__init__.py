@@ -2,7 +2,7 @@
 
 from flows.actions.parameters import Variables, resolve
 from flows.actions.registry import ACTIONS, Actions, look, run
-from flows.actions.values import ActionContext, ActionResult, CollectedItem, LeftOut, Params, Value
+from flows.actions.values import ActionContext, ActionResult, CollectedItem, LeftOut, Occasion, Params, Value
 
 __all__ = [
     "ACTIONS",
@@ -11,6 +11,7 @@ __all__ = [
     "Actions",
     "CollectedItem",
     "LeftOut",
+    "Occasion",
     "Params",
     "Value",
     "Variables",

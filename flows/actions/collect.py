@@ -16,14 +16,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
+from socket import gethostname
 
 from flows.actions.store import PIECE_BYTES, Writer, digest_of
-from flows.actions.values import ActionContext, ActionResult, CollectedItem, LeftOut, Params
-from models.clock import monotonic
+from flows.actions.taking import Span, readable
+from flows.actions.values import ActionContext, ActionResult, CollectedItem, LeftOut, Params, stored_as
+from models.clock import iso, monotonic
+from models.crashpoint import crash_point
 from models.errors import ActionFailed
-from models.installation import FileTarget
+from models.targets import FileTarget
 
 MAX_DEPTH = 40
+TOOL = "file.collect: read only, without the time of access where the system allows it"
 MAX_ENTRIES = 1_000_000
 MAX_LEFT_OUT = 200
 _FILE_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
@@ -39,7 +43,8 @@ async def collect(target: FileTarget, params: Params, context: ActionContext) ->
     """
     if params:
         raise ActionFailed(f"nothing was collected: file.collect takes no parameters, got {sorted(params)}")
-    run = _Run(target=target, context=context, until=monotonic() + context.timeout_seconds)
+    until = monotonic() + context.timeout_seconds
+    run = _Run(target=target, context=context, until=until, span=Span(context))
     copying = asyncio.create_task(asyncio.to_thread(run.copy_all))
     try:
         await asyncio.shield(copying)
@@ -57,6 +62,7 @@ class _Run:
     target: FileTarget
     context: ActionContext
     until: float
+    span: Span
     stop: threading.Event = field(default_factory=threading.Event)
     items: list[CollectedItem] = field(default_factory=list)
     left_out: list[LeftOut] = field(default_factory=list)
@@ -172,35 +178,40 @@ class _Run:
     def _copy(self, number: int, path: str, source: Path) -> None:
         before = os.fstat(number)
         room = self.target.max_bytes - self.taken_bytes
-        with Writer(self.context.evidence_dir) as writer:
-            cut = self._pump(number, writer, room)
+        with self.context.writer() as writer:
+            cut = self._pump(number, writer, room, readable(path))
             if cut is not None and writer.size == 0:
                 self.partial = cut
                 return
             problems = [f"{cut}, the rest is missing"] if cut is not None else []
             if _has_changed(before, os.fstat(number)):
                 problems.append(self._changed(number, writer))
-            stored = writer.keep()
+            writer.keep()
             self.partial = cut or self.partial
             self.taken_bytes += writer.size
             item = CollectedItem(
-                name=_readable(path),
-                digest=writer.digest,
-                size=writer.size,
-                stored=stored,
-                source=_readable(str(source)),
+                name=readable(path),
+                source=readable(str(source)),
                 problem="; ".join(problems) or None,
+                tool=TOOL,
+                host=gethostname(),
+                collected_at=iso(self.span.now()),
+                offset_ms=0,
+                **stored_as(writer),
             )
             self.items.append(item)
             self.context.kept.append(item)
+            crash_point("kept")
 
-    def _pump(self, number: int, writer: Writer, room: int) -> str | None:
+    def _pump(self, number: int, writer: Writer, room: int, name: str) -> str | None:
         """Copy piece by piece; what ended it before the file's end, or None."""
         while piece := os.read(number, PIECE_BYTES):
             if len(piece) > room - writer.size:
                 writer.write(piece[: room - writer.size])
                 return f"more than {self.target.max_bytes} bytes"
             writer.write(piece)
+            crash_point("taken")
+            self.context.progress(name, writer.size)
             if self.stop.is_set() or monotonic() >= self.until:
                 return f"the time of {self.context.timeout_seconds:g} s is over"
         return None
@@ -214,7 +225,7 @@ class _Run:
     def _leave(self, source: Path, reason: str) -> None:
         self.left_out_count += 1
         if len(self.left_out) < MAX_LEFT_OUT:
-            self.left_out.append(LeftOut(source=_readable(str(source)), reason=reason))
+            self.left_out.append(LeftOut(source=readable(str(source)), reason=reason))
 
     def result(self) -> ActionResult:
         """What was taken. Raises ActionFailed if that is nothing: an empty collection preserves nothing."""
@@ -259,9 +270,3 @@ def _why(wrong: OSError) -> str:
     if wrong.errno == errno.ENXIO:
         return "no regular file"
     return wrong.strerror or type(wrong).__name__
-
-
-def _readable(path: str) -> str:
-    """A path as text that can be stored: bytes that are no UTF-8, and control characters, are spelt out."""
-    text = os.fsencode(path).decode("utf-8", "backslashreplace")
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)

@@ -9,42 +9,23 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import re
 import signal
 from asyncio.subprocess import DEVNULL
 from pathlib import Path
+from socket import gethostname
 
 from flows.actions.parameters import check, printable
-from flows.actions.store import Writer
-from flows.actions.values import ActionContext, ActionResult, CollectedItem, Params
+from flows.actions.taking import Span
+from flows.actions.values import ActionContext, ActionResult, CollectedItem, Params, stored_as
+from models.clock import iso
 from models.errors import ActionFailed, OutcomeUnknown
-from models.installation import CommandTarget
+from models.targets import ARGUMENT, CommandTarget, argv_defects
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 MAX_OUTPUT_CHARACTERS = 2_000
 MAX_EXCERPT_CHARACTERS = 300
 MAX_ERROR_BYTES = 65_536
 DRAIN_SECONDS = 1.0
-_PLACE = re.compile(r"\{([a-z][a-z0-9_-]*)\}")
-_ARGUMENT = re.compile(r"^(?P<option>--?[A-Za-z0-9][A-Za-z0-9_.-]*=)?\{(?P<name>[a-z][a-z0-9_-]*)\}$")
-
-
-def defects(target: CommandTarget) -> tuple[str, ...]:
-    """What is wrong with the allow-list entry itself, in words; empty if nothing is."""
-    used: set[str] = set()
-    found = []
-    if _PLACE.search(target.argv[0]):
-        found.append("argv.0: the program itself cannot be a parameter")
-    for number, argument in enumerate(target.argv[1:], start=1):
-        names = _PLACE.findall(argument)
-        used.update(names)
-        if names and not _ARGUMENT.match(argument):
-            found.append(f"argv.{number}: a parameter is a whole argument or follows `--option=`")
-    found += [
-        f"argv: {{{name}}} is not among the parameters" for name in sorted(used - set(target.parameters))
-    ]
-    found += [f"parameters.{name}: used nowhere in argv" for name in sorted(set(target.parameters) - used)]
-    return tuple(found)
 
 
 class _Output:
@@ -136,7 +117,7 @@ def _where(kept: CollectedItem | None) -> str:
 
 def _argv(target: CommandTarget, params: Params, base: Path) -> list[str]:
     """The arguments with each parameter in its place. Raises ActionFailed."""
-    if found := defects(target):
+    if found := argv_defects(target.argv, target.parameters):
         raise ActionFailed("nothing was run, the target is not fit for use: " + "; ".join(found))
     values = check(target.parameters, params)
     program = target.argv[0]
@@ -146,7 +127,7 @@ def _argv(target: CommandTarget, params: Params, base: Path) -> list[str]:
 
 
 def _filled(argument: str, values: dict[str, str]) -> str:
-    place = _ARGUMENT.match(argument)
+    place = ARGUMENT.match(argument)
     return argument if place is None else (place["option"] or "") + values[place["name"]]
 
 
@@ -201,10 +182,10 @@ def _preserve(
 ) -> CollectedItem:
     """Keep what the program wrote; `ended` says how it came to a bad end. Raises ActionFailed."""
     try:
-        with Writer(context.evidence_dir) as writer:
+        with context.writer() as writer:
             writer.write(bytes(out.data))
-            stored = writer.keep()
-            digest, size = writer.digest, writer.size
+            writer.keep()
+            kept = stored_as(writer)
     except OSError as wrong:
         raise ActionFailed(f"the program ran, but its output could not be kept: {wrong.strerror}") from wrong
     problems = [ended] if ended else []
@@ -212,11 +193,13 @@ def _preserve(
         problems.append(f"cut after {target.max_bytes} bytes")
     item = CollectedItem(
         name=f"{Path(argv[0]).name}.out",
-        digest=digest,
-        size=size,
-        stored=stored,
         source="command: " + " ".join(argv),
         problem="; ".join(problems) or None,
+        tool="command.run: " + " ".join(argv)[:MAX_EXCERPT_CHARACTERS],
+        host=gethostname(),
+        collected_at=iso(Span(context).now()),
+        offset_ms=0,
+        **kept,
     )
     context.kept.append(item)
     return item

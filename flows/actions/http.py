@@ -15,7 +15,7 @@ import orjson
 from flows.actions.parameters import check, printable
 from flows.actions.values import ActionContext, ActionResult, Params
 from models.errors import ActionFailed, HikeshiError, OutcomeUnknown
-from models.installation import HttpTarget
+from models.targets import HttpTarget
 
 MAX_OUTPUT_CHARACTERS = 2_000
 MAX_EXCERPT_CHARACTERS = 200
@@ -37,7 +37,7 @@ async def request(target: HttpTarget, params: Params, context: ActionContext) ->
     could not be sent; OutcomeUnknown if it may have taken effect, a lost or unreadable answer included.
     """
     values = _typed(target, check(target.parameters, params))
-    secret = _secret(target, context)
+    secret = secret_of(target.secret, context)
     status, body = await _exchange(target, values, secret, context)
     if status not in target.ok:
         said = printable(_hide(body.decode("utf-8", "replace"), secret), MAX_EXCERPT_CHARACTERS)
@@ -68,15 +68,14 @@ def _number(text: str) -> int | float:
     return float(text) if "." in text else int(text)
 
 
-def _secret(target: HttpTarget, context: ActionContext) -> str | None:
-    if target.secret is None:
+def secret_of(reference: str | None, context: ActionContext) -> str | None:
+    """The secret behind a reference, or None without one. Raises ActionFailed; nothing was sent by then."""
+    if reference is None:
         return None
     try:
-        return context.secrets(target.secret)
+        return context.secrets(reference)
     except (HikeshiError, LookupError, OSError) as wrong:
-        raise ActionFailed(
-            f"nothing was sent, the secret {target.secret!r} cannot be read: {wrong}"
-        ) from wrong
+        raise ActionFailed(f"nothing was sent, the secret {reference!r} cannot be read: {wrong}") from wrong
 
 
 async def _exchange(
@@ -158,14 +157,14 @@ def _outputs(target: HttpTarget, body: bytes, secret: str | None) -> dict[str, s
     found: dict[str, str] = {}
     for name, path in target.outputs.items():
         try:
-            value = _at(answer, path)
+            value = value_at(answer, path)
         except LookupError as wrong:
             raise _failure(target, f"the target's answer has no {path!r}", True) from wrong
         found[name] = printable(_hide(_as_text(value), secret), MAX_OUTPUT_CHARACTERS)
     return found
 
 
-def _at(answer: Any, path: str) -> Any:
+def value_at(answer: Any, path: str) -> Any:
     """What lies at a dotted path; items of lists by number. Raises LookupError."""
     for part in path.split("."):
         if isinstance(answer, dict):

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 
 from flows.actions.values import Params, Value
 from models.errors import ActionFailed
-from models.installation import Parameter
+from models.targets import Parameter
 
 Variables = Mapping[str, Value | tuple[str, ...] | None]
 """The playbook's variables by name; None is one that has not been set."""

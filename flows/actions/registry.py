@@ -12,21 +12,49 @@ from typing import Any
 from flows.actions.collect import collect
 from flows.actions.command import run_command
 from flows.actions.http import request
+from flows.actions.logs import collect as collect_logs
 from flows.actions.parameters import Variables, resolve
 from flows.actions.values import ActionContext, ActionResult, Params
 from models.errors import ActionFailed, BadExpression
 from models.expression import evaluate
-from models.installation import CommandTarget, FileTarget, HttpTarget, Target
 from models.playbook import Probe
+from models.targets import USES, MailTarget, SlackTarget, SshTarget, Target
+
+
+async def _ssh(target: SshTarget, params: Params, context: ActionContext) -> ActionResult:
+    # Loaded when wanted: the libraries for SSH and Slack take their time, and most processes need neither.
+    from flows.actions.ssh import collect as collect_ssh  # noqa: PLC0415
+
+    return await collect_ssh(target, params, context)
+
+
+async def _slack(target: SlackTarget, params: Params, context: ActionContext) -> ActionResult:
+    from flows.actions.slack import collect as collect_slack  # noqa: PLC0415
+
+    return await collect_slack(target, params, context)
+
+
+async def _mail(target: MailTarget, params: Params, context: ActionContext) -> ActionResult:
+    from flows.actions.mail import collect as collect_mail  # noqa: PLC0415
+
+    return await collect_mail(target, params, context)
+
 
 Action = Callable[[Any, Params, ActionContext], Awaitable[ActionResult]]
-Actions = Mapping[str, tuple[type[HttpTarget | CommandTarget | FileTarget], Action]]
+Actions = Mapping[str, tuple[type, Action]]
 
 ACTIONS: Actions = MappingProxyType(
     {
-        "http.request": (HttpTarget, request),
-        "command.run": (CommandTarget, run_command),
-        "file.collect": (FileTarget, collect),
+        use: (USES[use], action)
+        for use, action in (
+            ("http.request", request),
+            ("command.run", run_command),
+            ("file.collect", collect),
+            ("ssh.collect", _ssh),
+            ("logs.collect", collect_logs),
+            ("slack.collect", _slack),
+            ("mail.collect", _mail),
+        )
     }
 )
 """An action's name, the kind of target it takes, and what it does."""

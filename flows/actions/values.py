@@ -6,9 +6,22 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import Any
+
+from flows.actions.store import Writer
+from models.installation import Settings
 
 Value = str | int | bool
 Params = Mapping[str, Value]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Occasion:
+    """For which incident something is collected: its stream, its channel, and when it began (aware)."""
+
+    incident: str = ""
+    room: str = ""
+    began: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,7 +31,7 @@ class ActionContext:
     `secrets` gives the secret behind a reference such as `env:NAME`; `base` is the institution's directory,
     from which relative paths start; `now` is aware. `idempotency_key` is the same whenever one attempt is
     repeated. What an action preserves it adds to `kept` at once, so that it becomes evidence however the
-    action ends.
+    action ends. `progress` is told the name of what is being taken and how many bytes of it there are.
     """
 
     evidence_dir: Path
@@ -28,6 +41,13 @@ class ActionContext:
     timeout_seconds: float
     idempotency_key: str
     kept: list[CollectedItem] = field(default_factory=list)
+    settings: Settings = field(default_factory=Settings)
+    occasion: Occasion = field(default_factory=Occasion)
+    progress: Callable[[str, int], None] = lambda name, size: None
+
+    def writer(self) -> Writer:
+        """A new object of the evidence folder, sealed if settings say so. Raises OSError, ActionFailed."""
+        return Writer(self.evidence_dir, self.settings.evidence.seal_to)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +55,10 @@ class CollectedItem:
     """One preserved object. `stored` is relative to the evidence folder; `source` says where it was taken.
 
     `digest` is `sha256:` and 64 hexadecimal digits over the bytes kept; `problem` says what is wrong with it,
-    as when the file changed while it was read, and is None when nothing is.
+    as when the file changed while it was read, and is None when nothing is. The rest is what a custody form
+    asks for: `tool` with version or command, `host` it came from, `collected_at` in UTC, `offset_ms` by which
+    the clock there was ahead of ours, and the range of time that was asked for. What is sealed lies in the
+    folder as other bytes: `stored_digest`, `stored_size`, `sealed_to`.
     """
 
     name: str
@@ -44,6 +67,27 @@ class CollectedItem:
     stored: str
     source: str
     problem: str | None = None
+    tool: str = ""
+    host: str = ""
+    collected_at: str = ""
+    offset_ms: int | None = None
+    range_from: str = ""
+    range_until: str = ""
+    stored_digest: str = ""
+    stored_size: int = 0
+    sealed_to: tuple[str, ...] = ()
+
+
+def stored_as(writer: Writer) -> dict[str, Any]:
+    """The fields of an item that say how it lies in the folder; known once the writer has kept it."""
+    return {
+        "digest": writer.digest,
+        "size": writer.size,
+        "stored": writer.stored,
+        "stored_digest": writer.stored_digest if writer.sealed_to else "",
+        "stored_size": writer.stored_size if writer.sealed_to else 0,
+        "sealed_to": writer.sealed_to,
+    }
 
 
 @dataclass(frozen=True, kw_only=True)

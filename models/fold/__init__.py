@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from models import rooms
+from models import rooms, sources
 from models.errors import RecordTooNew
 from models.fact import Fact
 from models.fold import (
@@ -47,7 +47,8 @@ _FOLDS: dict[type[StreamState], dict[str, Callable[[Any, Fact], None]]] = {
     | shifts.FOLDS
     | reopening.FOLDS
     | scope.FOLDS
-    | sharing.FOLDS,
+    | sharing.FOLDS
+    | sources.FOLDS,
     Intake: _PAGES | others.INTAKE,
     House: _PAGES | others.HOUSE | trust.FOLDS | integrity.FOLDS,
     Programme: _PAGES | others.PROGRAMME | readers.FOLDS | comcheck.FOLDS,

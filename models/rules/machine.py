@@ -12,9 +12,10 @@ from models.fact import Draft
 from models.plan import PlannedStep
 from models.reason import Reason
 from models.routing import ask
+from models.rules.collecting import collected
 from models.rules.common import MAX_TEXT, Decided, find_step, must_not_have_ended
-from models.rules.evidence import from_machine, particulars, words_of
 from models.rules.steps import consequences, is_token, read_fields
+from models.sources import EVENT, unreachable_fact
 from models.state import Incident, StepState
 from models.world import World
 
@@ -45,7 +46,7 @@ def finish(state: Incident, command: FinishStep, world: World) -> Decided:
     if command.outcome != "done":
         data = {"step": planned.key, "attempt": command.attempt, "engine": command.engine}
         failed = Draft(kind=f"step.{command.outcome}", data=data, texts={"error": command.error or "-"})
-        return [*evidence, failed, *ask(world, state, "step-unknown", f"step:{planned.key}")]
+        return [*evidence, failed, *_asked(state, planned, command, world)]
     plain, texts = _outputs(planned, command, world.now)
     data = {
         "step": planned.key,
@@ -62,6 +63,20 @@ def finish(state: Incident, command: FinishStep, world: World) -> Decided:
         kind="step.done", data=data, texts={f"outputs.{name}": value for name, value in texts.items()}
     )
     return [*evidence, done, *consequences(state, planned, world)]
+
+
+def _asked(state: Incident, planned: PlannedStep, command: FinishStep, world: World) -> list[Draft]:
+    """Somebody is paged; of a source that gives nothing the record says so by itself, since logs rotate."""
+    subject = f"step:{planned.key}"
+    if not command.unreachable:
+        return ask(world, state, "step-unknown", subject)
+    target = planned.step.target or planned.step.id
+    fact = unreachable_fact(target, _sources(planned), command.error, planned.key)
+    return [fact, *ask(world, state, EVENT, subject, {"target": target})]
+
+
+def _sources(planned: PlannedStep) -> list[str]:
+    return list(planned.step.preserves) or [planned.step.id]
 
 
 def _outputs(
@@ -89,30 +104,9 @@ def _outputs(
 
 
 def _evidence(state: Incident, planned: PlannedStep, command: FinishStep) -> list[Draft]:
-    """What the action preserved; what is known of each item goes with it, whatever it came to."""
-    sources = list(planned.step.preserves) or [planned.step.id]
-    drafts: list[Draft] = []
-    before: dict[str, str] = {}
-    for number, item in enumerate(command.evidence, start=len(state.evidence) + 1):
-        data = {
-            "id": f"EV-{number:04d}",
-            "source": sources[0],
-            "sources": sources,
-            "step": planned.key,
-            "digest": item["digest"],
-            "size": str(item["size"]),
-            "stored": item["stored"],
-            "partial": bool(item.get("problem")),
-        }
-        about = from_machine(item, planned.step.volatility)
-        data |= particulars(state, about, item["digest"])
-        data |= {"duplicate_of": before[item["digest"]]} if item["digest"] in before else {}
-        before.setdefault(item["digest"], data["id"])
-        texts = {"name": str(item["name"]), **words_of(about)}
-        taken = item.get("collected_at")
-        at = datetime.fromisoformat(taken) if taken else None
-        drafts.append(Draft(kind="evidence.added", data=data, texts=texts, at=at))
-    return drafts
+    return collected(
+        state, command.evidence, _sources(planned), step=planned.key, volatility=planned.step.volatility
+    )
 
 
 def reclaim(state: Incident, command: Reclaim, world: World) -> Decided:

@@ -9,7 +9,7 @@ import aiohttp
 import orjson
 
 from models.clock import Clock, SystemClock
-from models.installation import is_loopback
+from models.targets import is_loopback
 from notifiers.gateway import render
 from notifiers.gateway.code import code_of_key
 from notifiers.gateway.signing import signed_headers

@@ -37,6 +37,7 @@ PER_MINUTE: Final[Mapping[str, int]] = {
     "conversations.invite": 50,
     "conversations.list": 20,
     "conversations.open": 50,
+    "conversations.replies": 50,
     "conversations.setTopic": 20,
     "pins.add": 20,
     "views.open": 100,

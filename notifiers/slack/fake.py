@@ -380,7 +380,15 @@ class FakeSlack:
             "metadata": post.metadata,
             "bot_id": "B0OTHER" if foreign else self.bot_id,
             "user": "U0OTHER" if foreign else self.user_id,
+            **self._of_thread(post),
         }
+
+    def _of_thread(self, post: Post) -> Answer:
+        """What says that a message has answers, or is one."""
+        answers = sum(1 for one in self._posts if one.channel == post.channel and one.thread == post.ts)
+        if answers:
+            return {"thread_ts": post.ts, "reply_count": answers}
+        return {"thread_ts": post.thread} if post.thread else {}
 
 
 def active(text: str) -> list[str]:

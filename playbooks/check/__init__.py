@@ -24,6 +24,7 @@ from playbooks.check import (
     scenarios,
     services,
     steps,
+    targets,
     texts,
 )
 from playbooks.check.view import View
@@ -40,6 +41,7 @@ CHECKS: tuple[Callable[[View], Iterator[Defect]], ...] = tuple(
         cover,
         installation,
         steps,
+        targets,
         graph,
         refers,
         gates,

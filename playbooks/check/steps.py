@@ -5,18 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from models.gate import AFFECTED
-from models.installation import CommandTarget, FileTarget, HttpTarget, Parameter, Target
 from models.playbook import FACTORS, Playbook, Step, Value
+from models.targets import USES, HttpTarget, Parameter, Target, kind_of, optional_of, parameters_of
 from playbooks.check.view import View, twice, unknown
 from playbooks.defect import Defect, one_of, quoted
 from playbooks.document import Document, KeyPath
 from playbooks.library import Entry
-
-TAKES: Mapping[str, tuple[type, str]] = {
-    "http.request": (HttpTarget, "http"),
-    "command.run": (CommandTarget, "command"),
-    "file.collect": (FileTarget, "files"),
-}
 
 
 def defects(view: View) -> Iterator[Defect]:
@@ -170,21 +164,21 @@ def _use(
     if view.targets is None:
         return  # the file's own defects are told already
     target = _target(view, name)
-    kind, word = TAKES[use]
+    kind = USES[use]
     if target is None:
         yield from _lacking(entry, (*path, "target"), name or "", "target of targets.yaml", view.targets)
     elif not isinstance(target, kind):
         yield entry.document.defect(
             (*path, "target"),
             f"{use} cannot use {quoted(name)}, of kind {target.kind}",
-            f"a target of kind {word}",
+            f"a target of kind {kind_of(kind)}",
         )
     else:
         yield from _params(entry, path, target, params)
 
 
 def _params(entry: Entry, path: KeyPath, target: Target, params: Mapping[str, Value]) -> Iterator[Defect]:
-    known: Mapping[str, Parameter] = {} if isinstance(target, FileTarget) else target.parameters
+    needed, known = parameters_of(target), _known(target)
     document, variables = entry.document, entry.playbook.variables
     for name, value in params.items():
         here = (*path, "params", name)
@@ -197,11 +191,16 @@ def _params(entry: Entry, path: KeyPath, target: Target, params: Mapping[str, Va
                 yield document.defect(here, f"{quoted(value)} is no variable", one_of(variables, value[1:]))
         elif known[name].type == "choice" and value not in known[name].choices:
             yield document.defect(here, f"got {quoted(value)}", one_of(known[name].choices, str(value)))
-    for name in known:
+    for name in needed:
         if name not in params:
             yield document.defect(
                 (*path, "target"), f"the target needs the parameter `{name}`", f"`params: {{{name}: …}}`"
             )
+
+
+def _known(target: Target) -> Mapping[str, Parameter]:
+    """All that may be given: what has to be, and what narrows a collection down."""
+    return {**dict.fromkeys(optional_of(target), Parameter()), **parameters_of(target)}
 
 
 def _call(view: View, entry: Entry, path: KeyPath, step: Step) -> Iterator[Defect]:

@@ -10,10 +10,10 @@ from typing import get_args
 
 from models.directory import Directory
 from models.errors import BadInput
-from models.installation import Target, Targets
 from models.organisation import Channel, Organisation, Role
 from models.plan import Plan, PlannedStep, lay_out
 from models.playbook import Playbook
+from models.targets import Target, Targets
 from playbooks.defect import Defect, one_of, quoted
 from playbooks.document import Document, KeyPath
 from playbooks.institution import Contents

@@ -10,6 +10,20 @@ from dataclasses import dataclass, field
 PARTIAL = re.compile(r"BODY\.PEEK\[\]<(\d+)\.(\d+)>")
 
 
+HEADER = re.compile(r'(?:HEADER )?\b(Message-ID|FROM|SUBJECT) "((?:[^"\\]|\\.)*)"')
+
+
+def unquoted(text: str) -> str:
+    """A quoted string of IMAP, as it was meant."""
+    return re.sub(r"\\(.)", r"\1", text)
+
+
+def header(raw: bytes, name: bytes) -> bytes:
+    """The line of a mail's head with this name."""
+    head = raw.partition(b"\r\n\r\n")[0]
+    return next((line for line in head.splitlines() if line.lower().startswith(name + b":")), b"")
+
+
 @dataclass
 class Stored:
     """A mail in the folder."""
@@ -17,6 +31,7 @@ class Stored:
     uid: int
     raw: bytes
     seen: bool = False
+    received: str = ""
 
 
 @dataclass
@@ -80,8 +95,8 @@ class ImapServer:
         if word == "LOGIN":
             good = rest.split(" ", 1)[1] == f'{self.user} "{self.password}"'
             return b"", "OK in" if good else f"NO wrong: {rest}"
-        if word == "SELECT":
-            if rest != 'SELECT "INBOX"':
+        if word in {"SELECT", "EXAMINE"}:
+            if rest != f'{word} "INBOX"':
                 return b"", "NO no such folder"
             said = f"* {len(self.mails)} EXISTS\r\n* OK [UIDVALIDITY {self.validity}] valid\r\n"
             return said.encode(), "OK [READ-WRITE] selected"
@@ -94,6 +109,11 @@ class ImapServer:
     def _search(self, rest: str) -> list[int]:
         if rest.endswith("UNSEEN"):
             return self.unseen()
+        if (found := HEADER.search(rest)) is not None:
+            name, value = found[1].lower().encode(), unquoted(found[2]).encode()
+            return [mail.uid for mail in self.mails if value in header(mail.raw, name)]
+        if "BEFORE" in rest:
+            return [mail.uid for mail in self.mails]
         first = int(rest.rsplit(" ", 1)[1].split(":", maxsplit=1)[0])
         newer = [mail.uid for mail in self.mails if mail.uid >= first]
         # As RFC 3501 has it: `n:*` always names the last one.
@@ -107,6 +127,9 @@ class ImapServer:
         if word == "STORE":
             mail.seen = mail.seen or r"\Seen" in rest
             return b""
+        if "INTERNALDATE" in rest:
+            known = f' INTERNALDATE "{mail.received}"' if mail.received else ""
+            return f"* {uid} FETCH (UID {uid}{known})\r\n".encode()
         found = PARTIAL.search(rest)
         assert found is not None, rest
         part = mail.raw[int(found[1]) : int(found[1]) + int(found[2])]

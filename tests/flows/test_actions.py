@@ -17,8 +17,8 @@ from flows.actions import ACTIONS, ActionContext, ActionResult, Value, look, res
 from flows.actions.parameters import check, printable, problem_of
 from models.clock import monotonic
 from models.errors import ActionFailed, BadInput, OutcomeUnknown
-from models.installation import CommandTarget, HttpTarget, Parameter
 from models.playbook import Probe
+from models.targets import CommandTarget, HttpTarget, Parameter
 
 NOW = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
 TOKEN = "s3cr3t-token"  # noqa: S105 - made up

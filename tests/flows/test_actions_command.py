@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 
 from flows.actions import ActionContext, run
-from flows.actions.command import MAX_OUTPUT_CHARACTERS, defects
+from flows.actions.command import MAX_OUTPUT_CHARACTERS
 from models.clock import monotonic
 from models.errors import ActionFailed, OutcomeUnknown
-from models.installation import CommandTarget, Parameter
+from models.targets import CommandTarget, Parameter, argv_defects
 
 NOW = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
 PYTHON = sys.executable
@@ -233,8 +233,8 @@ async def test_an_unfit_allow_list_entry_is_refused(
     context: ActionContext, argv: list[str], names: list[str], expected: str
 ) -> None:
     target = CommandTarget(kind="command", argv=tuple(argv), parameters=dict.fromkeys(names, TEXT))
-    assert expected in "; ".join(defects(target))
-    assert bool(expected) == bool(defects(target))
+    assert expected in "; ".join(argv_defects(target.argv, target.parameters))
+    assert bool(expected) == bool(argv_defects(target.argv, target.parameters))
     if expected:
         with pytest.raises(ActionFailed, match="nothing was run"):
             await run("command.run", target, dict.fromkeys(names, "x"), context)

@@ -17,9 +17,9 @@ from flows.work import BAD_END, UNDER_WAY, Attempt, Run, UnderWay, is_ready, var
 from models.clock import SystemClock
 from models.commands import ClaimStep, Command, Reclaim, RetryStep
 from models.errors import ActionFailed, OutcomeUnknown, RecordBusy
-from models.installation import CommandTarget
 from models.premises import Outcome
 from models.record import Tx
+from models.targets import CommandTarget
 from tests.flows.bank import DUTY, PLAYBOOK, Scene, action, make_bank
 
 STEPS = (

@@ -243,6 +243,8 @@ ELSEWHERE = {
         ),
         "test_evidence",
     ),
+    "source.unreachable": "test_sources",
+    **dict.fromkeys(("collection.begun", "collection.ended"), "test_collecting"),
     "comcheck.ended": "test_comcheck",
     "playbook.announced": "test_readers",
     "playbook.read": "test_readers",

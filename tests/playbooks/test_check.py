@@ -520,3 +520,15 @@ def test_an_expert_who_is_not_listed_and_roles_that_are_unknown_to_permissions(b
         "experts[0]: 'forensic' is no third party",
         "permissions.close[0]: 'cisso' is no role",
     ]
+
+
+def test_the_sources_that_the_example_bank_shows_as_comments_are_sound(tmp_path: Path) -> None:
+    bank = Path(shutil.copytree(EXAMPLES / "mihon-bank", tmp_path / "bank"))
+    head, sign, shown = (bank / "targets.yaml").read_text().partition("  # web1-logs:")
+    lines = (sign + shown).splitlines()
+    taken = [line.replace("  # ", "  ", 1) for line in lines]
+    kept = [line for line in taken if not re.match(r"  [A-Z]", line)]
+    (bank / "targets.yaml").write_text(head + "\n".join(kept) + "\n")
+    wrong = errors(bank)
+    assert len(wrong) == 2, wrong
+    assert all("settings.toml" in one for one in wrong), "Slack and the mailbox have to be set up first"

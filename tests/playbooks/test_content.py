@@ -15,10 +15,10 @@ import pytest
 from pydantic import BaseModel
 
 from models.expression import STEP_FUNCTIONS, calls_in, evaluate
-from models.installation import CommandTarget, FileTarget, HttpTarget
 from models.plan import Plan, PlannedStep, lay_out
 from models.playbook import FACTORS, MAX_ROUNDS, Playbook, Probe, Step
 from models.policy import PHASES
+from models.targets import CommandTarget, FileTarget, HttpTarget, parameters_of
 from models.values import Text
 from playbooks.catalogue import GuidelineItem, read_catalogue
 from playbooks.check import check
@@ -472,7 +472,7 @@ def test_the_example_banks_targets_take_what_the_playbooks_send() -> None:
             for one in asked:
                 target = bank().targets.targets[one.target or ""]
                 assert type(target) is kinds[one.use or ""], planned.key
-                known = {} if isinstance(target, FileTarget) else target.parameters
+                known = parameters_of(target)
                 assert set(one.params) == set(known), planned.key
                 for param, value in one.params.items():
                     assert not known[param].choices or value in known[param].choices, planned.key

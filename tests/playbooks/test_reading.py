@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from models.errors import BadConfiguration
-from models.installation import Settings, Targets
+from models.installation import Settings
 from models.organisation import Organisation, ThirdParty
+from models.targets import Targets
 from models.values import Frozen
 from playbooks.document import MAX_BYTES, MAX_BYTES_SLOW, MAX_NODES, MAX_NODES_SLOW, Document
 from playbooks.reading import Defect, Defects, read_document, read_yaml
