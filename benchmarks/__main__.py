@@ -17,6 +17,7 @@ from benchmarks.alert import alert
 from benchmarks.alert_busy import alert_busy
 from benchmarks.cli import cli
 from benchmarks.clocks import clocks
+from benchmarks.collect import collect
 from benchmarks.commands import commands
 from benchmarks.figure import Figure, conditions
 from benchmarks.fold import fold
@@ -42,6 +43,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "storm": storm,
     "steps": steps,
     "verify": verifying,
+    "collect": collect,
     "cli": cli,
     "idle": idle,
 }
