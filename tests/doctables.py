@@ -40,6 +40,7 @@ from notifiers.slack.scopes import APP_SCOPES, SCOPES
 from notifiers.teams.deliver import TeamsNotifier
 from playbooks.catalogue import GuidelineItem, read_catalogue
 from playbooks.library import read_library
+from playbooks.scenarios import shipped_scenarios
 
 ROOT = Path(__file__).parent.parent
 EXAMPLE_BANK = ROOT / "examples" / "mihon-bank"
@@ -224,6 +225,8 @@ def _named_in(item: GuidelineItem, shipped: list[Playbook]) -> str:
     for playbook in shipped:
         if item.id in playbook.covers or any(item.id in step.guideline for step in playbook.steps):
             return "steps of shipped playbooks"
+    if any(item.id in scenario.guideline for scenario in shipped_scenarios().values()):
+        return "shipped scenarios, to be held on paper; playing them here is to come"
     return {"exercise": "to come with drills", "governance": "the institution's own"}.get(
         item.scope, "not yet"
     )
