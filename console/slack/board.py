@@ -11,6 +11,7 @@ from typing import Any
 from console.slack.blocks import said, tell, words
 from console.views.clocks import OVER as CLOCK_OVER
 from console.views.clocks import Clock, clocks
+from console.views.gates import soon
 from console.views.naming import Naming
 from models.policy import PHASES
 from models.state import Incident, StepState
@@ -18,7 +19,7 @@ from notifiers.acts import incident_acts
 from notifiers.slack import escape
 from notifiers.slack.buttons import actions_block
 
-MAX_CLOCKS, MAX_STEPS, MAX_PAGES = 8, 10, 5
+MAX_CLOCKS, MAX_STEPS, MAX_PAGES, MAX_GATES, MAX_GATE = 8, 10, 5, 3, 250
 Block = dict[str, Any]
 MARKS = {"breached": "🔴", "forecast-to-break": "🟠", "warned": "🟡", "waiting": "⚪"}
 
@@ -35,6 +36,7 @@ def blocks(naming: Naming, link: str = "") -> list[Block]:
         ("slack.board.decisions", list(_steps(state, naming, decisions=True))),
         ("slack.board.steps", list(_steps(state, naming, decisions=False))),
         ("slack.board.pages", list(_pages(state, naming))),
+        ("slack.board.gates", [words(line.text, MAX_GATE) for line in soon(state, naming)[:MAX_GATES]]),
     ):
         if lines:
             found.append(said(escape.bold(words(t(title))), *lines))

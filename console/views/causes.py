@@ -37,6 +37,16 @@ def cause(naming: Naming, text: str) -> str:
     )
 
 
+def mends(naming: Naming, text: str, **about: str) -> str:
+    """What has to be done about a cause, as a sentence with its command."""
+    kind, _, what = text.partition(":")
+    key = f"gates.mend.{kind}"
+    if not naming.texts.has(key):
+        return cause(naming, text)
+    values = {"what": _named(naming, kind, what), "id": _id(naming, kind, what)}
+    return naming.texts(key, incident=naming.state.stream, **values, **about)
+
+
 def _id(naming: Naming, kind: str, what: str) -> str:
     """What is typed for it."""
     if kind == "not-chosen":
@@ -70,6 +80,8 @@ def _in_words(naming: Naming, kind: str, what: str) -> str:
     if kind == "no-fix-many":
         scope, _, number = what.partition("/")
         return naming.texts("scope.cause", kind=naming.texts.word("words.scope", scope), n=number)
+    if kind == "no-review":
+        return naming.texts.word("words.review", what)
     if kind == "no-instant":
         return naming.texts.word("words.instant", what)
     return harmless(what, 120)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-from console.views import answers, communication, evidence, harm, pages, reports, scope, sharing
+from console.views import answers, communication, evidence, gates, harm, pages, reports, scope, sharing
 from console.views.causes import cause, gate, reopenings
 from console.views.clocks import OVER, clocks, section
 from console.views.naming import Naming, to_decide
@@ -20,6 +20,7 @@ OWN_SECTIONS = (
     "decisions",
     "ready",
     "held",
+    "ahead",
     "pages",
     "clocks",
     "services",
@@ -45,6 +46,7 @@ def sections(state: Incident, naming: Naming) -> list[Section | Line]:
         "decisions": list(_decisions(state, naming)),
         "ready": list(ready_by_owner(state, naming)),
         "held": list(_held(state, naming)),
+        "ahead": gates.soon(state, naming),
         "pages": [line for page in _live(state) for line in pages.lines(page, naming)],
         "clocks": list(_next_clocks(state, naming)),
         "services": list(_services(state, naming)),
@@ -159,18 +161,14 @@ def _decisions(state: Incident, naming: Naming) -> Iterator[Line]:
 def _held(state: Incident, naming: Naming) -> Iterator[Line]:
     for key, causes in state.gates_held.items():
         known = state.steps.get(key)
-        gates = naming.texts("words.comma").join(
+        held_by = naming.texts("words.comma").join(
             f"{gate(naming, name)} ({name})" for name in (known.held if known else [])
         )
         yield Line(text=naming.step(key), style="warn")
-        yield Line(text=naming.texts("words.held_by", gates=gates), indent=1)
+        yield Line(text=naming.texts("words.held_by", gates=held_by), indent=1)
         for one in causes:
             yield Line(text=f"・{cause(naming, one)}", indent=2)
-    for override in state.overrides:
-        name, _, key = override.partition("@")
-        yield Line(
-            text=naming.texts("words.overridden", gate=gate(naming, name), step=naming.step(key)), style="bad"
-        )
+    yield from gates.overrides(state, naming)
 
 
 def _services(state: Incident, naming: Naming) -> Iterator[Line]:
