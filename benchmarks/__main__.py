@@ -19,6 +19,7 @@ from benchmarks.cli import cli
 from benchmarks.clocks import clocks
 from benchmarks.collect import collect
 from benchmarks.commands import commands
+from benchmarks.evidence import evidence
 from benchmarks.figure import Figure, conditions
 from benchmarks.fold import fold
 from benchmarks.ground import BUILD, Benchmark, Ground, ground, settle
@@ -44,6 +45,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "steps": steps,
     "verify": verifying,
     "collect": collect,
+    "evidence": evidence,
     "cli": cli,
     "idle": idle,
 }

@@ -24,6 +24,7 @@ from console.leash import stop_on_signals
 from console.opening import House, find_directory, open_house, secrets_of
 from console.reach import Reach
 from console.relay import Relays
+from console.rounds import Rounds
 from console.watch import Watch
 from models.clock import Clock, monotonic
 from models.commands import Actor, Impair, NodeFact
@@ -167,6 +168,7 @@ class Node:
             asyncio.create_task(self._announce()),
             asyncio.create_task(forever("keeper", self.stop, self._keep)),
             asyncio.create_task(self._slack()),
+            asyncio.create_task(Rounds(self.house, self.run_in_writer).run(self.stop)),
             asyncio.create_task(self.relays.run(self.stop)),
         ]
         stopped = asyncio.create_task(self.stop.wait())

@@ -17,7 +17,8 @@ ItemKind = Literal["file", "device", "medium", "paper", "photo", "other"]
 CheckResult = Literal["same", "different", "missing", "unreadable"]
 STORE = "hikeshi"
 """Who holds what a machine collected, until a person takes it: the evidence folder."""
-BROKEN = frozenset({"different", "missing"})
+BROKEN = frozenset({"different", "missing", "unreadable"})
+"""Results after which nobody can rely on an item, until it has been compared again."""
 WORDS = (
     "description", "name", "problem", "make", "model", "serial", "owner", "host", "account", "location",
     "collected_by", "tool", "command", "reason", "storage", "seal", "witness",

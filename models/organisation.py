@@ -258,6 +258,18 @@ class ThirdParty(Frozen):
     critical_supplier: Text | None = Field(default=None, description="the party's own critical supplier")
 
 
+class EvidenceSource(Frozen):
+    """Something that evidence can be had from, and how long it still has it (RFC 3227)."""
+
+    id: Id
+    title: Text
+    where: Text | None = None
+    owner: Id | None = Field(default=None, description="role that gets at it; default: csirt-lead")
+    volatility: int | None = Field(default=None, ge=1, le=7, description="1 is lost first, 7 last")
+    retention: Duration | None = Field(default=None, description="after this time it rotates or is deleted")
+    lost_by_waiting: Text | None = None
+
+
 class Organisation(Frozen):
     """The whole of `organisation.yaml`."""
 
@@ -272,3 +284,4 @@ class Organisation(Frozen):
     rotas: tuple[Rota, ...] = ()
     services: tuple[Service, ...] = ()
     third_parties: tuple[ThirdParty, ...] = ()
+    evidence_sources: tuple[EvidenceSource, ...] = Field(default=(), max_length=200)

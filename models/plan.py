@@ -52,6 +52,15 @@ class Plan:
                 caller = self.steps[caller].caller
         return {key: tuple(keys) for key, keys in under.items()}
 
+    @cached_property
+    def preserving(self) -> Mapping[str, tuple[str, ...]]:
+        """For each source of evidence, the steps that preserve it."""
+        found: dict[str, list[str]] = {}
+        for planned in self.steps.values():
+            for source in planned.step.preserves:
+                found.setdefault(source, []).append(planned.key)
+        return {source: tuple(keys) for source, keys in found.items()}
+
 
 def lay_out(playbook: Playbook, find: Callable[[str], Playbook]) -> Plan:
     """The plan of `playbook`; `find` gives a called playbook by name.

@@ -13,11 +13,13 @@ _FINDINGS: Mapping[str, Mapping[str, str]] = {
     "ja": {
         "different": "保全時のダイジェストと一致しません",
         "missing": "保管場所にありません",
+        "unreadable": "読み取れません",
         "handed": "引渡し時に、受領者の照合値が一致しませんでした",
     },
     "en": {
         "different": "its bytes are not those that were preserved",
         "missing": "it is not where it was stored",
+        "unreadable": "it could not be read",
         "handed": "the receiver found another digest when it was handed over",
     },
 }

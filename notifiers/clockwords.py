@@ -20,6 +20,7 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
         "phase": "「{name}」終了までの目標",
         "situation": "状況報告（第{number}報）",
         "watch": "復旧後の監視期間",
+        "retention": "{name} の保存期限",
         "vendor.notice": "{name} からの契約上の連絡",
         "vendor.logs": "{name} からの契約上のログ提出",
         "vendor.inform": "{name} への通知",
@@ -37,6 +38,7 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
         "phase": "time to the end of {name}",
         "situation": "situation report no. {number}",
         "watch": "watch period after restoration",
+        "retention": "retention of {name}",
         "vendor.notice": "word owed by {name}",
         "vendor.logs": "logs owed by {name}",
         "vendor.inform": "notice to {name}",
@@ -53,6 +55,7 @@ _STOPS = {
     "report": "report submit {stream} {first} {second} --receipt …",
     "situation": "report situation {stream} …",
     "vendor": "vendor answered {stream} {first} {second}",
+    "retention": "evidence add {stream} {name} --description … --file …",
     "watch": "close {stream} --assessment …",
 }
 _UNITS = (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1))
@@ -98,6 +101,9 @@ def clock_title(clock: str, state: Incident, world: World, lang: str) -> str:
         return _report(name, state, world, lang)
     if kind == "phase":
         return words["phase"].format(name=PHRASES[lang].get(f"phase.{name}", name))
+    if kind == "retention":
+        source = next((one for one in world.organisation.evidence_sources if one.id == name), None)
+        return words[kind].format(name=source.title.lang(lang) if source is not None else name)
     if kind == "vendor":
         party, _, what = name.partition("/")
         known = world.directory.third_party(party)

@@ -114,7 +114,7 @@ def evidence_verify(
         key = identity_in(session.read(Path(identity), "--identity").decode("utf-8", "replace"))
     found = _compare(session, objects, key)
     outcome = session.ask(state.stream, VerifyEvidence, found=tuple(found))
-    broken = [one for one in found if one.result in BROKEN | {"unreadable"}]
+    broken = [one for one in found if one.result in BROKEN]
     if session.given.json:
         output.json(
             {

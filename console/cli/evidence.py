@@ -183,16 +183,16 @@ def evidence_list(
     from console.cli import output  # noqa: PLC0415
     from console.evidence_list import listed  # noqa: PLC0415
     from console.views import evidence as view  # noqa: PLC0415
+    from console.views import preserving  # noqa: PLC0415
 
     state = session.incident(incident)
     naming = session.naming(state)
     if session.given.json:
         whole = listed(state, naming.world, dict(naming.beside))
         output.json(whole if phases else whole["items"])
-    elif phases and state.evidence:
-        output.show(view.by_phase(state, naming))
-    else:
-        session.part(incident, "evidence")
+        return
+    output.show(view.by_phase(state, naming) if phases else [view.section(state, naming)])
+    output.show(preserving.waiting(state, naming))
 
 
 def evidence_show(session: Session, incident: Incident, item: Number) -> None:

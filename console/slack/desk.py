@@ -353,7 +353,7 @@ class FrontDesk:
             line = case.naming.texts("slack.evidence-known", name=known, file=kept.name)
             return Answer(lines=(line,), stream=target.stream, channel=channel)
         if kept is not None and isinstance(command, AddEvidence):
-            command = replace(command, digest=kept.digest, size=kept.size, name=kept.name, stored=kept.stored)
+            command = kept.into(command)
         answer = self._put(None if form.opens else target.stream, command, actor)
         return answer if answer.refused else replace(answer, channel=channel)
 

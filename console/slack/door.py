@@ -234,7 +234,8 @@ class Door:
         answer = Answer(problem="no-file")
         for name in names:
             try:
-                kept = await fetch(self.api, self._token, name, self.house.evidence)
+                seal_to = self.house.institution.settings.evidence.seal_to
+                kept = await fetch(self.api, self._token, name, self.house.evidence, seal_to)
             except NotFetched as failed:
                 log.warning("a file could not be fetched from Slack: %s", failed)
                 return Answer(problem="file", lines=tuple(told))

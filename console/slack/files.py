@@ -7,13 +7,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import aiohttp
 
 from flows.actions.store import Writer
+from models.commands import AddEvidence
+from models.evidence import Particulars
 from notifiers.slack.api import LOOPBACK, CallFailed, SlackApi
 
 MAX_BYTES = 1_073_741_824
@@ -35,9 +39,24 @@ class Fetched:
     digest: str
     size: int
     stored: str
+    stored_digest: str = ""
+    stored_size: int = 0
+    sealed_to: tuple[str, ...] = ()
+
+    def into(self, command: AddEvidence) -> AddEvidence:
+        """What the dialog said, with what the file itself says."""
+        about = Particulars(
+            words=(("location", "Slack"), ("tool", "hikeshi, from Slack")),
+            stored_digest=self.stored_digest,
+            stored_size=self.stored_size,
+            sealed_to=self.sealed_to,
+        )
+        return replace(
+            command, digest=self.digest, size=self.size, name=self.name, stored=self.stored, about=about
+        )
 
 
-async def fetch(api: SlackApi, token: str, file: str, folder: Path) -> Fetched:
+async def fetch(api: SlackApi, token: str, file: str, folder: Path, seal_to: tuple[str, ...] = ()) -> Fetched:
     """Copy a file by its Slack id. Raises NotFetched; nothing of it is kept then."""
     try:
         answer = await api.call("files.info", soon=True, file=file)
@@ -48,7 +67,7 @@ async def fetch(api: SlackApi, token: str, file: str, folder: Path) -> Fetched:
     if not _is_slacks(api, url):
         raise NotFetched("its address is none of Slack's")
     try:
-        return await _copy(url, token, str(known.get("name") or file), folder)
+        return await _copy(url, token, str(known.get("name") or file), partial(Writer, folder, seal_to))
     except (aiohttp.ClientError, TimeoutError, OSError) as failed:
         raise NotFetched(type(failed).__name__) from failed
 
@@ -66,10 +85,10 @@ def _is_slacks(api: SlackApi, url: str) -> bool:
     return host in LOOPBACK and ours.hostname in LOOPBACK
 
 
-async def _copy(url: str, token: str, name: str, folder: Path) -> Fetched:
+async def _copy(url: str, token: str, name: str, writing: Callable[[], Writer]) -> Fetched:
     timeout = aiohttp.ClientTimeout(total=SECONDS, connect=10)
     headers = {"Authorization": f"Bearer {token}"}
-    with Writer(folder) as writer:
+    with writing() as writer:
         async with (
             aiohttp.ClientSession(timeout=timeout) as session,
             session.get(url, headers=headers, allow_redirects=False) as answer,
@@ -82,4 +101,12 @@ async def _copy(url: str, token: str, name: str, folder: Path) -> Fetched:
                     raise NotFetched("larger than 1 GiB")
         # Up to a gigabyte is forced to the disk: no press and no page waits for that.
         stored = await asyncio.to_thread(writer.keep)
-        return Fetched(name=name[:200], digest=writer.digest, size=writer.size, stored=stored)
+        return Fetched(
+            name=name[:200],
+            digest=writer.digest,
+            size=writer.size,
+            stored=stored,
+            stored_digest=writer.stored_digest,
+            stored_size=writer.stored_size,
+            sealed_to=writer.sealed_to,
+        )

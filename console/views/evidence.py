@@ -26,6 +26,12 @@ def lines(state: Incident, naming: Naming, *, whole: bool = False) -> Iterator[L
         yield line(item, naming, whole=whole)
 
 
+def section(state: Incident, naming: Naming) -> Section:
+    """The whole list."""
+    found = tuple(lines(state, naming, whole=True)) or (Line(text=naming.texts("words.none")),)
+    return Section(title=naming.texts("words.title.evidence"), parts=found)
+
+
 def line(item: Evidence, naming: Naming, *, whole: bool = False) -> Line:
     """One item in one line, with what is to be known of it before it is relied upon."""
     digest = item.digest or naming.texts("words.no_digest")

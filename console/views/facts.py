@@ -11,6 +11,7 @@ from console.views import scopefacts
 from console.views.causes import cause, gate
 from console.views.naming import Naming
 from console.views.sheet import Style, harmless
+from models.evidence import BROKEN
 from models.fact import Fact
 from models.reason import Reason
 
@@ -65,7 +66,7 @@ _VARIANTS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     ),
     "evidence.held": lambda data: "" if data.get("ids") else ".all",
     "evidence.released": lambda data: "" if data.get("ids") else ".all",
-    "evidence.verified": lambda data: ".broken" if data.get("different") or data.get("missing") else "",
+    "evidence.verified": lambda data: ".broken" if set(data) & BROKEN else "",
     "scope.seen": lambda data: ".reopens" if data.get("reopens") else "",
     "sharing.shared": lambda data: ".unapproved" if data.get("unapproved") else "",
 }

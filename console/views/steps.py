@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from console.views import answers
+from console.views import answers, preserving
 from console.views.causes import cause
 from console.views.naming import Naming
 from console.views.sheet import Line, Row, Section, Style, Table
@@ -144,6 +144,7 @@ def _asks(planned: PlannedStep, naming: Naming) -> Iterator[Line]:
         yield Line(text=f"・{option.id}: {option.title.lang(lang)}{price}{mark}", indent=1)
     if step.otherwise:
         yield Line(text=texts("words.decision.otherwise", text=step.otherwise.lang(lang)), style="warn")
+    yield from (Line(text=line, style="warn") for line in preserving.said(planned, naming))
     for field in step.record:
         must = texts("words.required") if field.required else texts("words.optional")
         kind = texts.word("words.field", field.type)

@@ -11,6 +11,7 @@ from models.clocks.loss import data_loss
 from models.clocks.others import other_clocks
 from models.clocks.owed import holds, obligations, report_clocks, what_is_known
 from models.clocks.planned import Planned
+from models.clocks.retention import retention_clocks
 from models.clocks.services import service_clocks
 from models.clocks.stages import stages_of
 from models.fact import Draft
@@ -25,7 +26,8 @@ BREACHED, FORECAST, WARNING = "clock-breached", "clock-forecast", "clock-warning
 
 def plan(state: Incident, world: World) -> list[Planned]:
     """Every clock of the incident as the record has it now, those that have not started among them."""
-    return [*service_clocks(state), *report_clocks(state, world), *other_clocks(state, world)]
+    reports, others = report_clocks(state, world), other_clocks(state, world)
+    return [*service_clocks(state), *reports, *others, *retention_clocks(state, world)]
 
 
 # -- at once ------------------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ def defects(view: View) -> Iterator[Defect]:
     if organisation is None:
         return
     document = view.document(FILE)
-    for part in ("people", "roles", "rotas", "services", "third_parties"):
+    for part in ("people", "roles", "rotas", "services", "third_parties", "evidence_sources"):
         yield from twice(document, (part,))
     for key in ("account", "slack"):
         yield from _shared(document, organisation, key)
@@ -30,6 +30,7 @@ def defects(view: View) -> Iterator[Defect]:
     for number, rota in enumerate(organisation.rotas):
         yield from _rota(view, document, number, rota)
     yield from _roles(view, document, organisation)
+    yield from _sources(document, organisation)
     yield from _unheld(view, document, organisation)
 
 
@@ -115,6 +116,15 @@ def _roles(view: View, document: Document, organisation: Organisation) -> Iterat
             yield document.defect(
                 ("roles", number, "rota"), f"{quoted(role.rota)} is no rota", one_of(rotas, role.rota)
             )
+
+
+def _sources(document: Document, organisation: Organisation) -> Iterator[Defect]:
+    """Whoever gets at a source of evidence is a role: its clock asks somebody at any hour."""
+    roles = {role.id for role in organisation.roles}
+    for number, source in enumerate(organisation.evidence_sources):
+        if source.owner is not None and source.owner not in roles:
+            said = f"{quoted(source.owner)} is no role"
+            yield document.defect(("evidence_sources", number, "owner"), said, one_of(roles, source.owner))
 
 
 def _unheld(view: View, document: Document, organisation: Organisation) -> Iterator[Defect]:

@@ -348,6 +348,20 @@ def test_the_list_by_phase_and_the_report_hold_every_collected_log(bank: Cli, tm
     assert "EV-0001" in markdown(bank.house.desk, INC, "ja")
 
 
+def test_what_is_still_to_be_preserved_comes_in_the_order_of_volatility(cli: Cli, tmp_path: Path) -> None:
+    cli.done("declare", "Files are encrypted", "--playbook", "ransomware")
+    shown = cli.run("evidence", "list", INC).out
+    classes = [int(line.split("class ")[1][0]) for line in shown.splitlines() if "volatility class" in line]
+    assert classes == sorted(classes) and len(classes) > 2
+    assert "lost by waiting" in shown, shown
+    assert "still there for" in shown, shown
+    assert "retention of Sessions of those logged on" in cli.run("clocks", INC).out
+    cli.done("evidence", "add", INC, "logon-sessions", "--description", "-", "--file", given(tmp_path))
+    assert "retention:logon-sessions" not in [
+        one["id"] for one in cli.run("clocks", INC, "--json").json if one.get("status") == "running"
+    ]
+
+
 def test_the_texts_are_there_in_both_languages(bank: Cli, tmp_path: Path) -> None:
     bank.done(*ADD, "--file", given(tmp_path))
     bank.run("evidence", "transfer", INC, "1", "--to", "suzuki", *HAND)

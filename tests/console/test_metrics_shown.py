@@ -116,15 +116,15 @@ async def test_an_empty_record_has_its_zeros_and_nothing_due(web: Web) -> None:
 
 async def test_clocks_are_counted_as_they_run_are_to_break_and_break(web: Web, clock: ExerciseClock) -> None:
     affected(web)
-    # Phases to triage and contain, the situation report, RTO (4 h) and MTPD (24 h).
-    assert states(await asked(web)) == [5, 0, 0]
+    # Phases to triage and contain, the situation report, RTO (4 h), MTPD (24 h), what four sources hold.
+    assert states(await asked(web)) == [9, 0, 0]
     affected(web, hours=6)
-    assert states(await asked(web)) == [10, 1, 0]
+    assert states(await asked(web)) == [18, 1, 0]
     affected(web, hours=3)
-    assert states(await asked(web)) == [15, 1, 0]
+    assert states(await asked(web)) == [27, 1, 0]
     pass_time(web, clock, 4.5)
     # In each: triage (1 h), the situation report (4 h) and the RTO.
-    assert states(await asked(web)) == [15, 1, 9]
+    assert states(await asked(web)) == [27, 1, 9]
 
 
 async def test_an_incident_that_was_none_has_no_clocks(web: Web) -> None:

@@ -1,0 +1,49 @@
+"""What is still to be preserved, in the order of volatility (RFC 3227), and what is lost by waiting."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from console.views.naming import Naming
+from console.views.sheet import Line
+from models.plan import PlannedStep
+from models.state import OVER, SETTLED, Incident
+
+LEAST_VOLATILE = 8
+
+
+def waiting(state: Incident, naming: Naming) -> Iterator[Line]:
+    """The steps that preserve something and are not settled: what is lost the soonest comes first."""
+    if state.status in OVER:
+        return
+    open_steps = [
+        one
+        for one in naming.world.steps(state).values()
+        if one.step.preserves and ((known := state.steps.get(one.key)) is None or known.status not in SETTLED)
+    ]
+    for planned in sorted(open_steps, key=lambda one: one.step.volatility or LEAST_VOLATILE):
+        left = "".join(f"  {_left(source, state, naming)}" for source in planned.step.preserves)
+        sources = naming.texts("words.comma").join(planned.step.preserves)
+        yield Line(
+            text=naming.texts("evidence.waiting", step=naming.step(planned.key), sources=sources).rstrip()
+            + left.rstrip(),
+            style="warn",
+        )
+        yield from (Line(text=line, indent=1) for line in said(planned, naming))
+
+
+def said(planned: PlannedStep, naming: Naming) -> Iterator[str]:
+    """The class of a step, and what is lost while nobody does it."""
+    step = planned.step
+    if step.volatility is not None:
+        yield naming.texts("evidence.class", n=step.volatility)
+    if step.lost_by_waiting is not None:
+        yield naming.texts("evidence.lost", text=step.lost_by_waiting.lang(naming.lang))
+
+
+def _left(source: str, state: Incident, naming: Naming) -> str:
+    """How long the source still has it, if a clock says so."""
+    clock = state.clocks.get(f"retention:{source}")
+    if clock is None or clock.status != "running":
+        return ""
+    return naming.texts("evidence.left", left=naming.times.left(clock.due_at, naming.now))
