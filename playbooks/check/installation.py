@@ -9,6 +9,7 @@ from typing import get_args
 from models.installation import Intake, Rule
 from models.organisation import Channel
 from playbooks.catalogue import OWN_FILE
+from playbooks.check import integrity
 from playbooks.check.view import View, twice, unknown
 from playbooks.defect import Defect, one_of, quoted
 from playbooks.document import Document, KeyPath
@@ -24,6 +25,7 @@ def defects(view: View) -> Iterator[Defect]:
     """What does not fit in settings and intake."""
     yield from _unread(view.contents.directory)
     yield from _channels(view)
+    yield from integrity.defects(view)
     if view.contents.intake is not None and "intake.yaml" in view.contents.documents:
         yield from _intake(view, view.document("intake.yaml"), view.contents.intake)
 

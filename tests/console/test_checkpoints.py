@@ -296,6 +296,36 @@ def test_a_checkpoint_by_hand_is_shown_to_be_written_down_and_verifies(cli: Cli,
     assert copy["first_bad"] == {"stream": "INC-2026-0001", "seq": 1, "to": 1}
 
 
+def test_an_archive_is_held_against_a_checkpoint_kept_elsewhere(cli: Cli, tmp_path: Path) -> None:
+    cli.done("declare", "Files encrypted")
+    cli.done("declare", "Something else")
+    cli.done("note", "INC-2026-0001", "seen")
+    cli.done("checkpoint", "now")
+    file, archive = tmp_path / "kept.json", tmp_path / "one.zip"
+    cli.done("checkpoint", "export", str(file))
+    cli.done("export", "INC-2026-0001", "--archive", str(archive))
+    command = [sys.executable, "-I", "-S", str(ALONE), str(archive), "--checkpoint", str(file), "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - a file of ours
+    found = json.loads(done.stdout)
+    assert (done.returncode, found["problems"], found["held"]) == (0, [], 1)
+    # What was cut off the record before the archive was made is found in the archive.
+    with sqlite3.connect(cli.house.data / "hikeshi.db") as database:
+        [(last,)] = database.execute("select max(seq) from fact where stream = 'INC-2026-0001'")
+        database.execute("delete from fact where stream = 'INC-2026-0001' and seq = ?", (last,))
+        database.execute(
+            "update stream set seq = ?, hash = (select hash from fact where stream = id and seq = ?)"
+            " where id = 'INC-2026-0001'",
+            (last - 1, last - 1),
+        )
+    cli.house.record.close()
+    cli.house = open_house(cli.directory, cli.clock)
+    archive.unlink()
+    cli.done("export", "INC-2026-0001", "--archive", str(archive))
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - a file of ours
+    assert done.returncode == 1
+    assert json.loads(done.stdout)["first_bad"] == {"stream": "INC-2026-0001", "seq": last, "to": last}
+
+
 def test_what_cannot_be_verified_is_wrong_usage(cli: Cli, tmp_path: Path) -> None:
     assert cli.run("verify", str(tmp_path / "none")).code == 2
     assert cli.run("verify", "--key", "zz").code == 2
