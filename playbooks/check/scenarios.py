@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from models.organisation import Service
-from models.scenario import Inject, Measure, Scenario
+from models.scenario import Expected, Inject, Measure, Scenario
 from models.values import Text
 from playbooks.check.review import aged
 from playbooks.check.script import Script, conditions, times
@@ -143,6 +143,18 @@ def _inject(script: Script, path: KeyPath, inject: Inject) -> Iterator[Defect]:
         yield from _named(document, (*here, "objective"), one.objective, script.objectives, "objective")
         if one.step is not None:
             yield from script.step((*here, "step"), one.step, option=((*here, "option"), one.option))
+            yield from _somebody_elses(script, (*here, "role"), one)
+
+
+def _somebody_elses(script: Script, path: KeyPath, expected: Expected) -> Iterator[Defect]:
+    """A step that is expected of a role which the playbook does not give it to: nobody could meet it."""
+    found = script.steps.get(expected.step or "")
+    step = found.step if found is not None else None
+    acts = {step.owner, step.authority, step.approver} - {None} if step is not None else set()
+    if expected.role is not None and acts and expected.role not in acts:
+        wrong = f"{quoted(expected.step)} is not a step of {quoted(expected.role)}"
+        who = ", ".join(sorted(map(str, acts)))
+        yield script.document.defect(path, wrong, f"{who}, or no role", severity="warning")
 
 
 def _named(

@@ -247,6 +247,14 @@ def test_texts_in_one_language_are_told_in_one_warning(bank: Path) -> None:
     assert said(bank) == []
 
 
+def test_a_step_expected_of_somebody_else_than_the_playbook_says_is_warned_of(bank: Path) -> None:
+    edit(bank, "role: ciso, step: pc-malware/cut-off", "role: csirt-duty, step: pc-malware/cut-off")
+    [line] = [line for line in said(bank, severity="warning") if DRILL in line]
+    assert line.startswith(f"{DRILL}:49:") and "injects[alert].expect[0].role: warning: " in line
+    assert "'pc-malware/cut-off' is not a step of 'csirt-duty'; expected ciso, or no role" in line
+    assert said(bank) == []
+
+
 def test_a_shipped_scenario_that_does_not_fit_here_is_one_warning_and_no_error(bank: Path) -> None:
     lines = [line for line in said(bank, severity="warning") if "cannot be played here" in line]
     assert lines

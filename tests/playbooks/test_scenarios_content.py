@@ -191,6 +191,16 @@ def test_a_cover_hides_what_the_title_gives_away(name: str) -> None:
         assert secret not in one.briefing.ja + one.briefing.en
 
 
+def test_what_players_of_a_blind_one_may_read_does_not_tell_its_kind() -> None:
+    for one in (each for each in SCENARIOS.values() if each.blind):
+        told = [objective.text for objective in one.objectives if objective.told]
+        assert told
+        shown = " ".join(
+            f"{text.ja} {text.en}" for text in (*told, one.called, one.briefing, *one.start.known)
+        )
+        assert not re.search("個人データ|漏えい|本人|personal data|breach|leak", shown)
+
+
 def test_together_they_have_what_an_institution_plays_over_the_years() -> None:
     everything = SCENARIOS.values()
     assert any(one.blind for one in everything)
