@@ -55,6 +55,7 @@ documents.jsonl    policies and playbooks as they were in force, raw alerts, dra
 checkpoints.jsonl  signed checkpoints, public keys, anchors
 evidence.json      what was preserved, with its chain of custody
 *.md               the report of each incident
+decisions.*        each decision: who was entitled then, who was called, the choice, why, on what evidence
 evidence/          the preserved objects, if they were asked for; sealed ones end in .age
 """
 
@@ -202,8 +203,13 @@ class _Writing:
     def _reports(self) -> None:
         alone = len(self._wanted.incidents) == 1
         for stream in self._incidents():
+            desk, lang = self._house.desk, self._wanted.lang
             with self._member("incident.md" if alone else f"{stream}.md") as add:
-                add(export.markdown(self._house.desk, stream, self._wanted.lang).encode())
+                add(export.markdown(desk, stream, lang).encode())
+            with self._member("decisions.md" if alone else f"{stream}.decisions.md") as add:
+                add(export.decisions_markdown(desk, stream, lang).encode())
+            with self._member("decisions.json" if alone else f"{stream}.decisions.json") as add:
+                add(export.decisions_json(desk, stream, lang).encode())
 
     def _evidence(self) -> None:
         with self._member("evidence.json") as add:

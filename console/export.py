@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import orjson
 
 from console.texts import texts
+from console.views import decisions as decided
 from console.views import incident as screen
 from console.views import review
 from console.views.naming import Naming
@@ -65,6 +66,22 @@ def as_json(desk: Desk, stream: str, lang: str) -> str:
         "disposed": [digest for digest, text in case.naming.beside.items() if text is None],
     }
     return orjson.dumps(content, default=_plain, option=orjson.OPT_INDENT_2).decode()
+
+
+def decisions_markdown(desk: Desk, stream: str, lang: str) -> str:
+    """Each decision with who was entitled then, why and on what evidence. Raises NotFound."""
+    case = _gather(desk, stream, lang)
+    head = f"# {escape(case.naming.texts('decisions.title', incident=stream))}"
+    parts = decided.sections(decided.accounts(case.facts), case.naming)
+    return "\n".join([head, *(line for part in parts for line in _section(part))]) + "\n"
+
+
+def decisions_json(desk: Desk, stream: str, lang: str) -> str:
+    """The same for programs. Raises NotFound."""
+    case = _gather(desk, stream, lang)
+    told = [decided.as_json(one, case.naming) for one in decided.accounts(case.facts)]
+    content = {"incident": stream, "made_at": iso(case.naming.now), "decisions": told}
+    return orjson.dumps(content, option=orjson.OPT_INDENT_2).decode()
 
 
 def _plain(value: object) -> object:

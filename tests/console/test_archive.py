@@ -67,6 +67,27 @@ def lines(path: Path, name: str) -> list[dict[str, Any]]:
     return [read_line(raw) for raw in member(path, name).splitlines()]
 
 
+def test_its_decisions_can_be_read_without_hikeshi(kept: Cli) -> None:
+    kept.done("declare", "a third", "--playbook", "short", "--service", "atm")
+    third = "INC-2026-0003"
+    kept.done("done", third, "look", "--set", "seen=note", "--set", "count=3")
+    reason = ("--reason", FORMULA, "--factor", "window=unknown")
+    kept.done("decide", third, "first", "contain", *reason, who="kato")
+    path, _ = exported(kept, third, "--lang", "ja")
+    told = json.loads(member(path, "decisions.json"))
+    assert told["incident"] == third
+    (one,) = told["decisions"]
+    assert (one["decision"]["by"], one["decision"]["choice"]) == ("kato-hiroshi", "contain")
+    assert one["entitled"][0]["person"] == "kato-hiroshi"
+    read = member(path, "decisions.md").decode()
+    assert "加藤 博" in read and "<script>" not in read
+    path, _ = exported(kept, third, "--without-texts", name="bare.zip")
+    with zipfile.ZipFile(path) as packed:
+        assert not [name for name in packed.namelist() if "decisions" in name]
+    path, _ = exported(kept, INC, third, name="both.zip")
+    assert json.loads(member(path, f"{third}.decisions.json"))["incident"] == third
+
+
 def test_one_incident_with_all_that_belongs_to_it(kept: Cli) -> None:
     path, said = exported(kept, INC)
     manifest = json.loads(member(path, "manifest.json"))
