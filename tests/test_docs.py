@@ -37,11 +37,11 @@ BASH = shutil.which("bash") or "/bin/bash"
 DOCS = ROOT / "docs"
 WRITE = os.environ.get("HIKESHI_WRITE_DOCS") == "1"
 OWN = (
-    "architecture", "clocks", "commands", "communication", "configuration", "escalation", "evidence", "gates",
-    "guideline", "notifications", "operations", "out-of-band", "playbooks", "quickstart", "readiness",
-    "record", "rota", "security", "slack",
+    "architecture", "clocks", "collectors", "commands", "communication", "configuration", "continuity",
+    "escalation", "evidence", "gates", "guideline", "inspector", "notifications", "operations", "out-of-band",
+    "playbooks", "quickstart", "readiness", "record", "rota", "scenarios", "scope", "security", "slack",
 )  # fmt: skip
-PAGES = [ROOT / "README.md", ROOT / "README.ja.md", *(DOCS / f"{name}.md" for name in (*OWN, "scenarios"))]
+PAGES = [ROOT / "README.md", ROOT / "README.ja.md", *(DOCS / f"{name}.md" for name in OWN)]
 TABLE = re.compile(r"<!-- table: (?P<what>[^\n]+?) -->\n(?P<body>.*?)<!-- end -->", re.DOTALL)
 BLOCK = re.compile(r"^```(?P<lang>\w*)\n(?P<body>.*?)^```$", re.DOTALL | re.MULTILINE)
 EXAMPLE = re.compile(
@@ -210,7 +210,7 @@ def test_both_readmes_say_the_same() -> None:
         [found["target"] for found in LINK.finditer(page.read_text(encoding="utf-8"))] for page in PAGES[:2]
     ]
     assert set(targets[0]) - {"README.ja.md"} == set(targets[1]) - {"README.md"}
-    assert len(english.read_text(encoding="utf-8").splitlines()) <= 250
+    assert len(english.read_text(encoding="utf-8").splitlines()) <= 280
 
 
 def _typed(page: Path) -> list[str]:
