@@ -17,8 +17,10 @@ from typing import Any, TypeVar
 from sqlalchemy import func, select
 
 from console.cli.output import STYLES
+from console.demo.passage import Passages, table
 from console.demo.people import Act, People
 from console.demo.picture import Picture
+from console.demo.proof import prove
 from console.demo.stage import (
     acknowledge,
     copy_bank,
@@ -81,6 +83,7 @@ class Demo:
         self.picture = Picture(lang)
         self.begun = monotonic()
         self.incident = ""
+        self.passages = Passages()
         self.people = People(lang, NIGHT, folder / "copied-by-hand")
         self._seen = 0
         self._machine_at: datetime | None = None
@@ -266,6 +269,7 @@ class Demo:
 
     async def _draw(self, state: Incident) -> None:
         naming = await self._naming(state)
+        self.passages.look(state, naming.world)
         facts = await self._write(self._new_facts)
         self.picture.tell(facts, naming)
         self.picture.show(state, naming)
@@ -305,6 +309,12 @@ class Demo:
         )
         say, show = texts(self.lang), self.picture.console
         self._side_by_side(state, naming)
+        show.print(table(self.passages, naming))
+        proof = await self._write(partial(prove, self.house, state, self.folder, self.lang))
+        show.print(
+            say("demo.proof", items=proof.items, same=proof.same, facts=proof.facts, number=proof.number),
+            style="bold green",
+        )
         if not self.picture.moving:
             show.print(self.picture.frame(state, naming))
         seconds = round(monotonic() - self.begun)
@@ -316,6 +326,8 @@ class Demo:
             ("record", f"{HIKESHI} --dir {bank} log {self.incident}"),
             ("review", review),
             ("messages", self.folder / "console.txt"),
+            ("archive", proof.path),
+            ("verifying", f"python -I -S {proof.verifier} {proof.path} --checkpoint {proof.kept}"),
         ):
             show.print(f"  {say(f'demo.{key}')}: {where}", soft_wrap=True)
         show.print(f"  {say('demo.prefect_ui', runs=runs)}: {prefect.ui_url}", soft_wrap=True)

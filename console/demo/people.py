@@ -29,6 +29,7 @@ from models.commands import (
     SetInstant,
     SetRecoveryPoint,
 )
+from models.evidence import Particulars
 from models.page import due_at
 from models.plan import PlannedStep
 from models.playbook import FACTORS, SUBMITTED, RecordField
@@ -231,6 +232,7 @@ class People:
             digest=f"sha256:{hashlib.sha256(body).hexdigest()}",
             size=len(body),
             name=copy.name,
+            about=Particulars(referenced=True, words=(("storage", str(copy.resolve())),)),
         )
 
     def _fix(self, item: str, csirt: Actor) -> Command:

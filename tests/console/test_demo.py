@@ -49,9 +49,14 @@ def test_the_demo_plays_an_incident_from_the_alert_to_its_lessons(tmp_path: Path
         "page about RTO of Core banking (a target will not be met)",
         "page about RPO of Core banking (a target is broken)",
         "Final report, 60 days",
+        "OVERRIDDEN by its authority",
+        "seen ahead, passed",
+        "held, then passed",
+        "objects are what they were. Record: verified without Hikeshi",
         "JP-POLICE",
     ):
         assert said in played.stdout
+    assert "not met here" not in played.stdout, "every gate of the guideline is passed"
     out = tmp_path / "demo-out"
     with sqlite3.connect(out / "mihon-bank" / "var" / "hikeshi.db") as record:
         (status,) = record.execute("select status from stream where kind = 'incident'").fetchone()
@@ -63,3 +68,8 @@ def test_the_demo_plays_an_incident_from_the_alert_to_its_lessons(tmp_path: Path
     review = (out / "INC-2026-0001.md").read_text(encoding="utf-8")
     assert "IMP-2026-0001-1" in review
     assert "【訓練】" in (out / "console.txt").read_text(encoding="utf-8")
+    verified = subprocess.run(
+        [sys.executable, "-I", "-S", "verify.py", "INC-2026-0001.zip", "--checkpoint", "kept-elsewhere.json"],
+        cwd=out, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert verified.returncode == 0, verified.stdout + verified.stderr
