@@ -79,10 +79,16 @@ def _assets(items: Iterable[ScopeItem], beside: Mapping[str, str | None]) -> Ite
 
 def _folded(text: str) -> str:
     """As it is compared: one width, one case, refanged, and without the spaces within Japanese names."""
+    plain = _shown(text)
+    return plain.strip() if plain.isascii() else re.sub(r"\s+", "", plain)
+
+
+def _shown(text: str) -> str:
+    """One width, one case, refanged."""
     plain = unicodedata.normalize("NFKC", text).casefold()
     for token, real in (("[.]", "."), ("[@]", "@"), ("[:]", ":")):
         plain = plain.replace(token, real)
-    return plain.strip() if plain.isascii() else re.sub(r"\s+", "", plain)
+    return plain
 
 
 def leaks(
@@ -93,8 +99,15 @@ def leaks(
     wanted = {name: what for name, what in known.items() if name not in let_pass}
     found: list[tuple[str, int, str, str]] = []
     for file, text in files.items():
+        # Most names are nowhere: they are looked for in the whole first, and only the others line by line.
+        plain = _shown(_written(file, text))
+        close = re.sub(r"\s+", "", plain)
+        there = {name: what for name, what in wanted.items() if name in (plain if name.isascii() else close)}
+        same: dict[str, list[tuple[str, str]]] = {}  # most lines of a bundle are there thousands of times
         for number, line in enumerate(text.splitlines(), start=1):
-            for what, name in _on(_written(file, line), wanted, let_pass):
+            if line not in same:
+                same[line] = list(_on(_written(file, line), there, let_pass))
+            for what, name in same[line]:
                 found.append((file, number, what, name))
                 if len(found) >= MAX_FOUND:
                     return found
@@ -115,10 +128,8 @@ def _unescaped(found: re.Match[str]) -> str:
 
 
 def _on(line: str, wanted: Mapping[str, str], let_pass: set[str]) -> Iterator[tuple[str, str]]:
-    plain = unicodedata.normalize("NFKC", line).casefold()
-    for token, real in (("[.]", "."), ("[@]", "@"), ("[:]", ":")):
-        plain = plain.replace(token, real)
-    close = re.sub(r"\s+", "", plain)
+    plain = _shown(line)
+    close = plain if plain.isascii() else re.sub(r"\s+", "", plain)
     for name, what in wanted.items():
         if name in (plain if name.isascii() else close) and _whole(name, plain):
             yield what, name

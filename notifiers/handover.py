@@ -22,6 +22,7 @@ from notifiers.briefing_names import Matter, at, due, person_name, text_of
 from notifiers.clockwords import clock_title, find_stage, service_name, span, what_stops
 from notifiers.handover_words import WORDS
 from notifiers.phrases import PHRASES
+from notifiers.scopewords import new_in_scope
 
 PARTS = (
     "happened", "changed", "decisions", "mine", "others", "clocks", "reports", "pages", "promised", "on",
@@ -202,8 +203,8 @@ def _of_matter(view: _View) -> Iterator[tuple[datetime | None, str]]:
     yield state.resolved_at, view.say("resolved")
     for item in state.evidence.values():
         yield item.at, view.say("evidence", name=view.text(item.name) or item.source)
-    for one in state.scope.values():
-        yield one.at, view.say("scope", name=view.text(one.name))
+    for when, name in new_in_scope(state, view.since, view.text):
+        yield when, view.say("scope", name=name)
     for role, tenure in state.tenures.items():
         yield tenure.since, view.say("appointed", role=_title(view, role), who=view.who(tenure.person))
     for name, owed in state.obligations.items():

@@ -32,6 +32,7 @@ from models.scope import (
     ScopeItem,
     SettleParty,
     UpdateScope,
+    is_of,
     known_items,
     open_causes,
     sureness,
@@ -303,6 +304,13 @@ def test_an_accepted_risk_stays_accepted() -> None:
     made.clock.advance(timedelta(minutes=9))
     made.do(add("evil.example"))
     assert made.incident.scope["SC-001"].settled
+
+
+def test_every_sort_of_host_counts_as_a_host_and_a_false_alarm_as_nothing() -> None:
+    made = [ScopeItem(id="SC-001", kind=one, name="x", at=NIGHT) for one in KINDS]
+    assert {one.kind for one in made if is_of(one, "host")} == HOSTS
+    assert [one.kind for one in made if is_of(one, "server")] == ["server"]
+    assert not is_of(ScopeItem(id="SC-001", kind="host", name="x", at=NIGHT, retracted="t:1"), "host")
 
 
 def test_how_sure_a_word_is() -> None:
