@@ -235,7 +235,9 @@ class _Command:
             if ended is not None:
                 _end(channel, transport)
             wrong_code = f"the command ended with code {code}" if code else None
-            haul = Haul(items=[taking.keep(ended if not taking.cut else None, wrong_code)])
+            haul = Haul(partial=None if taking.cut else ended)
+            if taking.size or ended is None:
+                haul.items.append(taking.keep(haul.partial, wrong_code))
         if code:
             words = printable(self._said.decode("utf-8", "replace"), MAX_EXCERPT_CHARACTERS) or "nothing"
             raise ActionFailed(

@@ -230,6 +230,15 @@ async def test_a_command_that_never_ends_is_left_at_its_time_and_closed_on_the_o
     assert host.signals == ["TERM"]
 
 
+async def test_a_command_that_says_nothing_until_its_time_is_over_has_preserved_nothing(
+    host: SshHost, tmp_path: Path
+) -> None:
+    context = make_context(host, tmp_path, seconds=1.0)
+    with pytest.raises(ActionFailed, match=r"nothing was collected from .*the time of 1 s is over"):
+        await collect(context, target(host, argv=["sleep", "60"]))
+    assert context.kept == []
+
+
 async def _ended(host: SshHost, words: str) -> None:
     """Within five seconds the command is no more on the other side."""
     for _ in range(100):
