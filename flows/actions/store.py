@@ -23,6 +23,7 @@ from io import BufferedWriter
 from pathlib import Path
 from types import TracebackType
 
+from flows.actions.flushing import Flushing
 from models.errors import ActionFailed
 
 PIECE_BYTES = 1 << 20
@@ -67,6 +68,7 @@ class Writer:
         self._part, self._file = _fresh_part(self._home)
         self._summed = hashlib.sha256()
         self._seal = _Seal(self._file, recipients) if recipients else None
+        self._flushing = Flushing(self._file.fileno())
         self.size = 0
         self.stored = ""
         self.stored_digest = ""
@@ -76,6 +78,7 @@ class Writer:
     def write(self, piece: bytes | memoryview) -> None:
         """Add bytes. Raises OSError."""
         (self._seal or self._file).write(piece)
+        self._flushing.written(len(piece))
         self._summed.update(piece)
         self.size += len(piece)
 
@@ -94,6 +97,7 @@ class Writer:
         else:
             self.stored_digest, self.stored_size = self.digest, self.size
         self._file.flush()
+        self._flushing.end()
         os.fchmod(self._file.fileno(), 0o400)
         os.fsync(self._file.fileno())
         name = self._summed.hexdigest()
@@ -132,6 +136,7 @@ class Writer:
     ) -> None:
         if self._seal is not None:
             self._seal.abandon()
+        self._flushing.wait()
         # Bytes that never reach the disk are no loss here: what was to stay has been synced by `keep`.
         with suppress(OSError):
             self._file.close()
