@@ -30,6 +30,8 @@ def test_a_large_object_is_flushed_on_the_way_and_is_the_same(
     with Writer(tmp_path) as writer:
         for start in range(0, len(content), 50_000):
             writer.write(content[start : start + 50_000])
+            if start == 500_000:
+                writer._flushing.wait()
         writer.keep()
     assert (tmp_path / writer.stored).read_bytes() == content
     assert writer.digest == f"sha256:{hashlib.sha256(content).hexdigest()}"
