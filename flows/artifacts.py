@@ -1,7 +1,8 @@
 """The pictures that Prefect shows beside a run: the steps of a phase with who has them and until when.
 
 Prefect's pages have no rights per person, so a row holds what the playbook says and what the machine knows:
-no title of the incident, no text that somebody wrote, no name of a person.
+no title of the incident, no text that somebody wrote, no name of a person. Of an incident that only some may
+know of nothing is shown.
 """
 
 from __future__ import annotations
@@ -70,6 +71,8 @@ def role_of(world: World, planned: PlannedStep, lang: str) -> str:
 
 async def publish_phases(place: Place, state: Incident) -> bool:
     """Show all phases beside the incident's own run. Whether it was published."""
+    if state.restriction.on:
+        return False
     heads = _PHASE_HEADS[place.lang]
     rows = []
     for name in (*PHASES, "communication"):
@@ -82,7 +85,7 @@ async def publish_phases(place: Place, state: Incident) -> bool:
 async def publish_steps(place: Place, state: Incident, world: World, phase: str) -> bool:
     """Show the steps of a phase beside its run. Whether it was published."""
     rows = step_rows(place, state, world, phase)
-    if not rows:
+    if not rows or state.restriction.on:
         return False
     return await publish_table(f"{state.stream.lower()}-{phase}", rows, f"{phase}: {_LIMITS[place.lang]}")
 
@@ -118,7 +121,7 @@ def _clock_cells(place: Place, state: Incident, world: World, planned: Planned) 
 async def publish_clocks(place: Place, state: Incident, world: World) -> bool:
     """Show the clocks as they stood at this run. Whether it was published."""
     rows = clock_rows(place, state, world)
-    if not rows:
+    if not rows or state.restriction.on:
         return False
     as_of = _AS_OF[place.lang].format(at=place.local(world.now))
     return await publish_table(f"{state.stream.lower()}-clocks", rows, as_of)

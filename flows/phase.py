@@ -45,8 +45,9 @@ def has_machine_work(place: Place, state: Incident, world: World, phase: str) ->
 async def play(phase: str, incident: str, node: str, epoch: int) -> Ended:
     """Do the machine's part of a phase and return what it waits for. Raises NotFound, RecordError."""
     place = here()
+    incident = place.incident_of(incident)
     run = Run(place=place, incident=incident, node=node, epoch=epoch, engine=engine_name())
-    with with_tags(*tags_of(place.desk.incident(incident)), f"phase:{phase}"):
+    with with_tags(*tags_of(place, place.desk.incident(incident)), f"phase:{phase}"):
         for _ in range(ROUNDS):
             state = place.desk.incident(incident)
             world = place.desk.world(state)
@@ -56,6 +57,8 @@ async def play(phase: str, incident: str, node: str, epoch: int) -> Ended:
         state = place.desk.incident(incident)
         world = place.desk.world(state)
         await publish_steps(place, state, world, phase)
+    if state.restriction.on:
+        return completed("Restricted", "")
     return completed(*awaited(state, world, phase, place.lang))
 
 
@@ -64,8 +67,10 @@ def engine_name() -> str:
     return "prefect" if engine_state() == "prefect" else "none"
 
 
-def tags_of(state: Incident) -> tuple[str, ...]:
-    """Tags for the runs of an incident: ids only."""
+def tags_of(place: Place, state: Incident) -> tuple[str, ...]:
+    """Tags for the runs of an incident: ids only, and of a restricted one nothing that says what it is."""
+    if state.restriction.on:
+        return (place.handle_of(state.stream),)
     found = (state.stream, *(f"playbook:{name}" for name in state.playbooks))
     return (*found, "drill") if state.drill else found
 
@@ -101,14 +106,17 @@ async def run_step(attempt: Attempt) -> None:
     async def step(key: str) -> str:
         return await attempt()
 
+    known = attempt.run.place.desk.incident(attempt.run.incident)
+    # Its key names the playbook, and so what the matter is.
+    shown = "step" if known.restriction.on else attempt.key
     running = task(
-        name=attempt.key,
+        name=shown,
         timeout_seconds=attempt.limit_seconds,
         retries=attempt.planned.step.retries,
         retry_delay_seconds=RETRY_SECONDS,
     )(step)
     try:
-        await running(attempt.key)
+        await running(shown)
     except (ActionFailed, TimeoutError):
         if attempt.ended is None:
             # The engine ended it before it could say anything: its lease decides what follows.

@@ -6,6 +6,7 @@ Opening reads every file of the directory, so a process that runs many short flo
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,6 +14,7 @@ from functools import lru_cache, partial
 from zoneinfo import ZoneInfo
 
 from console.opening import House, find_directory, open_house, secrets_of
+from console.reading import restricted
 from flows.actions import ACTIONS, Actions
 from models.clock import SystemClock, utc
 from models.commands import Actor, Command
@@ -20,12 +22,17 @@ from models.desk import Desk
 from models.errors import RecordBusy, Refused
 from models.organisation import Organisation
 from models.premises import Outcome
+from models.state import Incident
 from models.supervised import Tried, attempt, attempt_async
 from models.targets import Target
 
 ACTOR = Actor.machine("conductor")
 BUSY_TRIES = 5
 BUSY_SECONDS = 0.1
+
+
+HANDLE = "restricted-"
+"""How the name begins under which Prefect knows an incident that only some may know of."""
 
 
 class RunClock:
@@ -153,6 +160,23 @@ class Place:
     def lang(self) -> str:
         """The language of what is written for people here."""
         return self.house.institution.settings.lang
+
+    def handle_of(self, incident: str) -> str:
+        """The name under which Prefect knows an incident: opaque for one that only some may know of.
+
+        A digest over the salted one of its title: nobody without the record can tell which it is.
+        """
+        state = self.desk.state(incident)
+        if not isinstance(state, Incident) or not state.restriction.on:
+            return incident
+        return HANDLE + hashlib.sha256(state.title.encode()).hexdigest()[:16]
+
+    def incident_of(self, handle: str) -> str:
+        """The incident behind a handle; the handle itself if it is none of ours."""
+        if not handle.startswith(HANDLE):
+            return handle
+        names = sorted(restricted(self.house.record))
+        return next((one for one in names if self.handle_of(one) == handle), handle)
 
     def local(self, at: datetime) -> str:
         """`at` (aware) as people of the institution read it, to the minute."""

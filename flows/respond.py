@@ -50,10 +50,11 @@ async def respond(incident: str, node: str, epoch: int) -> Ended:
     `node` and `epoch` say on whose behalf steps are claimed. Raises NotFound if there is no such incident,
     RecordError if the record cannot be read or written.
     """
-    place = here()
+    place, handle = here(), incident
+    incident = place.incident_of(handle)
     with place.house.record.read() as tx:
         looked = dict.fromkeys(PHASE_FLOWS, served(tx, incident))
-    with with_tags(*tags_of(place.desk.incident(incident))):
+    with with_tags(*tags_of(place, place.desk.incident(incident))):
         for _ in range(ROUNDS):
             state = place.desk.incident(incident)
             names = due_phases(place, state, place.desk.world(state), looked)
@@ -62,7 +63,7 @@ async def respond(incident: str, node: str, epoch: int) -> Ended:
             seen = state.seq
             for name in PHASE_FLOWS:
                 if name in names:
-                    await PHASE_FLOWS[name](incident, node, epoch)
+                    await PHASE_FLOWS[name](handle, node, epoch)
                     looked[name] = place.desk.incident(incident).seq
                 else:
                     looked[name] = seen
@@ -101,4 +102,6 @@ def due_phases(place: Place, state: Incident, world: World, looked: Mapping[str,
 def _ended(state: Incident, world: World, lang: str) -> tuple[str, str]:
     if state.status not in {"open", "resolved"}:
         return "IncidentClosed", state.status
+    if state.restriction.on:
+        return "Restricted", ""
     return waiting(state, world, list(world.steps(state).values()), lang)

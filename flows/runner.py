@@ -67,8 +67,9 @@ async def _one(job: Mapping[str, Any], say: Say) -> None:
     async def run() -> Ended:
         # Inside, so that a directory that was broken since is answered, not died of.
         here().clock.fix(parse_instant(job["now"]) if job.get("now") else None)
-        with with_tags(job["incident"]):
-            return await respond(job["incident"], job["node"], int(job["epoch"]))
+        handle = here().handle_of(job["incident"])
+        with with_tags(handle):
+            return await respond(handle, job["node"], int(job["epoch"]))
 
     tried = await attempt_async("respond", run)
     answer: dict[str, Any] = {"job": job["job"], "ok": tried.error is None, "engine": engine_state()}

@@ -42,6 +42,8 @@ class Declare(Command):
     services: tuple[str, ...] = ()
     occurred: datetime | None = None
     detected: datetime | None = None
+    restricted: bool = False
+    bar: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

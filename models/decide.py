@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from models import answers, commands, custody, integrity, rooms
+from models.access import must_act
 from models.clocks.rules import clock_instants, clocks_due
 from models.collecting import BeginCollection, EndCollection
 from models.comcheck import StartComcheck
@@ -43,8 +44,17 @@ from models.reason import Reason
 from models.reopening import DeclineReopening
 from models.reports import DraftReport, JudgeObligation, ReportSituation, SubmitReport, VendorFact
 from models.restoring import RestoreRecord, restore
+from models.restriction import (
+    BreakGlass,
+    EndGlass,
+    GrantInspector,
+    RecordRead,
+    Restrict,
+    RevokeInspector,
+)
 from models.routing import ask, level_recipients
 from models.rules import (
+    access,
     approving,
     collecting,
     comcheck,
@@ -54,6 +64,7 @@ from models.rules import (
     evidence,
     handing,
     incident,
+    inspectors,
     machine,
     matter,
     others,
@@ -153,6 +164,10 @@ _INCIDENT: dict[type[commands.Command], Rule] = {
     SettleParty: scope.settle_party,
     PrepareSharing: sharing.prepare,
     RecordShared: sharing.record_shared,
+    Restrict: access.restrict,
+    BreakGlass: access.break_glass,
+    EndGlass: access.end_glass,
+    RecordRead: access.record_read,
     commands.SetRecoveryPoint: matter.set_recovery_point,
     commands.AddImprovement: matter.add_improvement,
     commands.ClaimStep: machine.claim,
@@ -187,6 +202,8 @@ _HOUSE: dict[type[commands.Command], Rule] = {
     integrity.NoteClock: integrity.note_clock,
     RestoreRecord: restore,
     NoteExport: note_export,
+    GrantInspector: inspectors.grant,
+    RevokeInspector: inspectors.revoke,
 }
 _PROGRAMME: dict[type[commands.Command], Rule] = {
     commands.OpenImprovement: others.open_improvement,
@@ -210,6 +227,7 @@ def decide(state: StreamState, command: commands.Command, world: World) -> Decid
         raise Refused(Reason.NO_SUCH_INCIDENT, {"incident": state.stream})
     if isinstance(state, Incident) and state.seq == 0 and not isinstance(command, commands.Declare):
         raise Refused(Reason.NO_SUCH_INCIDENT, {"incident": state.stream})
+    must_act(state, command, world)
     _check_times(command, world)
     return rule(state, command, world)
 
@@ -234,7 +252,7 @@ def due(state: StreamState, world: World) -> list[Draft]:
     if isinstance(state, Incident):
         drafts += _steps_due(state, world) if state.status not in OVER else ()
         drafts += clocks_due(state, world) if state.status not in ENDED else ()
-        drafts += shifts.shifts_due(state, world)
+        drafts += [*shifts.shifts_due(state, world), *access.glass_due(state, world)]
     elif isinstance(state, Intake):
         drafts += _alerts_due(state, world)
     elif isinstance(state, Programme):
@@ -296,7 +314,7 @@ def next_due(state: StreamState) -> datetime | None:
             if known.status == "started":
                 instants.append(known.lease_until)
         instants += clock_instants(state) if state.status not in ENDED else ()
-        instants += shifts.shift_instants(state)
+        instants += [*shifts.shift_instants(state), *access.glass_instants(state)]
     elif isinstance(state, Intake):
         instants += [alert.overdue_at for alert in state.alerts.values()]
     elif isinstance(state, Programme):

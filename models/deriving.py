@@ -21,4 +21,5 @@ def derived(state: StreamState, snapshot: bytes | None) -> Derived:
         snapshot=snapshot,
         rules=RULES_VERSION,
         clocks=clock_counts(incident) if incident else (0, 0, 0),
+        restricted=incident.restriction.on if incident else False,
     )

@@ -14,7 +14,6 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
-from sqlalchemy import update
 
 from models.advance import MAX_PASSES, advance
 from models.canonical import new_salt, text_digest
@@ -32,10 +31,11 @@ from models.outofband import refuse_distrusted
 from models.plan import Plan
 from models.policy import Policy
 from models.premises import Library, Outcome, Premises
-from models.record import OUTBOX, Record, StoredText, Tx, micros
+from models.record import Record, StoredText, Tx, micros
 from models.rules.common import Then
 from models.rules.pages import unheard
 from models.state import House, Incident, StreamState
+from models.withdrawing import withdraw
 from models.world import World
 
 MAX_FOLLOWING = 5
@@ -382,7 +382,7 @@ class Desk:
         rows = [_dated(row, now) for fact in case.facts for row in messages(fact, state, world)]
         tx.enqueue(rows)
         self._freeze(tx, case)
-        self._withdraw(tx, case)
+        withdraw(tx, state.stream, case.facts)
         for fact in case.facts:
             if fact.kind == "trust.withdrawn":
                 tx.hasten(fact.data["channels"], now)
@@ -405,22 +405,6 @@ class Desk:
         if document.digest not in self._stored:
             tx.keep(document)
             self._stored.add(document.digest)
-
-    def _withdraw(self, tx: Tx, case: _Case) -> None:
-        """A page that is answered or over needs no further message, nor does whoever has answered."""
-        ended = [
-            fact.data["page"]
-            for fact in case.facts
-            if fact.kind == "page.stopped" or (fact.kind == "page.acknowledged" and fact.data["complete"])
-        ]
-        waiting = update(OUTBOX).where(
-            OUTBOX.c.stream == case.state.stream, OUTBOX.c.state == "queued", OUTBOX.c.kind == "page"
-        )
-        if ended:
-            tx.connection.execute(waiting.where(OUTBOX.c.page.in_(ended)).values(state="withdrawn"))
-        for said in (one.data for one in case.facts if one.kind in {"page.declined", "page.acknowledged"}):
-            own = waiting.where(OUTBOX.c.page == said["page"], OUTBOX.c.person == said["by"])
-            tx.connection.execute(own.values(state="withdrawn"))
 
     def _world(self, tx: Tx, state: StreamState, now: datetime, upcoming: str = "") -> World:
         incident = state if isinstance(state, Incident) and state.seq else None

@@ -103,7 +103,7 @@ class Directory:
         self._third_parties = {party.id: party for party in organisation.third_parties}
         self._fixed = sorted(_fixed_changes(organisation))
         self._days: dict[date, list[datetime]] = {}
-        self._answers: dict[tuple[str, datetime], tuple[Holder, ...]] = {}
+        self._answers: dict[tuple[str, datetime, frozenset[str]], tuple[Holder, ...]] = {}
         self._held: dict[tuple[str, datetime], frozenset[str]] = {}
 
     @cached_property
@@ -139,12 +139,15 @@ class Directory:
         """The outside party of this id."""
         return self._third_parties.get(party_id)
 
-    def holders(self, who: str, now: datetime) -> tuple[Holder, ...]:
-        """Everybody who can be reached at `now` (aware) for a role or a person, deputies for the absent."""
+    def holders(self, who: str, now: datetime, barred: frozenset[str] = frozenset()) -> tuple[Holder, ...]:
+        """Everybody who can be reached at `now` (aware) for a role or a person, deputies for the absent.
+
+        `barred` count as absent: a matter about somebody goes to whoever stands in for them.
+        """
         slot = self._slot(utc(now))
-        answer = self._answers.get((who, slot))
+        answer = self._answers.get((who, slot, barred))
         if answer is None:
-            answer = self._answers[(who, slot)] = self._find_holders(who, slot)
+            answer = self._answers[(who, slot, barred)] = self._find_holders(who, slot, barred)
             if len(self._answers) > MAX_ANSWERS:
                 self._answers.clear()
         return answer
@@ -223,11 +226,11 @@ class Directory:
             return True
         return any(holder.person.id == person_id for holder in self.holders(role_id, now))
 
-    def _find_holders(self, who: str, now: datetime) -> tuple[Holder, ...]:
+    def _find_holders(self, who: str, now: datetime, barred: frozenset[str]) -> tuple[Holder, ...]:
         wanted = self._on_duty(self._roles[who], now) if who in self._roles else [who]
         found: dict[str, Holder] = {}
         for person_id in wanted:
-            reached = self._present(person_id, now)
+            reached = self._present(person_id, now, barred)
             if reached is None:
                 continue
             stands_in = person_id if reached.id != person_id else None
@@ -235,14 +238,14 @@ class Directory:
                 found[reached.id] = Holder(person=reached, role=who, deputy_for=stands_in)
         return tuple(found.values())
 
-    def _present(self, person_id: str, now: datetime) -> Person | None:
+    def _present(self, person_id: str, now: datetime, barred: frozenset[str]) -> Person | None:
         """The person, or the nearest deputy who is there: all first deputies before deputies of deputies."""
         seen: set[str] = set()
         ring = [person_id]
         for _ in range(MAX_DEPUTIES_DEEP + 1):
             people = [self._people[name] for name in ring if name in self._people and name not in seen]
             for person in people:
-                if not person.absent(now):
+                if person.id not in barred and not person.absent(now):
                     return person
             seen.update(ring)
             ring = [name for person in people for name in person.deputies]

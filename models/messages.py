@@ -15,7 +15,8 @@ import orjson
 from models.comcheck import EVENT as COMCHECK
 from models.comcheck import TEMPLATE as COMCHECK_TEMPLATE
 from models.fact import Fact
-from models.state import StreamState
+from models.restriction import GLASS_EVENT
+from models.state import Incident, StreamState
 from models.world import World
 
 PAGE_TEMPLATES = {
@@ -43,12 +44,23 @@ PAGE_TEMPLATES = {
     "reopening": "page.reopening",
     "evidence-damaged": "page.evidence_damaged",
     "source-unreachable": "page.source_unreachable",
+    GLASS_EVENT: "page.break_glass",
 }
 _PAGED = {"page.asked", "page.escalated", "page.repeated", "page.lapsed", "page.delegated"}
 
 
 def messages(fact: Fact, state: StreamState, world: World) -> list[dict[str, Any]]:
-    """The outbox rows that this fact asks for; `state` has it folded in."""
+    """The outbox rows that this fact asks for; `state` has it folded in.
+
+    Of a restricted incident nothing goes to a channel that others read, and nothing to anybody barred.
+    """
+    rows = _rows(fact, state, world)
+    if not isinstance(state, Incident) or not state.restriction.on:
+        return rows
+    return [row for row in rows if row["person"] and row["person"] not in state.restriction.barred]
+
+
+def _rows(fact: Fact, state: StreamState, world: World) -> list[dict[str, Any]]:
     if fact.kind in _PAGED or fact.kind == "page.exhausted":
         return _for_page(fact, state, world)
     if fact.kind == "message.requested":

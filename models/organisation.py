@@ -101,6 +101,9 @@ class Person(Frozen):
     roles: tuple[Id, ...] = ()
     deputies: tuple[Id, ...] = Field(default=(), description="who stands in while absent, in this order")
     absences: tuple[Absence, ...] = ()
+    third_party: Id | None = Field(
+        default=None, description="the outside party this person belongs to: sees their own steps only"
+    )
 
     def absent(self, now: datetime) -> bool:
         """Whether the person is away at `now` (aware)."""

@@ -1,7 +1,8 @@
 """Who may do what: one table, over which the institution's policy may write its own rows.
 
-`*` is everybody in the directory. What a route or a playbook names (acknowledging, deciding, doing one's own
-step) is decided there and not here.
+`*` is everybody in the directory; `anyone`, of looking only, whoever the operating system lets open the data
+folder. What a route or a playbook names (acknowledging, deciding, doing one's own step) is decided there and
+not here; who may know of an incident at all is decided in `models.access`.
 """
 
 from __future__ import annotations
@@ -82,6 +83,16 @@ TABLE: dict[str, tuple[str, ...]] = {
     "inquiry": (*_CSIRT, "pr", "legal", "branch-lead", "vendor-desk", "owner"),
     "record-export": (*_CSIRT, "cio", "legal", "internal-audit"),
     "record-restore": ("csirt-lead", "commander", "ciso", "cio", "hikeshi-admin"),
+    "restrict": (*_LEAD, "president"),
+    "break-glass": EVERYBODY,
+    "inspector": ("ciso", "csirt-lead", "president"),
+    "look": ("anyone",),
+    "look-house": ("anyone",),
+    "look-intake": ("anyone",),
+    "look-programme": ("anyone",),
+    "look-metrics": ("anyone",),
+    "verify": ("anyone",),
+    "export": ("anyone",),
     "record-for": ("scribe", "csirt-lead", "commander"),
 }
 
@@ -114,7 +125,8 @@ def _require_scribe(command: Command, incident: Incident | None, world: World) -
     """Only a scribe, or the CSIRT, writes for somebody else; that person exists."""
     if world.directory.person(command.for_ or "") is None:
         raise Refused(Reason.UNKNOWN_PERSON, {"who": command.for_})
-    own = world.roles_of(incident, command.actor.person or "")
+    # Broken glass gives no right to write in another's name.
+    own = world.roles_of(incident, command.actor.person or "", glass=False)
     allowed = world.policy.permissions.get("record-for", TABLE["record-for"])
     if not own & set(allowed):
         raise Refused(

@@ -213,6 +213,9 @@ class Playbook(Frozen):
     read_within: Duration = Field(
         default="30d", validate_default=True, description="counted from when a version is announced"
     )
+    need_to_know: bool = Field(
+        default=False, description="incidents under it are restricted to named people from the first fact on"
+    )
     variables: dict[str, Variable] = Field(default_factory=dict)
     steps: tuple[Step, ...] = Field(min_length=1, max_length=MAX_STEPS)
 

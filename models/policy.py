@@ -35,6 +35,7 @@ Event = Literal[
     "reopening",
     "evidence-damaged",
     "source-unreachable",
+    "break-glass",
 ]
 ClockKind = Literal["rto", "mtpd", "rpo", "report", "phase", "situation", "watch", "vendor", "retention"]
 WARN_AT = (50, 75, 90)

@@ -66,6 +66,8 @@ class Derived:
     rules: int
     clocks: tuple[int, int, int] = (0, 0, 0)
     """Running, of those forecast to break, and running past their target."""
+    restricted: bool = False
+    """Whether only some may know of it: lists leave it out without folding it."""
 
 
 class Record:
@@ -351,6 +353,7 @@ class Tx:
             "clocks_running": derived.clocks[0],
             "clocks_breaking": derived.clocks[1],
             "clocks_breached": derived.clocks[2],
+            "restricted": derived.restricted,
         }
         if derived.snapshot is not None:
             values |= {"snapshot": derived.snapshot, "snapshot_seq": seq, "rules": derived.rules}

@@ -13,6 +13,7 @@ from models.fact import Draft
 from models.policy import STEP_ROLES, Route
 from models.reach import hushed, recipient
 from models.readers import members
+from models.restriction import GLASS
 from models.state import Incident, Page, Programme, StepState, StreamState
 from models.voting import empty_seats
 from models.world import World
@@ -26,6 +27,7 @@ INSTEAD = {
     "reopening": "decision",
     "evidence-damaged": "impaired",
     "source-unreachable": "step-unknown",
+    "break-glass": "severity-raised",
 }
 """Whose route an event takes that has none of its own: nothing that needs somebody happens in silence."""
 CLOCK_WARNING = "clock-warning"
@@ -139,12 +141,18 @@ def _anybody(world: World, incident: Incident | None, role: str) -> Iterator[Hol
 
 
 def _barred(world: World, incident: Incident | None, subject: str) -> frozenset[str]:
-    """Who cannot be the second pair of eyes: whoever proposed the decision, or wrote the proposal down; and
-    of a message, whoever wrote or has approved each version that waits.
+    """Who cannot be the second pair of eyes: whoever proposed the decision, or wrote the proposal down; of a
+    message, whoever wrote or has approved each version that waits; of broken glass, whoever broke it. And
+    nobody who is barred from the incident is ever asked.
     """
-    kind, _, name = subject.partition(":")
     if incident is None:
         return frozenset()
+    return frozenset(incident.restriction.barred) | _concerned(world, incident, *subject.partition(":")[::2])
+
+
+def _concerned(world: World, incident: Incident, kind: str, name: str) -> frozenset[str]:
+    if kind == GLASS:
+        return frozenset({name})
     if kind == MESSAGE:
         number, _, role = name.partition("/")
         outgoing = incident.outgoing.get(number)

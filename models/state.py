@@ -18,6 +18,7 @@ from models.distrust import Distrusted, Proposal
 from models.evidence import Evidence, Hold
 from models.policy import ClockKind
 from models.reopening import Reopening
+from models.restriction import Inspector, Restriction
 from models.rooms import Room
 from models.scope import PartyNotice, ScopeItem
 from models.sharing import Sharing
@@ -387,6 +388,7 @@ class Incident(StreamState, kw_only=True):
     party_notices: dict[str, PartyNotice] = {}
     sharings: dict[str, Sharing] = {}
     unreachable: dict[str, Unreachable] = {}
+    restriction: Restriction = msgspec.field(default_factory=Restriction)
 
 
 class Alert(msgspec.Struct, kw_only=True):
@@ -434,6 +436,7 @@ class House(StreamState, kw_only=True):
     proposal: Proposal | None = None
     replies: list[str] = []
     upkeep: Upkeep = Upkeep()
+    inspectors: dict[str, Inspector] = {}
 
 
 class Improvement(msgspec.Struct, kw_only=True):

@@ -38,6 +38,7 @@ class StreamRow(SQLModel, table=True):
     clocks_running: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
     clocks_breaking: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
     clocks_breached: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    restricted: bool = Field(default=False, sa_column_kwargs={"server_default": "0"})
     snapshot: bytes | None = Field(default=None, sa_type=LargeBinary)
     snapshot_seq: int = 0
     rules: int = 0

@@ -16,6 +16,7 @@ from models.organisation import Organisation
 from models.plan import Plan, PlannedStep
 from models.playbook import Step
 from models.policy import Policy
+from models.restriction import GLASS_ROLES
 from models.state import Incident
 
 ADDED = "added"
@@ -79,21 +80,32 @@ class World:
         return plan.children.get(key, ()) if plan is not None else ()
 
     def holders(self, state: Incident | None, who: str) -> tuple[Holder, ...]:
-        """Who answers for a role or person now; a role assigned in the incident goes to that person."""
+        """Who answers for a role or person now; a role assigned in the incident goes to that person.
+
+        Whoever is barred from the incident is nobody here, and their deputy is asked instead.
+        """
+        barred = frozenset(state.restriction.barred) if state is not None else frozenset()
         if state is not None and who in state.assigned:
-            assigned = self.directory.holders(state.assigned[who], self.now)
+            assigned = self.directory.holders(state.assigned[who], self.now, barred)
             if assigned:
                 return tuple(
                     Holder(person=one.person, role=who, deputy_for=one.deputy_for) for one in assigned
                 )
-        return self.directory.holders(who, self.now)
+        return self.directory.holders(who, self.now, barred)
 
-    def roles_of(self, state: Incident | None, person: str) -> frozenset[str]:
-        """Roles that the person holds now, here."""
+    def roles_of(self, state: Incident | None, person: str, *, glass: bool = True) -> frozenset[str]:
+        """Roles that the person holds now, here; none if barred, and with `glass` those that it gives."""
         own = self.directory.roles_of(person, self.now)
         if state is None:
             return own
-        return own | {role for role, has in state.assigned.items() if self._acts_for(has, person)}
+        if person in state.restriction.barred:
+            return frozenset()
+        broken = glass and state.restriction.broken(person, self.now)
+        return own | self.assigned_to(state, person) | (GLASS_ROLES if broken else frozenset())
+
+    def assigned_to(self, state: Incident, person: str) -> frozenset[str]:
+        """The roles of this incident that are the person's, or of somebody they stand in for now."""
+        return frozenset(role for role, has in state.assigned.items() if self._acts_for(has, person))
 
     def _acts_for(self, has: str, person: str) -> bool:
         """Whether the person is whoever has a role of the incident, or stands in for them now."""

@@ -11,15 +11,18 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from models.access import is_vendor
 from models.clock import iso
 from models.comcheck import parts_of
 from models.page import due_at
 from models.policy import PHASES, Route
 from models.readers import unread
 from models.reason import Reason
+from models.restriction import GLASS
 from models.routing import level_recipients, route_of
 from models.state import House, Incident, Intake, Page, Programme, StreamState
 from models.world import World
+from notifiers.briefing_access import brief_glass
 from notifiers.briefing_answers import (
     brief_opinion,
     brief_proposal,
@@ -74,6 +77,9 @@ def brief(envelope: Envelope, matter: Matter, lang: str) -> dict[str, Any]:
     }
     if isinstance(state, Incident):
         context |= _incident(state, matter, lang)
+        if is_vendor(envelope.person, world):
+            # A third party learns of its own step and of nothing else.
+            context |= {"title": "", "what": "", "phase": ""}
     else:
         gravest = len(world.policy.severity.severities) - 1
         context |= {
@@ -208,6 +214,7 @@ def _subject(subject: str, matter: Matter, lang: str, person: str | None) -> dic
         "reopening": brief_reopening,
         "evidence": brief_evidence,
         "source": brief_source,
+        GLASS: brief_glass,
         "handover": lambda name, matter, lang: brief_handover(name, matter, lang, person),
         "quarantine": lambda name, matter, lang: {
             "extra": {"part": name},

@@ -14,6 +14,7 @@ import orjson
 from pydantic import BaseModel
 
 from console.cli.app import build
+from console.rights import DOORS, MACHINES, SLACK, right_of
 from console.texts import texts
 from console.views.causes import KINDS as CAUSES
 from models.errors import HikeshiError
@@ -167,6 +168,22 @@ def permissions(_: str) -> ByHand:
         for name, roles in PERMISSIONS.items()
     ]
     return ("right", "roles"), rows
+
+
+def doors(what: str) -> Rows:
+    """What each door asks for: `commands`, `endpoints`, `slack` or `machines`."""
+    if what == "commands":
+        return [("command", "needs"), *((_code(f"hikeshi {name}"), right_of(name)) for name in whole_names())]
+    if what == "endpoints":
+        return [("endpoint", "needs"), *((_code(name), needs) for name, needs in DOORS.items())]
+    if what == "slack":
+        return [("act in Slack", "needs"), *((_code(name), _code(row)) for name, row in SLACK.items())]
+    return [("act", "needs"), *((_code(name), "Hikeshi itself") for name in sorted(MACHINES))]
+
+
+def whole_names() -> list[str]:
+    """Every command by its whole name."""
+    return sorted(" ".join(path) for path, _ in leaves())
 
 
 def gates(_: str) -> ByHand:
@@ -371,6 +388,8 @@ def rendered(what: str, body: str) -> str:
     name, _, argument = what.partition(" ")
     if name == "commands":
         return commands(argument)
+    if name == "doors":
+        return _table(doors(argument))
     if name in GENERATED:
         return _table(GENERATED[name](argument))
     head, rows = BY_HAND[name](argument)

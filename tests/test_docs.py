@@ -41,7 +41,7 @@ OWN = (
     "escalation", "evidence", "gates", "guideline", "inspector", "notifications", "operations", "out-of-band",
     "playbooks", "quickstart", "readiness", "record", "rota", "scenarios", "scope", "security", "slack",
 )  # fmt: skip
-PAGES = [ROOT / "README.md", ROOT / "README.ja.md", *(DOCS / f"{name}.md" for name in OWN)]
+PAGES = [ROOT / "README.md", ROOT / "README.ja.md", *(DOCS / f"{name}.md" for name in (*OWN, "access"))]
 TABLE = re.compile(r"<!-- table: (?P<what>[^\n]+?) -->\n(?P<body>.*?)<!-- end -->", re.DOTALL)
 BLOCK = re.compile(r"^```(?P<lang>\w*)\n(?P<body>.*?)^```$", re.DOTALL | re.MULTILINE)
 EXAMPLE = re.compile(
@@ -82,6 +82,7 @@ def test_tables_say_what_the_code_says(page: Path) -> None:
 def test_everything_that_can_be_named_has_its_table() -> None:
     shown = {what for page in PAGES for what in tables(page)}
     needed = {*GENERATED, "permissions", "gates", "channels", "variables", "commands"}
+    needed |= {f"doors {what}" for what in ("commands", "endpoints", "slack", "machines")}
     needed |= {f"facts {stream}" for stream in ("incident", "intake", "house", "programme", "any")}
     needed |= {
         f"list {name}" for name in ("events", "phases", "instants", "scope-kinds", "factors", "on-crash")

@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from models.access import Viewer
     from models.commands import Actor
     from models.desk import Desk
     from models.reason import Reason
 
 ACCOUNT_VARIABLE = "HIKESHI_ACCOUNT"
+TOKEN_VARIABLE = "HIKESHI_TOKEN"  # noqa: S105 - the name of a variable
 MAX_NAME = 64
 REFUSALS_LOOKED_AT = 200
 REFUSED_AGAIN_AFTER = timedelta(minutes=1)
@@ -57,7 +59,34 @@ def readable(name: str) -> str:
     return _ODD.sub("_", name)[:MAX_NAME]
 
 
-def record_refusal(desk: Desk, actor: Actor, reason: Reason) -> None:
+def viewer(desk: Desk, account: str) -> Viewer:
+    """Who looks: by HIKESHI_TOKEN, if it is set, that inspector alone; else by the account."""
+    import hashlib  # noqa: PLC0415
+
+    from models.access import NOBODY, Viewer, inspector_by  # noqa: PLC0415
+    from models.state import House  # noqa: PLC0415
+
+    state, now = desk.state(HOUSE), desk.clock.now()
+    assert isinstance(state, House)  # noqa: S101 - of this stream it always is
+    token = os.environ.get(TOKEN_VARIABLE)
+    if token:
+        digest = hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
+        return Viewer(inspector=inspector_by(state, now, digest=digest))
+    person = desk.directory.by_account(account)
+    if person is not None:
+        return Viewer(person=person.id)
+    found = inspector_by(state, now, account=account)
+    return Viewer(inspector=found) if found is not None else NOBODY
+
+
+def stale_token(viewer: Viewer) -> bool:
+    """Whether a token was given that opens nothing: unknown, revoked, or its time is over."""
+    return bool(os.environ.get(TOKEN_VARIABLE)) and viewer.inspector is None
+
+
+def record_refusal(
+    desk: Desk, actor: Actor, reason: Reason, command: str = "cli", *, detail: str = ""
+) -> None:
     """Write down that `actor` was refused, unless the same was written within the last minute.
 
     Each call of the command line is a process of its own, so only the record knows what was written before.
@@ -71,17 +100,18 @@ def record_refusal(desk: Desk, actor: Actor, reason: Reason) -> None:
     with desk.record.read() as tx:
         head, _ = tx.head(HOUSE)
         lately = tx.facts(HOUSE, max(0, head - REFUSALS_LOOKED_AT))
-    same = {"who": SOMEBODY, "command": "cli", "reason": reason.value}
+    who = actor.person if actor.person and desk.directory.person(actor.person) else SOMEBODY
+    same = {"who": who, "command": command, "reason": reason.value}
     for fact in lately:
         # Either way: a clock that was set back must not silence the refusals of hours.
         recent = abs(now - fact.recorded_at) < REFUSED_AGAIN_AFTER
         if fact.kind == "refused" and recent and same.items() <= fact.data.items():
             return
-    command = RecordRefusal(
+    refusal = RecordRefusal(
         actor=Who.machine(actor.via),
-        refused=SOMEBODY,
-        command="cli",
+        refused=who,
+        command=command,
         reason=reason.value,
-        detail=actor.name[:80],
+        detail=f"{detail[:80]} {actor.name[:80]}".strip(),
     )
-    desk.handle(HOUSE, command)
+    desk.handle(HOUSE, refusal)

@@ -35,7 +35,7 @@ def register(app: typer.Typer) -> None:
 def _intake(session: Session) -> Intake:
     from models.state import Intake as State  # noqa: PLC0415
 
-    state = session.desk.state("intake")
+    state = session.reader.without_hidden(session.desk.state("intake"))
     assert isinstance(state, State)  # noqa: S101 - the stream's name says so
     return state
 
@@ -48,7 +48,7 @@ def alert_list(session: Session) -> None:
 
     state, house = _intake(session), session.house
     naming = session.naming(state)
-    incidents = triage.open_incidents(house)
+    incidents = session.reader.whole(triage.open_incidents(house))
     judged = [
         (one, triage.related(house, one, one.source, incidents), triage.known(house, one))
         for one in list(state.alerts.values())[:MAX_LISTED]
@@ -108,6 +108,8 @@ def alert_show(session: Session, number: Number) -> None:
     with session.house.record.read() as tx:
         row = tx.connection.execute(select(ALERT).where(ALERT.c.id == number.upper())).mappings().first()
         body = tx.document(row["document"]) if row is not None else None
+    if row is not None and session.reader.conceals_alert(row["id"]):
+        row = None
     if row is None:
         known = sorted(_intake(session).alerts)
         report.refused(session, "intake", Why.NO_SUCH_ITEM, {"item": number, "known": known})

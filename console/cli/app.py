@@ -8,6 +8,7 @@ from typing import Any
 import typer
 
 from console.cli import (
+    access,
     alerts,
     approving,
     bands,
@@ -72,6 +73,7 @@ MODULES = (
     house,
     exporting,
     continuity,
+    access,
 )
 
 

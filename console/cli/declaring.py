@@ -36,12 +36,14 @@ def declare(  # noqa: PLR0913 - one flag for each thing that may be known alread
     detected: Annotated[str | None, Opt("--detected", metavar="TIME", show_default=False)] = None,
     from_: Annotated[str | None, Opt("--from", metavar="FILE", show_default=False)] = None,
     source: Annotated[str | None, Opt("--source", metavar="NAME", show_default=False)] = None,
+    restricted: Annotated[bool, Opt("--restricted")] = False,
+    not_: Annotated[list[str] | None, Opt("--not", metavar="PERSON", show_default=False)] = None,
 ) -> None:
     """Open an incident."""
     from models.commands import Declare  # noqa: PLC0415
 
     if from_ is not None:
-        said = (text, playbook, severity, impact, urgency, service, occurred, detected)
+        said = (text, playbook, severity, impact, urgency, service, occurred, detected, restricted, not_)
         if any(said):
             session.wrong(session.texts("words.usage.from_alone"))
         _from_file(session, Path(from_), source)
@@ -60,6 +62,8 @@ def declare(  # noqa: PLR0913 - one flag for each thing that may be known alread
         services=tuple(service or ()),
         occurred=session.instant(occurred, "--occurred"),
         detected=session.instant(detected, "--detected"),
+        restricted=restricted,
+        bar=tuple(session.person(one) for one in not_ or ()),
     )
 
 

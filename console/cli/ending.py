@@ -116,7 +116,7 @@ def improvement_list(session: Session, everything: All = False) -> None:
     from console.views import programme as view  # noqa: PLC0415
     from models.state import Programme  # noqa: PLC0415
 
-    state = session.desk.state("programme")
+    state = session.reader.without_hidden(session.desk.state("programme"))
     if not isinstance(state, Programme):
         return
     found = [one for one in state.improvements.values() if everything or one.status == "open"]

@@ -61,17 +61,28 @@ def _signature(function: Function, common: tuple[tuple[str, Any, Any], ...]) -> 
     return inspect.Signature([context, *(one.replace(kind=kind) for one in own), *shared])
 
 
+def _name(context: typer.Context) -> str:
+    """The command's whole name, without the program's."""
+    names: list[str] = []
+    at: Any = context
+    while at is not None and at.parent is not None:
+        names.insert(0, at.info_name or "")
+        at = at.parent
+    return " ".join(names)
+
+
 def _session(context: typer.Context, common: dict[str, Any]) -> Session:
     base = context.obj if isinstance(context.obj, Given) else Given()
     session = Session(
-        replace(
+        surface=_name(context),
+        given=replace(
             base,
             directory=common["dir_"] or base.directory,
             lang=common["lang_"] or base.lang,
             json=bool(common["json_"]) or base.json,
             for_=common.get("for_") or base.for_,
             page_now=bool(common.get("page_now_")),
-        )
+        ),
     )
     session.must_be_text({"for": session.given.for_, "lang": session.given.lang})
     session.one_of(session.given.lang, LANGUAGES, "--lang")

@@ -12,13 +12,14 @@ import typer
 
 from console.cli.arguments import All, Incident
 from console.cli.given import reads
-from console.cli.session import Session
+from console.cli.session import OTHER_STREAMS, Session
 
 if TYPE_CHECKING:
     from console.views.naming import Naming
     from models.fact import Fact
     from models.record import Record
     from models.state import Incident as IncidentState
+    from models.state import StreamState
 
 MAX_LISTED = 200
 FOLLOW_SECONDS = 0.5
@@ -48,16 +49,32 @@ def incident_ids(record: Record, statuses: tuple[str, ...] = ()) -> list[str]:
 def list_(session: Session, everything: All = False) -> None:
     """Incidents, the latest first."""
     from console.cli import output  # noqa: PLC0415
-    from console.views import listing  # noqa: PLC0415
+    from console.views import access, listing  # noqa: PLC0415
 
     ids = incident_ids(session.house.record, () if everything else ("open", "resolved"))
-    rows = [(state, session.naming(state)) for state in (session.desk.incident(one) for one in ids)]
+    found = _known(session, ids)
+    rows = [(state, session.naming(state)) for state, whole in found if whole]
+    own = [(state, session.naming(state)) for state, whole in found if not whole]
     if session.given.json:
-        output.json([listing.as_json(state, naming) for state, naming in rows])
+        parts = [access.own_json(state, naming, session.viewer.person or "") for state, naming in own]
+        output.json([*(listing.as_json(state, naming) for state, naming in rows), *parts])
+    elif own:
+        output.show(access.own_sections(own, session.viewer.person or ""))
     elif not rows:
         session.say(session.texts("words.no_incidents"), "good")
     else:
         output.show([listing.section(rows)])
+
+
+def _known(session: Session, ids: list[str]) -> list[tuple[IncidentState, bool]]:
+    """Those that exist for this person, and whether all of them may be read."""
+    found = []
+    for one in ids:
+        state = session.desk.incident(one)
+        reading = session.reader.reading(state)
+        if reading.some:
+            found.append((state, reading.whole))
+    return found
 
 
 def show(
@@ -71,6 +88,8 @@ def show(
     from console.cli import output  # noqa: PLC0415
     from console.views import incident as view  # noqa: PLC0415
 
+    if _show_own(session, incident):
+        return
     state, naming = _as_known(session, incident, as_known_at)
     if session.given.json:
         output.json(view.as_json(state, naming))
@@ -78,6 +97,23 @@ def show(
     if as_known_at is not None:
         session.say(session.texts("words.as_known_at", at=naming.times.at(naming.now)), "warn")
     output.show(view.sections(state, naming))
+
+
+def _show_own(session: Session, reference: str) -> bool:
+    """Whether a third party looks; then their own steps were shown."""
+    from console.cli import output  # noqa: PLC0415
+    from console.views import access  # noqa: PLC0415
+
+    person = session.viewer.person or ""
+    if not session.is_vendor:
+        return False
+    state = session.part_of(reference)
+    naming = session.naming(state)
+    if session.given.json:
+        output.json(access.own_json(state, naming, person))
+    else:
+        output.show(access.own_sections([(state, naming)], person))
+    return True
 
 
 def _as_known(session: Session, reference: str, at: str | None) -> tuple[IncidentState, Naming]:
@@ -107,7 +143,9 @@ def log(
 ) -> None:
     """Every fact of a record, one a line; also of intake, house and programme."""
     stream = session.stream(incident)
-    if session.desk.state(stream).seq == 0:
+    if stream not in OTHER_STREAMS:
+        session.part_of(stream)
+    elif session.is_vendor or session.desk.state(stream).seq == 0:
         session.incident(stream)
     last = _print_facts(session, stream, 0)
     if not follow:
@@ -140,8 +178,21 @@ def _print_facts(session: Session, stream: str, after: int) -> int:
     if not facts:
         return after
     naming = session.naming(session.desk.state(stream))
-    _print(session, facts, naming)
+    _print(session, _readable(session, stream, facts, naming), naming)
     return facts[-1].seq
+
+
+def _readable(session: Session, stream: str, facts: list[Fact], naming: Naming) -> list[Fact]:
+    """Of an incident a third party sees its own steps; of other records nobody what they may not know of."""
+    from console.reading import Concealed  # noqa: PLC0415
+    from models.access import own_facts  # noqa: PLC0415
+    from models.state import Incident as State  # noqa: PLC0415
+
+    if isinstance(naming.state, State):
+        person = session.viewer.person or ""
+        return own_facts(facts, naming.state, person, naming.world) if session.is_vendor else facts
+    concealed = Concealed(session.desk, session.reader.hidden())
+    return [fact for fact in facts if not concealed.fact(fact)]
 
 
 def _print(session: Session, facts: list[Fact], naming: Naming) -> None:
@@ -174,8 +225,8 @@ def clocks(
     from console.ics import calendar  # noqa: PLC0415
     from console.views import clocks as view  # noqa: PLC0415
 
-    streams = [session.incident(incident).stream] if incident else _with_clocks(session)
-    namings = [session.naming(session.desk.state(stream)) for stream in streams]
+    states = [session.incident(incident)] if incident else _with_clocks(session)
+    namings = [session.naming(state) for state in states]
     found = view.ordered([clock for naming in namings for clock in view.clocks(naming)])
     if ics is not None:
         write_ics(session, ics, calendar(found, session.now))
@@ -195,6 +246,7 @@ def write_ics(session: Session, path: str, text: str) -> None:
     session.say(session.texts("words.written", path=path), "good", stderr=True)
 
 
-def _with_clocks(session: Session) -> list[str]:
-    others = ["intake", "house", "programme"]
-    return [*incident_ids(session.house.record, ("open", "resolved")), *others]
+def _with_clocks(session: Session) -> list[StreamState]:
+    known = _known(session, incident_ids(session.house.record, ("open", "resolved")))
+    incidents: list[StreamState] = [state for state, whole in known if whole]
+    return [*incidents, *(session.reader.without_hidden(session.desk.state(one)) for one in OTHER_STREAMS)]

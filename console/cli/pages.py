@@ -8,7 +8,7 @@ import typer
 
 from console.cli.arguments import At, Incident, Person, Reason
 from console.cli.given import writes
-from console.cli.session import Session
+from console.cli.session import OTHER_STREAMS, Session
 
 if TYPE_CHECKING:
     from models.state import StreamState
@@ -73,10 +73,11 @@ def _page(session: Session, stream: str, reference: str) -> int:
     from console.cli import report  # noqa: PLC0415
     from models.reason import Reason as Why  # noqa: PLC0415
 
-    state = session.desk.state(stream)
     number = reference.removeprefix("#")
     if session.is_number(number):
         return int(number)
+    other = stream in OTHER_STREAMS
+    state: StreamState = session.desk.state(stream) if other else session.part_of(stream)
     found = _about(state, reference)
     if len(found) == 1:
         return found[0]

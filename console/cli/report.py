@@ -21,6 +21,7 @@ from console.views.refusals import advice, what
 from console.views.sheet import Line
 from models.comcheck import EVENT as COMCHECK
 from models.fact import SYSTEM, Fact
+from models.fold import empty
 from models.node import alive
 from models.premises import Outcome
 from models.reason import Reason
@@ -174,7 +175,9 @@ def _as_json(session: Session, outcome: Outcome, paged: bool | None) -> dict[str
 
 def refused(session: Session, stream: str | None, reason: Reason, detail: Mapping[str, object]) -> NoReturn:
     """Why not, and what to do next; exit 1."""
-    naming = session.naming(session.desk.state(stream or "house"))
+    # Of what is not there for somebody nothing is looked up: the answer must not hang on what it holds.
+    known = empty(stream) if stream and reason is Reason.NO_SUCH_INCIDENT else None
+    naming = session.naming(known or session.desk.state(stream or "house"))
     said, do = what(naming, reason, detail), advice(naming, reason, detail)
     if session.given.json:
         answer = {

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from console.opening import House
+    from console.reading import Reader
     from console.views.naming import Naming
+    from models.access import Viewer
     from models.commands import Actor, Command
     from models.desk import Desk
     from models.frozen import Document
@@ -54,17 +56,28 @@ class Given:
 class Session:
     """What a command works with."""
 
-    def __init__(self, given: Given) -> None:
+    def __init__(self, given: Given, surface: str = "") -> None:
+        """`surface` is the command's whole name, such as `step show`: recorded where reading is."""
         self.given = given
+        self.surface = surface
+        self._asked = False
 
     @cached_property
     def texts(self) -> Texts:
         """The interface's words."""
         return texts(self.given.lang)
 
-    @cached_property
+    @property
     def house(self) -> House:
-        """The institution's directory, opened. Raises HikeshiError."""
+        """The institution's directory, opened; refused to whoever may not look. Raises HikeshiError."""
+        house = self._house
+        if not self._asked:
+            self._asked = True
+            self._must_look()
+        return house
+
+    @cached_property
+    def _house(self) -> House:
         from console.opening import find_directory, open_house  # noqa: PLC0415
 
         if self.given.house is not None:
@@ -118,14 +131,62 @@ class Session:
 
         return named(self.house.data) or real()
 
+    @cached_property
+    def viewer(self) -> Viewer:
+        """Who looks: the person behind the account, an inspector, or nobody in particular."""
+        from console.cli.account import viewer  # noqa: PLC0415
+
+        return viewer(self._house.desk, self.account)
+
+    @cached_property
+    def reader(self) -> Reader:
+        """What this person may know of."""
+        from console.reading import Reader  # noqa: PLC0415
+
+        return Reader(desk=self.desk, viewer=self.viewer, surface=f"cli:{self.surface}")
+
+    def _must_look(self) -> None:
+        """Refuse whoever may not use this way of looking at all."""
+        from console.cli import account, report  # noqa: PLC0415
+        from console.rights import look_of  # noqa: PLC0415
+        from models.access import may_look  # noqa: PLC0415
+        from models.reason import Reason  # noqa: PLC0415
+        from models.state import House as State  # noqa: PLC0415
+
+        right = look_of(self.surface)
+        desk = self._house.desk
+        if account.stale_token(self.viewer):
+            account.record_refusal(desk, self.actor, Reason.INSPECTION_OVER, self.surface)
+            report.refused(self, None, Reason.INSPECTION_OVER, {})
+        if right is None:
+            return
+        world = desk.world(State(stream="house"))
+        if not may_look(right, self.viewer, world).whole:
+            needs = sorted(world.policy.permissions.get(right, ()))
+            account.record_refusal(desk, self.actor, Reason.ROLE_MISSING, self.surface)
+            detail = {"who": self.actor.person or self.account, "needs": needs, "command": right}
+            report.refused(self, None, Reason.ROLE_MISSING, detail)
+
     @property
     def actor(self) -> Actor:
         """The person behind the account; the desk refuses whom the directory does not know."""
         from console.cli.account import via  # noqa: PLC0415
+        from models.access import INSPECTING  # noqa: PLC0415
         from models.commands import Actor  # noqa: PLC0415
 
+        if self.viewer.inspector is not None:
+            name = self.viewer.inspector.id
+            return Actor(person=None, name=name, via=INSPECTING + name)
         person = self.desk.directory.by_account(self.account)
         return Actor(person=person.id if person else None, name=self.account, via=via(self.account))
+
+    @cached_property
+    def is_vendor(self) -> bool:
+        """Whether somebody of a third party looks."""
+        from models.access import is_vendor  # noqa: PLC0415
+        from models.state import House as State  # noqa: PLC0415
+
+        return is_vendor(self.viewer.person, self.desk.world(State(stream="house")))
 
     def known_actor(self) -> None:
         """Refuse an account that belongs to nobody before anything else is done for it.
@@ -156,6 +217,7 @@ class Session:
             from console.cli.looking import incident_ids  # noqa: PLC0415
 
             ends = [one for one in incident_ids(self.house.record) if one.endswith(f"-{int(reference):04d}")]
+            ends = [one for one in ends if self.reader.reading(self.desk.incident(one)).some]
             if len(ends) == 1:
                 return ends[0]
         return reference.upper()
@@ -165,16 +227,36 @@ class Session:
         return text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS
 
     def incident(self, reference: str) -> Incident:
-        """The incident; refused with what to do if there is none."""
-        from console.cli import report  # noqa: PLC0415
-        from models.errors import NotFound  # noqa: PLC0415
+        """The incident; refused with what to do if there is none, or none for this person."""
+        from console.cli import account, report  # noqa: PLC0415
         from models.reason import Reason  # noqa: PLC0415
 
+        state = self.part_of(reference)
+        if not self.reader.reading(state).whole:
+            account.record_refusal(self.desk, self.actor, Reason.THIRD_PARTY_LIMIT, self.surface)
+            report.refused(self, None, Reason.THIRD_PARTY_LIMIT, {"who": self.actor.person or ""})
+        return state
+
+    def part_of(self, reference: str) -> Incident:
+        """The incident, of which a third party may see its own steps; refused as `incident` does.
+
+        That it was read is recorded if it is restricted. What a person may not know of is not there: answer
+        and record are the same as for a number that was never given out.
+        """
+        from console.cli import account, report  # noqa: PLC0415
+        from models.reason import Reason  # noqa: PLC0415
+        from models.state import Incident as State  # noqa: PLC0415
+
         stream = self.stream(reference)
-        try:
-            return self.desk.incident(stream)
-        except NotFound:
+        state = self.desk.state(stream)
+        if not isinstance(state, State) or not state.seq or not self.reader.reading(state).some:
+            account.record_refusal(
+                self.desk, self.actor, Reason.NO_SUCH_INCIDENT, self.surface, detail=stream
+            )
             report.refused(self, None, Reason.NO_SUCH_INCIDENT, {"incident": stream})
+        if not self.reader.note(state):
+            self.say(self.texts("access.not_noted"), "warn", stderr=True)
+        return state
 
     def naming(self, state: StreamState) -> Naming:
         """What it takes to say something about this stream."""

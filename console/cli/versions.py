@@ -90,8 +90,9 @@ def _kept(session: Session, name: str, version: str) -> Iterator[str]:
         yield from (
             digest for kept, digest in [(reading.version, reading.digest), *receipts] if kept == version
         )
-    for stream in incident_ids(session.house.record):
-        use = session.desk.incident(stream).playbooks.get(name)
+    states = (session.desk.state(stream) for stream in incident_ids(session.house.record))
+    for incident in session.reader.whole(states):
+        use = incident.playbooks.get(name)
         if use is not None and use.version == version:
             yield use.digest
 

@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 
 from console.opening import House
+from console.reading import Reader
 from console.slack import answering, approving, choosing, ending, telling, working
 from console.slack.blocks import given
 from console.slack.files import Fetched
@@ -23,6 +24,7 @@ from console.views.naming import Naming
 from console.views.refusals import advice, what
 from console.web.alerts import RefusalBook
 from console.web.running import Run
+from models.access import Viewer
 from models.commands import Acknowledge, Actor, AddEvidence, Command, Confirm, RecordRefusal, StartStep
 from models.desk import HOUSE, SOMEBODY
 from models.permission import TABLE
@@ -249,6 +251,7 @@ class FrontDesk:
         extra = dict(extra)
         if not self.may_see(target.stream, actor):
             return self._nothing_there(target.stream, actor, form.name)
+        self._note(target.stream, actor)
         if form.name in {"timeline", "evidence"}:
             target = Target(stream=self._room_of(pressed.channel) or target.stream)
             extra["incidents"] = self._incidents(target.stream, actor)
@@ -270,7 +273,12 @@ class FrontDesk:
     def may_see(self, stream: str, actor: Actor) -> bool:
         """Whether somebody may see an incident of a private type: who leads or answers it, or was paged."""
         state = self.house.desk.state(stream) if stream else None
-        if not isinstance(state, Incident) or not self._private & set(state.playbooks):
+        if not isinstance(state, Incident):
+            return True
+        reader = Reader(desk=self.house.desk, viewer=Viewer(person=actor.person), surface=VIA)
+        if not reader.reading(state).whole:
+            return False
+        if not self._private & set(state.playbooks):
             return True
         paged = {
             one.person for page in state.pages.values() for people in page.reached.values() for one in people
@@ -278,6 +286,12 @@ class FrontDesk:
         world = self.house.desk.world(state)
         roles = world.roles_of(state, actor.person or "")
         return actor.person in paged or bool(roles & set(INSIDERS))
+
+    def _note(self, stream: str, actor: Actor) -> None:
+        """That somebody has read a restricted incident here is on record."""
+        state = self.house.desk.state(stream) if stream else None
+        if isinstance(state, Incident) and state.seq:
+            Reader(desk=self.house.desk, viewer=Viewer(person=actor.person), surface=VIA).note(state)
 
     def _is_there(self, stream: str, actor: Actor) -> bool:
         """Whether it is an incident, as far as this person is to know."""

@@ -55,8 +55,9 @@ def channel_name(template: str, state: Incident, *, drill: bool) -> str:
         incident=state.stream.lower(),
         year=parts[1] if len(parts) > 1 else "",
         number=parts[-1],
-        playbook=next(iter(state.playbooks), "unknown"),
-        severity=state.severity,
+        # The names of private channels are seen by some who are not in them.
+        playbook="unknown" if state.restriction.on else next(iter(state.playbooks), "unknown"),
+        severity="" if state.restriction.on else state.severity,
     )
     name = _NOT_IN_NAMES.sub("-", filled.lower()).strip("-")
     return (f"drill-{name}" if drill else name)[:MAX_NAME]

@@ -21,6 +21,7 @@ from console.slack.room import VIA, Shown, channel_name, fitting, prefix
 from console.slack.threads import Threads, key
 from console.texts import texts
 from console.views.naming import Naming
+from models.access import Viewer, may_read
 from models.commands import Actor
 from models.desk import Desk
 from models.installation import RoomSettings
@@ -209,15 +210,22 @@ class Rooms:
         """
         known = room.room
         named = bool(set(self._settings.private_for) & set(room.state.playbooks))
-        private = named or (known is not None and known.private)
+        private = named or room.state.restriction.on or (known is not None and known.private)
         lost = known is not None and self._lost.get(room.stream) == known.address
-        if known is None or known.private is not private or (lost and room.state.status not in OVER):
+        elsewhere = known is None or known.private is not private or self._overheard(room)
+        if elsewhere or (lost and room.state.status not in OVER):
             room.channel = await self._new(room, private=private)
         else:
+            assert known is not None  # noqa: S101 - `elsewhere` has looked
             room.channel = known.address
         self._housed.add(room.stream)
         if room.mirror("channel").place != room.channel:
             await self._move_in(room)
+
+    def _overheard(self, room: Shown) -> bool:
+        """Whether somebody was invited who must not know of it any more: it goes on without them."""
+        invited = set(room.mirror("members").place.split())
+        return room.state.restriction.on and bool(invited - self._people(room))
 
     async def _new(self, room: Shown, *, private: bool) -> str:
         """The id of a new channel, or of one that an earlier life of ours made and did not write down."""
@@ -323,7 +331,10 @@ class Rooms:
             for people in page.reached.values()
             for one in people
         ]
-        return {one.slack for one in (*holders, *paged) if one is not None and one.slack}
+        known = [one for one in (*holders, *paged) if one is not None and one.slack]
+        if room.state.restriction.on:
+            known = [one for one in known if may_read(state, Viewer(person=one.id), world).whole]
+        return {one.slack for one in known if one.slack}
 
     async def _board(self, room: Shown) -> None:
         blocks = self._fit(fitting(board.blocks(room.naming)))

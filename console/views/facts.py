@@ -60,6 +60,7 @@ _VARIANTS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "situation.reported": lambda data: (
         ".partly" if data.get("unreached") else ".sent" if data.get("people") else ""
     ),
+    "reader.removed": lambda data: ".barred" if data.get("barred") else "",
     "page.exhausted": lambda data: ".away" if data.get("away") else "",
     "evidence.transferred": lambda data: {"same": ".same", "different": ".different"}.get(
         data.get("result", ""), ""
@@ -106,6 +107,7 @@ def variants() -> tuple[str, ...]:
         "page.exhausted.away",
         "scope.seen.reopens",
         "sharing.shared.unapproved",
+        "reader.removed.barred",
         "role.handed_over.first",
         "role.handed_over.deputy",
         "role.handed_over.standing",
@@ -259,6 +261,10 @@ _PEOPLE = frozenset(
         "voted_for",
         "voted_against",
         "instead_of",
+        "reader",
+        "readers",
+        "barred",
+        "roles",
     }
 )
 
@@ -289,6 +295,7 @@ _BAD = frozenset(
         "outgoing.voided", "outgoing.rejected", "evidence.verified.broken", "evidence.transferred.different",
         "shift.missed", "source.unreachable",
         "scope.seen.reopens", "sharing.shared.unapproved",
+        "glass.broken",
     }
 )  # fmt: skip
 _STRONG = frozenset(

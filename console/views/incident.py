@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 
 from console.views import answers, communication, evidence, gates, harm, pages, reports, scope, sharing
+from console.views.access import restriction_json, restriction_lines
 from console.views.causes import cause, gate, reopenings
 from console.views.clocks import OVER, clocks, section
 from console.views.naming import Naming, to_decide
@@ -93,6 +94,7 @@ def _head(state: Incident, naming: Naming) -> Iterator[Line]:
     )
     yield Line(text=texts("words.head.playbooks", playbooks=playbooks))
     yield Line(text=texts("words.head.phases", phases=phases(state, naming)))
+    yield from restriction_lines(state, naming)
     roles = [f"{naming.who(role)}: {naming.who(person)}" for role, person in state.assigned.items()]
     if roles:
         yield Line(text=texts("words.comma").join(roles))
@@ -306,6 +308,7 @@ def as_json(state: Incident, naming: Naming) -> dict[str, object]:
         "status": state.status,
         "severity": state.severity,
         "drill": state.drill,
+        "access": restriction_json(state, naming.now),
         "declared_at": iso(state.declared_at) if state.declared_at else None,
         "playbooks": {use.name: use.version for use in state.playbooks.values()},
         "phases": {name: phase.status for name, phase in state.phases.items()},

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import func, select
 
 from console.opening import House
+from console.reading import Reader
 from console.web.pages import GRAVE_FROM_NISC
 from console.web.rendering import span, when, words
 from models.page import page_next_due
@@ -27,7 +28,7 @@ _OPEN = ("open", "resolved")
 def board(house: House, lang: str) -> dict[str, Any]:
     """What is open, as values of the template `board.html`; what `health` says is added by the caller."""
     names, count = _open_incidents(house)
-    intake = house.desk.state("intake")
+    intake = Reader(desk=house.desk).without_hidden(house.desk.state("intake"))
     alerts = list(intake.alerts.values()) if isinstance(intake, Intake) else []
     now = house.desk.clock.now()
     organisation = house.desk.premises.organisation
@@ -48,7 +49,8 @@ def board(house: House, lang: str) -> dict[str, Any]:
 
 def _open_incidents(house: House) -> tuple[list[str], int]:
     """The newest open incidents, and how many there are."""
-    where = (STREAM.c.kind == "incident", STREAM.c.status.in_(_OPEN))
+    # Whoever looks at the board has not said who they are: what only some may know of is not on it.
+    where = (STREAM.c.kind == "incident", STREAM.c.status.in_(_OPEN), STREAM.c.restricted.is_(False))
     with house.record.read() as tx:
         newest = select(STREAM.c.id).where(*where).order_by(STREAM.c.opened_at.desc()).limit(MAX_INCIDENTS)
         names = list(tx.connection.execute(newest).scalars())

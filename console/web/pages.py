@@ -13,8 +13,10 @@ from typing import Any, Literal
 from sqlalchemy import select
 
 from console.opening import House
+from console.reading import Reader
 from console.web.links import DEAD, Link
 from console.web.rendering import ours, span, when, words
+from models.access import Viewer
 from models.answers import Decline
 from models.commands import Acknowledge, Actor
 from models.distrust import WEB as VIA
@@ -81,10 +83,18 @@ def sheet(house: House, link: Link) -> Sheet:
     world = house.desk.world(state)
     page = state.pages.get(link.page) if link.page else _no_page(state)
     person = world.directory.person(link.person)
-    if page is None or person is None or state.at is None:
+    if page is None or person is None or state.at is None or not _may_know(house, state, link.person):
         raise NotFound(DEAD)
     standing = _standing(house, state, page, link.person, world) if link.page else NOTICE
     return Sheet(link=link, person=person, page=page, state=state, world=world, standing=standing)
+
+
+def _may_know(house: House, state: StreamState, person: str) -> bool:
+    """Whether the person of the link may know of it; that they read a restricted one is recorded."""
+    if not isinstance(state, Incident):
+        return True
+    reader = Reader(desk=house.desk, viewer=Viewer(person=person), surface="web:page")
+    return reader.reading(state).some and reader.note(state) is not None
 
 
 def _no_page(state: StreamState) -> Page:

@@ -12,6 +12,7 @@ from models import rooms, sources
 from models.errors import RecordTooNew
 from models.fact import Fact
 from models.fold import (
+    access,
     clocks,
     comcheck,
     communication,
@@ -48,9 +49,10 @@ _FOLDS: dict[type[StreamState], dict[str, Callable[[Any, Fact], None]]] = {
     | reopening.FOLDS
     | scope.FOLDS
     | sharing.FOLDS
-    | sources.FOLDS,
+    | sources.FOLDS
+    | access.FOLDS,
     Intake: _PAGES | others.INTAKE,
-    House: _PAGES | others.HOUSE | trust.FOLDS | integrity.FOLDS,
+    House: _PAGES | others.HOUSE | trust.FOLDS | integrity.FOLDS | access.HOUSE,
     Programme: _PAGES | others.PROGRAMME | readers.FOLDS | comcheck.FOLDS,
 }
 

@@ -8,8 +8,8 @@ from sqlalchemy import Connection, inspect, text
 
 from models.errors import RecordTooNew
 
-HEAD = "0005"
-KNOWN = ("0001", "0002", "0003", "0004", "0005")
+HEAD = "0006"
+KNOWN = ("0001", "0002", "0003", "0004", "0005", "0006")
 
 
 def version(connection: Connection) -> str | None:

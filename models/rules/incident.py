@@ -29,6 +29,7 @@ from models.gate import open_phases, uncovered_closing_causes
 from models.permission import require
 from models.policy import PHASES
 from models.reason import Reason
+from models.rules.access import need_to_know, restriction
 from models.rules.common import (
     MAX_TITLE,
     Decided,
@@ -70,6 +71,9 @@ def declare(state: Incident, command: Declare, world: World) -> Decided:
         data["alerts"] = list(command.alerts)
     title = text(command.text, "text", MAX_TITLE)
     drafts: list[Draft] = [Draft(kind="incident.declared", data=data, texts={"title": title})]
+    secret = need_to_know(world.library[name] for name in names)
+    if secret or command.restricted or command.bar:
+        drafts.append(restriction(command.who, command.bar, world, secret))
     drafts += [playbook_added(world.library[name]) for name in dict.fromkeys(names)]
     for field in ("occurred", "detected"):
         instant = getattr(command, field)

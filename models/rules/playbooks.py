@@ -12,6 +12,7 @@ from models.frozen import FrozenPlaybook
 from models.permission import require
 from models.playbook import Step
 from models.reason import Reason
+from models.rules.access import need_to_know, restriction
 from models.rules.common import Decided, must_be_open, text
 from models.state import SETTLED, Incident, StepState
 from models.world import World
@@ -49,7 +50,11 @@ def use_playbook(state: Incident, command: UsePlaybook, world: World) -> Decided
     if command.how == "add":
         if used is not None:
             raise Refused(Reason.PLAYBOOK_IN_USE, {"playbook": name, "version": used.version})
-        return [playbook_added(frozen, reason=reason)]
+        added = playbook_added(frozen, reason=reason)
+        if need_to_know([frozen]) and not state.restriction.on:
+            # First, so that nothing that follows goes where everybody reads.
+            return [restriction(command.who, (), world, name), added]
+        return [added]
     if used is None:
         raise Refused(Reason.NO_SUCH_PLAYBOOK, {"playbook": name, "known": sorted(state.playbooks)})
     if used.digest == frozen.document.digest:

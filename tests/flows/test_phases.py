@@ -263,9 +263,9 @@ async def test_tables_hold_no_text_that_somebody_wrote(
 
 async def test_tags_are_ids_only(scene: Scene, incident: str) -> None:
     state = scene.house.desk.incident(incident)
-    assert phase.tags_of(state) == (incident, "playbook:machine")
+    assert phase.tags_of(here(), state) == (incident, "playbook:machine")
     state.drill = True
-    assert "drill" in phase.tags_of(state)
+    assert "drill" in phase.tags_of(here(), state)
 
 
 def test_outside_text_means_nothing_in_markdown() -> None:

@@ -287,7 +287,7 @@ def test_a_look_that_fails_leaves_no_trace(monkeypatch: pytest.MonkeyPatch) -> N
 
     made.clock.advance(timedelta(minutes=5))
     with monkeypatch.context() as patch:
-        patch.setattr("models.desk.next_due", broken)
+        patch.setattr("models.deriving.next_due", broken)
         with pytest.raises(ZeroDivisionError):
             made.desk.tick(made.stream)
     assert made.facts("page.escalated") == []

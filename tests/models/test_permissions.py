@@ -133,6 +133,9 @@ ELSEWHERE = {
     **dict.fromkeys(
         ("inquiry", "message", "message-approve", "message-sent", "message-withdraw"), "test_communication"
     ),
+    **dict.fromkeys(("restrict", "break-glass"), "test_access"),
+    "inspector": "test_inspectors",
+    **dict.fromkeys((name for name in TABLE if TABLE[name] == ("anyone",)), "test_access: looking is a row"),
     "playbook-announce": "test_readers",
     "playbook-read": "test_readers",
 }

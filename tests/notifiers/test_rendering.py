@@ -18,7 +18,7 @@ PAGES = (
     "declared decision step step_overdue step_unknown severity confirm delivery_failed triage "
     "alert_unreadable timers_stopped impaired improvement read_overdue exhausted comcheck "
     "clock_warning clock_forecast clock_breached approval message_approval shift_uncovered reopening "
-    "evidence_damaged source_unreachable"
+    "evidence_damaged source_unreachable break_glass"
 )
 NOTICES = (
     "step step_ready page_stopped acknowledged delegated incident_closed improvement_due playbook_to_read "

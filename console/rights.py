@@ -1,0 +1,175 @@
+"""What every door asks for: commands, pages, endpoints, Slack's acts, and what machines do.
+
+`LOOKS` is enforced where a command opens the record; what a command that writes asks for is decided by the
+rule of the act it gives (models/permission.py). A test walks all doors and fails for one without a row.
+"""
+
+from __future__ import annotations
+
+LOOKS: dict[str, str] = {
+    **dict.fromkeys(
+        (
+            "list", "show", "log", "clocks", "instants", "handover", "service list", "impact list",
+            "backup list", "evidence list", "message show", "message list", "message templates",
+            "situation draft", "situation show", "inquiry show", "shifts plan", "shifts show",
+            "step list", "step show", "decisions", "gates",
+            "share list", "scope list", "scope export", "evidence show", "report list", "report show",
+            "vendor list",
+        ),
+        "look",
+    ),
+    **dict.fromkeys(("route show", "health", "inspector list", "oncall"), "look-house"),
+    **dict.fromkeys(("alert list", "alert show"), "look-intake"),
+    **dict.fromkeys(("improvement list", "comcheck show", "comcheck list", "playbook readers"),
+                    "look-programme"),
+    "metrics": "look-metrics",
+    "verify": "verify",
+    "export": "export",
+}  # fmt: skip
+"""Commands that look, by their whole name, and the row of the table of permissions that they need."""
+
+
+def look_of(command: str) -> str | None:
+    """The right that a command of this name needs to look; None if looking is not what it does."""
+    return LOOKS.get(command)
+
+
+ACTS: dict[str, str] = {
+    **{
+        name: name
+        for name in (
+            "declare", "dismiss", "cancel", "merge", "link", "ack", "delegate", "decline", "done", "decide",
+            "override", "approve", "note", "severity", "instant", "role", "confirm", "resolve", "close",
+            "reopen", "restrict", "break-glass",
+        )
+    },
+    "withdraw": "withdraw", "reject": "approve", "restore": "record-restore",
+    "step add": "step-add", "step skip": "step-skip", "step na": "step-na", "step assign": "step-assign",
+    "step start": "start", "step take": "start", "step hand-over": "hand-over", "step refuse": "hand-over",
+    "step retry": "step-retry",
+    **dict.fromkeys(("playbook add", "playbook move", "playbook drop"), "playbook"),
+    "playbook announce": "playbook-announce", "playbook read": "playbook-read",
+    "opinion ask": "opinion", "opinion give": "opinion",
+    **dict.fromkeys(("scope add", "scope import", "scope update", "scope fix"), "scope"),
+    "scope accept": "scope-accept", "scope retract": "scope-retract",
+    **dict.fromkeys(("service impact", "service level", "service restored", "service works", "service fails",
+                     "service confirm"), "service"),
+    "service eta": "forecast", "impact set": "impact", "backup set": "recovery-point",
+    "report judge": "report-judge", "report draft": "report-draft", "report submit": "report-submit",
+    "report correct": "report-submit", "report situation": "situation",
+    **dict.fromkeys(("vendor asked", "vendor answered"), "vendor"),
+    "vendor not-due": "party-notice",
+    "situation send": "situation", "inquiry add": "inquiry",
+    **dict.fromkeys(("message draft", "message edit", "message submit"), "message"),
+    **dict.fromkeys(("message approve", "message reject"), "message-approve"),
+    "message sent": "message-sent", "message withdraw": "message-withdraw",
+    **dict.fromkeys(("evidence add", "evidence collect", "evidence transfer"), "evidence"),
+    "evidence verify": "evidence-verify", "evidence hold": "evidence-hold",
+    "evidence release": "evidence-hold", "evidence dispose": "evidence-dispose",
+    "evidence dispose-text": "evidence-dispose",
+    "share prepare": "share", "share sent": "share-sent",
+    "improvement add": "improvement", "improvement done": "improvement-end",
+    "improvement accept": "improvement-end",
+    **dict.fromkeys(("alert declare", "alert attach", "alert dismiss"), "alert"),
+    **dict.fromkeys(("route out-of-band", "route in-band", "route confirm"), "out-of-band"),
+    "comcheck start": "comcheck", "shifts set": "shifts",
+    "key rotate": "key", "key accept": "key",
+    "inspector grant": "inspector", "inspector revoke": "inspector",
+}  # fmt: skip
+"""Commands that write, and the row that decides; what a route or playbook names is decided there besides."""
+
+FREE: dict[str, str] = {
+    "check": "the institution's files; no record",
+    "init": "makes a directory; no record",
+    "up": "whoever may start the processes of the data folder's owner",
+    "page-now": "anybody of the directory: delivers what waits",
+    **dict.fromkeys(
+        ("playbook list", "playbook show", "playbook diff", "coverage", "scenario list", "scenario show",
+         "slack manifest"),
+        "the institution's files; no record",
+    ),
+    "intake test": "the institution's files and the alert that is given; nothing is written",
+    **dict.fromkeys(("checkpoint list", "checkpoint export", "key show", "relay status"),
+                    "numbers, heads and keys; no content"),
+    **dict.fromkeys(("checkpoint now", "relay now"), "whoever runs it as the data's owner; no content"),
+}  # fmt: skip
+"""Commands that need no right of the table, and why."""
+
+DOORS: dict[str, str] = {
+    "POST /api/alerts/{source}": "the source's secret, by signature or bearer; hands in alerts, nothing else",
+    "POST /api/gateway": "the gateway's signature and the code of the message; an answer by telephone",
+    "GET /p/{token}": "the signed link of one person and page; what they may know of, and it is recorded",
+    "POST /p/{token}/ack": "the signed link, a form made for it, the same site: `ack`",
+    "POST /p/{token}/decline": "the signed link, a form made for it, the same site: `decline`",
+    "GET /": "whoever reaches the port; incidents that are not restricted, no texts of people but titles",
+    "GET /health": "whoever reaches the port; no content of incidents",
+    "GET /metrics": "whoever reaches the port; counts, restricted incidents counted without identification",
+    "GET /static/hikeshi.css": "whoever reaches the port",
+    "POST /slack/events": "Slack's signing secret, then the person behind the Slack account",
+}
+"""Endpoints, and what whoever knocks has to show."""
+
+MACHINES: frozenset[str] = frozenset(
+    {
+        "Absorb", "AttachAlert", "Impair", "DraftReview", "OpenRoom", "RecordRead", "ClaimStep", "FinishStep",
+        "Reclaim", "DraftNotice", "MarkDelivery", "ReceiveAlert", "CountAlert", "RecordRefusal", "NodeFact",
+        "Quarantined", "RecordRound", "OpenLink", "NoteAnchor", "NoteClock", "OpenImprovement",
+    }
+)  # fmt: skip
+"""Acts that no door offers to anybody: Hikeshi's own parts give them, or they follow from another act."""
+
+SLACK: dict[str, str] = {
+    **{
+        name: name
+        for name in (
+            "ack", "decline", "delegate", "declare", "decide", "done", "start", "approve", "note", "severity",
+            "resolve", "close", "improvement", "service", "scope", "role", "instant", "hand-over", "opinion",
+            "evidence", "confirm",
+        )
+    },
+    "reject": "approve", "give-opinion": "opinion", "refuse": "hand-over", "take": "start",
+    "timeline": "note", "message": "message-approve",
+    **dict.fromkeys(("status", "clocks", "more", "item"), "look"),
+    "who": "look-house", "help": "look-house",
+}  # fmt: skip
+"""Buttons, dialogs and slash words, as the person behind the Slack account, and the row that decides."""
+
+OF: dict[str, str] = {
+    "EndIncident": "dismiss", "Reopen": "reopen", "DeclineReopening": "reopen", "SetSeverity": "severity",
+    "SetInstant": "instant", "AssignRole": "role", "UsePlaybook": "playbook", "AddStep": "step-add",
+    "SettleStep": "step-skip", "AssignStep": "step-assign", "StartStep": "start", "RetryStep": "step-retry",
+    "OverrideGate": "override", "WithdrawOverride": "override", "WithdrawDecision": "withdraw",
+    "WithdrawVote": "decide", "ApproveDecision": "approve", "RejectDecision": "approve",
+    "AskOpinion": "opinion", "GiveOpinion": "opinion", "HandOver": "hand-over", "RefuseHandOver": "hand-over",
+    "TimelineEntry": "note", "ServiceFact": "service", "ForecastService": "forecast",
+    "RecordImpact": "impact", "JudgeObligation": "report-judge", "DraftReport": "report-draft",
+    "SubmitReport": "report-submit", "ReportSituation": "situation", "VendorFact": "vendor",
+    "DraftMessage": "message", "EditMessage": "message", "SubmitMessage": "message",
+    "ApproveMessage": "message-approve", "RejectMessage": "message-approve", "RecordSending": "message-sent",
+    "WithdrawMessage": "message-withdraw", "SendSituation": "situation", "AddInquiry": "inquiry",
+    "SetShifts": "shifts", "AddEvidence": "evidence", "BeginCollection": "evidence",
+    "EndCollection": "evidence", "TransferEvidence": "evidence",
+    "VerifyEvidence": "evidence-verify", "HoldEvidence": "evidence-hold",
+    "DisposeEvidence": "evidence-dispose", "RecordRemoval": "evidence-dispose",
+    "DisposeTexts": "evidence-dispose", "ScopeFact": "scope", "AddScope": "scope", "UpdateScope": "scope",
+    "FixScope": "scope", "AcceptScope": "scope-accept", "RetractScope": "scope-retract",
+    "SettleParty": "party-notice", "PrepareSharing": "share", "RecordShared": "share-sent",
+    "Restrict": "restrict", "BreakGlass": "break-glass", "EndGlass": "break-glass",
+    "SetRecoveryPoint": "recovery-point", "AddImprovement": "improvement", "Acknowledge": "ack",
+    "SettleAlert": "alert", "ProposeTrust": "out-of-band", "ConfirmTrust": "out-of-band", "TakeReply": "ack",
+    "NoteKey": "key", "AcceptKey": "key", "RestoreRecord": "record-restore", "NoteExport": "record-export",
+    "GrantInspector": "inspector", "RevokeInspector": "inspector", "EndImprovement": "improvement-end",
+    "AnnouncePlaybook": "playbook-announce", "ReadPlaybook": "playbook-read", "StartComcheck": "comcheck",
+    **{
+        name: name.lower()
+        for name in ("Declare", "Merge", "Link", "Resolve", "Close", "Note", "Confirm", "Done", "Decide",
+                     "Delegate", "Decline")
+    },
+}  # fmt: skip
+"""Acts of people by their class, and the row that decides."""
+
+
+def right_of(command: str) -> str:
+    """What a command of this name needs, in words; empty if nobody has said."""
+    row = LOOKS.get(command) or ACTS.get(command)
+    return f"`{row}`" if row else FREE.get(command, "")
