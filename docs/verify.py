@@ -188,9 +188,11 @@ def sha256_of(body: bytes) -> str:
 
 FACTS = "select stream, seq, body, hash, kind from fact"
 ORDER = " order by stream, seq"
-COUNT = "select count(*), max(stream) from fact"
+COUNT = "select count(*), max(stream), max(rowid) from fact"
 EDGE = "select stream, seq from fact order by stream, seq limit 1 offset :offset"
-BETWEEN = " where (stream, seq) > (:stream, :seq) and (stream, seq) <= (:to_stream, :to_seq)"
+BETWEEN = (
+    " where (stream, seq) > (:stream, :seq) and (stream, seq) <= (:to_stream, :to_seq) and rowid <= :newest"
+)
 HEADS = "select id, seq, hash from stream"
 TEXTS = "select stream, digest, salt, body from text"
 DOCUMENTS = "select digest, body from document"
@@ -312,6 +314,7 @@ class Source:
     scope: set[str] | None = None
     whole: bool = True
     keys: list[dict[str, Any]] = field(default_factory=list)
+    close: Callable[[], None] = lambda: None
 
 
 # -- chains: Chains of facts, recomputed from the stored bytes; texts and documents by their digests.
@@ -384,19 +387,23 @@ def _labelled(part: _Part, body: bytes, label: tuple[str, int, str]) -> None:
 
 def _parts(query: Query, path: str | None) -> Iterator[_Part]:
     """The whole record: by this process, or in ranges by one worker for each processor."""
-    [(count, last)] = query(COUNT) if path else [(0, "")]
+    [(count, last, newest)] = query(COUNT) if path else [(0, "", 0)]
     if path is None or count <= AT_ONCE:
         yield _walk(query(FACTS + ORDER))
         return
     edges = [("", 0), *(next(iter(query(EDGE, {"offset": at - 1}))) for at in range(AT_ONCE, count, AT_ONCE))]
     ends = [*edges[1:], (last, 1 << 62)]
     with ProcessPoolExecutor(min(os.cpu_count() or 1, 8, len(edges))) as workers:
-        yield from workers.map(_range, [path] * len(edges), edges, ends)
+        yield from workers.map(_range, [(path, newest)] * len(edges), edges, ends)
 
 
-def _range(path: str, edge: tuple[str, int], end: tuple[str, int]) -> _Part:
-    """What one worker does: the facts after `edge` up to `end`, going on from the hash stored at the edge."""
-    given = {"stream": edge[0], "seq": edge[1], "to_stream": end[0], "to_seq": end[1]}
+def _range(place: tuple[str, int], edge: tuple[str, int], end: tuple[str, int]) -> _Part:
+    """What one worker does: the facts after `edge` up to `end`, going on from the hash stored at the edge.
+
+    None that was written since the whole began: a node may be running.
+    """
+    path, newest = place
+    given = {"stream": edge[0], "seq": edge[1], "to_stream": end[0], "to_seq": end[1], "newest": newest}
     with closing(open_sqlite(path)) as database:
         head = database.execute(AT, given).fetchone()
         before = (*edge, as_bytes(head[0]) if head else GENESIS)
@@ -814,7 +821,10 @@ def open_source(path: Path, found: Verification) -> Source:
     with path.open("rb") as file:
         start = file.read(16)
     if start.startswith(b"SQLite format 3\0"):
-        return Source(query=open_sqlite(str(path)).execute, path=str(path))
+        database = open_sqlite(str(path))
+        # All that is asked is of one instant, though a node may be writing.
+        database.execute("begin")
+        return Source(query=database.execute, path=str(path), close=database.close)
     if zipfile.is_zipfile(path):
         return _archive(path, found)
     raise Unreadable(f"{path}: expected a SQLite database, an archive (.zip) or a folder of segments")
@@ -891,7 +901,11 @@ def verify_path(path: Path, kept: Kept | None = None) -> Verification:
     """Verify a database, an archive or a folder. Raises Unreadable if it is none of them."""
     found = Verification()
     try:
-        _verify(open_source(path, found), found, kept or Kept())
+        source = open_source(path, found)
+        try:
+            _verify(source, found, kept or Kept())
+        finally:
+            source.close()
     except (OSError, sqlite3.Error, zipfile.BadZipFile, ValueError, KeyError, TypeError) as wrong:
         raise Unreadable(f"{path}: cannot be read: {type(wrong).__name__}: {wrong}") from wrong
     return found

@@ -95,19 +95,23 @@ def _labelled(part: _Part, body: bytes, label: tuple[str, int, str]) -> None:
 
 def _parts(query: Query, path: str | None) -> Iterator[_Part]:
     """The whole record: by this process, or in ranges by one worker for each processor."""
-    [(count, last)] = query(COUNT) if path else [(0, "")]
+    [(count, last, newest)] = query(COUNT) if path else [(0, "", 0)]
     if path is None or count <= AT_ONCE:
         yield _walk(query(FACTS + ORDER))
         return
     edges = [("", 0), *(next(iter(query(EDGE, {"offset": at - 1}))) for at in range(AT_ONCE, count, AT_ONCE))]
     ends = [*edges[1:], (last, 1 << 62)]
     with ProcessPoolExecutor(min(os.cpu_count() or 1, 8, len(edges))) as workers:
-        yield from workers.map(_range, [path] * len(edges), edges, ends)
+        yield from workers.map(_range, [(path, newest)] * len(edges), edges, ends)
 
 
-def _range(path: str, edge: tuple[str, int], end: tuple[str, int]) -> _Part:
-    """What one worker does: the facts after `edge` up to `end`, going on from the hash stored at the edge."""
-    given = {"stream": edge[0], "seq": edge[1], "to_stream": end[0], "to_seq": end[1]}
+def _range(place: tuple[str, int], edge: tuple[str, int], end: tuple[str, int]) -> _Part:
+    """What one worker does: the facts after `edge` up to `end`, going on from the hash stored at the edge.
+
+    None that was written since the whole began: a node may be running.
+    """
+    path, newest = place
+    given = {"stream": edge[0], "seq": edge[1], "to_stream": end[0], "to_seq": end[1], "newest": newest}
     with closing(open_sqlite(path)) as database:
         head = database.execute(AT, given).fetchone()
         before = (*edge, as_bytes(head[0]) if head else GENESIS)

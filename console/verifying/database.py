@@ -11,9 +11,11 @@ from console.verifying.found import as_bytes
 
 FACTS = "select stream, seq, body, hash, kind from fact"
 ORDER = " order by stream, seq"
-COUNT = "select count(*), max(stream) from fact"
+COUNT = "select count(*), max(stream), max(rowid) from fact"
 EDGE = "select stream, seq from fact order by stream, seq limit 1 offset :offset"
-BETWEEN = " where (stream, seq) > (:stream, :seq) and (stream, seq) <= (:to_stream, :to_seq)"
+BETWEEN = (
+    " where (stream, seq) > (:stream, :seq) and (stream, seq) <= (:to_stream, :to_seq) and rowid <= :newest"
+)
 HEADS = "select id, seq, hash from stream"
 TEXTS = "select stream, digest, salt, body from text"
 DOCUMENTS = "select digest, body from document"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -80,3 +80,4 @@ class Source:
     scope: set[str] | None = None
     whole: bool = True
     keys: list[dict[str, Any]] = field(default_factory=list)
+    close: Callable[[], None] = lambda: None

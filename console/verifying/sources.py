@@ -136,7 +136,10 @@ def open_source(path: Path, found: Verification) -> Source:
     with path.open("rb") as file:
         start = file.read(16)
     if start.startswith(b"SQLite format 3\0"):
-        return Source(query=open_sqlite(str(path)).execute, path=str(path))
+        database = open_sqlite(str(path))
+        # All that is asked is of one instant, though a node may be writing.
+        database.execute("begin")
+        return Source(query=database.execute, path=str(path), close=database.close)
     if zipfile.is_zipfile(path):
         return _archive(path, found)
     raise Unreadable(f"{path}: expected a SQLite database, an archive (.zip) or a folder of segments")

@@ -91,7 +91,11 @@ def verify_path(path: Path, kept: Kept | None = None) -> Verification:
     """Verify a database, an archive or a folder. Raises Unreadable if it is none of them."""
     found = Verification()
     try:
-        _verify(open_source(path, found), found, kept or Kept())
+        source = open_source(path, found)
+        try:
+            _verify(source, found, kept or Kept())
+        finally:
+            source.close()
     except (OSError, sqlite3.Error, zipfile.BadZipFile, ValueError, KeyError, TypeError) as wrong:
         raise Unreadable(f"{path}: cannot be read: {type(wrong).__name__}: {wrong}") from wrong
     return found

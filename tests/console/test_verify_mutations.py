@@ -6,11 +6,17 @@ import random
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from console.verify import Verification, keep, verify_path
+from console.verifying import chains
+from models.clock import ExerciseClock
+from models.commands import Note
+from models.record import Record
 from tests.console.tampering import COVERS, MUTATIONS, Kept, seeded, sound, tampered
+from tests.models.small import BEN, NIGHT, by, open_desk
 
 ALONE = Path(__file__).parents[2] / "docs" / "verify.py"
 
@@ -83,3 +89,39 @@ def test_without_any_checkpoint_these_are_not_found(kept: Kept, tmp_path: Path, 
     target = tmp_path / "copy.db"
     tampered(kept, target, kind, "delete", seeded(2))
     assert [one for one in verify_path(target).problems if "text" not in one] == []
+
+
+@pytest.mark.parametrize("kind", ["flip", "delete", "recompute", "swap_tails"])
+def test_workers_find_the_same(
+    kept: Kept, tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A large record is verified in ranges, some of which begin in the middle of a stream."""
+    target = tmp_path / "copy.db"
+    tampered(kept, target, kind, "none", seeded(3))
+    alone, sound_one = looked_at(kept, target), looked_at(kept, kept.path)
+    monkeypatch.setattr("console.verifying.chains.AT_ONCE", 37)
+    shared = looked_at(kept, target)
+    assert not shared.ok
+    assert shared.as_json() == alone.as_json()
+    assert looked_at(kept, kept.path).as_json() == sound_one.as_json()
+
+
+def test_a_record_that_grows_meanwhile_is_verified_as_of_the_beginning(
+    kept: Kept, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = kept.copy(tmp_path)
+    record = Record.at(target)
+    desk = open_desk(record=record, clock=ExerciseClock(NIGHT))
+    desk.state("house")  # a node keeps it open, and so in WAL
+    walked = chains._walk
+
+    def slowly(*given: Any) -> Any:
+        desk.handle("INC-2026-0001", Note(actor=by(BEN), text="written meanwhile"))
+        return walked(*given)
+
+    monkeypatch.setattr(chains, "_walk", slowly)
+    before = verify_path(target).facts
+    found = verify_path(target)
+    record.close()
+    assert found.problems == []
+    assert found.facts > before
