@@ -30,7 +30,7 @@ from models.rules.comcheck import comchecks_complete
 from models.rules.evidence import SUBJECT as EVIDENCE
 from models.rules.evidence import evidence_waits
 from models.rules.scope import stopped_parties
-from models.rules.superseding import asks_a_choice
+from models.rules.superseding import choices_asked
 from models.rules.voting import quorums
 from models.sources import SUBJECT as SOURCE
 from models.sources import missing_sources
@@ -245,7 +245,7 @@ def _still_ready(state: Incident, planned: PlannedStep, world: World) -> list[Dr
         # A machine does not stop to think: what it waited for has to hold until it begins.
         undone = undone or (planned.after is not None and waits_for(state, planned) is not Reason.READY)
         undone = undone or applies(state, planned) is not True
-    elif asks_a_choice(planned):
+    elif choices_asked(planned):
         # Another decision has taken the place of the one that called for this.
         undone = undone or applies(state, planned) is False
     if undone or closed_gates(state, planned, world):

@@ -62,13 +62,12 @@ def _followed(state: Incident, key: str, since: datetime | None, world: World) -
 
 def waits_on(planned: PlannedStep) -> set[str]:
     """The steps that this one waits for, is allowed by, or asks the choice of."""
-    step = planned.step
-    named = {planned.resolve(ref) for ref in _DECIDED.findall(step.when or "")}
+    step, named = planned.step, choices_asked(planned)
     if step.decided_by:
         named.add(planned.resolve(step.decided_by))
     return named | set(planned.after or ()) | set(planned.after_any)
 
 
-def asks_a_choice(planned: PlannedStep) -> bool:
-    """Whether the step's condition reads what was decided, so that it may come and go with a decision."""
-    return bool(_DECIDED.search(planned.step.when or ""))
+def choices_asked(planned: PlannedStep) -> set[str]:
+    """The decisions whose choice the step's condition reads, so that it comes and goes with them."""
+    return {planned.resolve(ref) for ref in _DECIDED.findall(planned.step.when or "")}

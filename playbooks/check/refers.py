@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from models.errors import BadExpression
 from models.expression import FUNCTIONS, STEP_FUNCTIONS, calls_in
 from models.plan import PlannedStep
+from models.playbook import FACTORS
 from models.policy import PHASES
+from models.rules.superseding import choices_asked
 from playbooks.check.conditions import PROBE_TAKES, STEP_TAKES, Asked, asked, not_asked
 from playbooks.check.graph import Order
 from playbooks.check.view import PlanView, View
@@ -142,6 +144,29 @@ def _decided_by(plan: PlanView, order: Order, planned: PlannedStep) -> Iterator[
     elif decision.key not in order.before(planned.key):
         yield plan.defect(
             planned, ("decided_by",), f"{quoted(ref)} is not before this step", "it named in `after`"
+        )
+    else:
+        yield from _allowed(plan, planned, decision)
+
+
+def _allowed(plan: PlanView, planned: PlannedStep, decision: PlannedStep) -> Iterator[Defect]:
+    """A decision allows a shutdown by what it chooses, having weighed what that costs (FSA-2.5.2.4-B1)."""
+    if not planned.step.stops:
+        return
+    ref = decision.step.id
+    if not set(FACTORS) <= set(decision.step.weighed):
+        yield plan.defect(
+            planned,
+            ("decided_by",),
+            f"{quoted(ref)} does not weigh what a shutdown costs, so its gate would never open",
+            "`stops` on that decision",
+        )
+    elif decision.key not in choices_asked(planned):
+        yield plan.defect(
+            planned,
+            ("stops",),
+            f"stops a service whatever {quoted(ref)} decides",
+            f'a condition such as when: decided("{ref}") == "{decision.step.options[0].id}"',
         )
 
 

@@ -75,6 +75,15 @@ def test_defects_of_several_files_are_told_together_and_a_broken_file_hides_only
     ]
 
 
+def test_a_quorum_that_too_few_people_could_reach_is_a_defect(bank: Path) -> None:
+    path = bank / "playbooks/pc-malware.yaml"
+    seat = "quorum: {of: [ciso, csirt-lead], need: 2}"
+    path.write_text(path.read_text().replace("authority: ciso", seat, 1))
+    assert errors(bank) == [], "two people, two seats"
+    path.write_text(path.read_text().replace("csirt-lead], need", "nobody], need", 1))
+    assert any("'nobody' is no role" in one for one in errors(bank))
+
+
 def test_a_decision_that_only_one_person_could_make_and_approve_is_a_defect(bank: Path) -> None:
     edit(bank, "playbooks/pc-malware.yaml", "authority: ciso", "authority: ciso\n    four_eyes: true")
     assert errors(bank) == [], "a deputy could"
@@ -288,6 +297,16 @@ CALL = (
             "'cut-off' is not before this step",
         ),
         (
+            "a stop whatever is decided",
+            "    after: [cut-off]\n    stops: [core-banking]\n    decided_by: cut-off\n",
+            "stops a service whatever 'cut-off' decides",
+        ),
+        (
+            "a stop allowed by who weighed nothing",
+            "    after: [cut-off]\n    stops: [core-banking]\n    decided_by: what-first\n",
+            "'what-first' does not weigh what a shutdown costs",
+        ),
+        (
             "a factor of one's own",
             "    guideline: [FSA-2.5.2.9-B1]\n",
             "'FSA-2.5.2.9-B1' is no guideline item",
@@ -316,7 +335,8 @@ def test_steps_that_cannot_work(bank: Path, sentence: str, extra: str, says: str
         '    when: var("host") != "" and affected("internet-banking") and evidence("logon-sessions")\n',
         "    repeat: {until: round() >= 2, at_most: 3}\n    record: [{id: left, title: L, type: number}]\n",
         '    repeat: {until: done("extra"), at_most: 3}\n',
-        "    after: [what-first, cut-off]\n    stops: [affected-services]\n    decided_by: cut-off\n",
+        "    after: [what-first, cut-off]\n    stops: [affected-services]\n    decided_by: cut-off\n"
+        '    when: decided("cut-off") == "cut"\n',
         '    after_any: [what-first, cut-off]\n    when: skipped("cut-off") or done("cut-off")\n',
         '    when: output("name-pc", "host") in ["a", "b"] or output("list-sessions", "anything")\n',
     ],
