@@ -19,6 +19,7 @@ from benchmarks.cli import cli
 from benchmarks.clocks import clocks
 from benchmarks.collect import collect
 from benchmarks.commands import commands
+from benchmarks.continuity import continuity
 from benchmarks.evidence import evidence
 from benchmarks.figure import Figure, conditions
 from benchmarks.fold import fold
@@ -46,6 +47,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "verify": verifying,
     "collect": collect,
     "evidence": evidence,
+    "continuity": continuity,
     "cli": cli,
     "idle": idle,
 }

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import make_url, select
 
@@ -212,9 +213,9 @@ def _note(house: House, name: str, error: str) -> None:
         mark(tx, name, {}, house.desk.clock.now(), error)
 
 
-def status(house: House) -> list[dict[str, object]]:
+def status(house: House) -> list[dict[str, Any]]:
     """How far each sink has come."""
-    found: list[dict[str, object]] = []
+    found: list[dict[str, Any]] = []
     with house.record.read() as tx:
         for one in house.institution.settings.relay:
             row = tx.connection.execute(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -72,11 +73,8 @@ def _chosen(session: Session, name: str | None) -> list[RelaySink]:
 def _show_status(session: Session, chosen: list[RelaySink]) -> bool:
     """Show it; whether all is well."""
     from console.cli import output  # noqa: PLC0415
-    from console.relay import place_of, status  # noqa: PLC0415
 
-    directory = session.house.institution.directory
-    places = {one.name: place_of(one, directory) for one in chosen}
-    found = [one | {"place": places[one["name"]]} for one in status(session.house) if one["name"] in places]
+    found = _sinks(session, chosen)
     if session.given.json:
         output.json([_as_json(one) for one in found])
     elif not found:
@@ -84,6 +82,25 @@ def _show_status(session: Session, chosen: list[RelaySink]) -> bool:
     else:
         output.show([line for one in found for line in _lines(session, one)])
     return not any(one["error"] for one in found)
+
+
+def _sinks(session: Session, chosen: Sequence[RelaySink]) -> list[dict[str, Any]]:
+    from console.relay import place_of, status  # noqa: PLC0415
+
+    directory = session.house.institution.directory
+    places = {one.name: place_of(one, directory) for one in chosen}
+    return [one | {"place": places[one["name"]]} for one in status(session.house) if one["name"] in places]
+
+
+def sinks_json(session: Session) -> list[dict[str, Any]]:
+    """How far each sink of the second path has come, for programs."""
+    return [_as_json(one) for one in _sinks(session, session.house.institution.settings.relay)]
+
+
+def sink_lines(session: Session) -> list[Any]:
+    """The same for people."""
+    found = _sinks(session, session.house.institution.settings.relay)
+    return [line for one in found for line in _lines(session, one)]
 
 
 def _as_json(one: dict[str, Any]) -> dict[str, Any]:

@@ -89,7 +89,7 @@ def init(session: Session, directory: Annotated[str, typer.Argument(metavar="DIR
 
 def health(session: Session) -> None:
     """Whether everything runs: pager, conductor, messages, timers."""
-    from console.cli import output  # noqa: PLC0415
+    from console.cli import continuity, output  # noqa: PLC0415
     from console.views import comchecks  # noqa: PLC0415
     from console.views import health as view  # noqa: PLC0415
 
@@ -98,9 +98,10 @@ def health(session: Session) -> None:
     unreached = {one: known.comcheck for one, known in comchecks.unreached(session.desk).items()}
     found = view.look(session.house.record, session.desk.state("house"), session.now, files, unreached)
     if session.given.json:
-        output.json(found.as_json())
+        output.json(found.as_json() | {"relay": continuity.sinks_json(session)})
     else:
-        output.show(view.lines(found, session.naming(session.desk.state("house"))))
+        lines = view.lines(found, session.naming(session.desk.state("house")))
+        output.show([*lines, *continuity.sink_lines(session)])
     if not found.ok:
         raise typer.Exit(REFUSED)
 

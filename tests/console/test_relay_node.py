@@ -60,6 +60,8 @@ def test_by_hand_without_a_node(cli: Cli) -> None:
     assert failed.code == 1 and "is it mounted" in failed.out
     told = cli.run("relay", "status")
     assert told.code == 1 and "fails:" in told.out
+    assert "vault (folder" in cli.run("health").out
+    assert cli.run("health", "--json").json["relay"][0]["pending"] == waiting
     vault.mkdir()
     sent = cli.run("relay", "now", "vault", "--json")
     assert (sent.code, sent.json) == (0, [{"name": "vault", "sent": waiting, "error": ""}])

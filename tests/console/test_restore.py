@@ -18,7 +18,7 @@ import pytest
 
 from console.opening import House, open_house
 from console.restore.restoring import CannotRestore, restore
-from console.verify import verify
+from console.verify import verify, verify_path
 from models.commands import Actor
 from models.fold import empty, fold
 from models.lines import read_line
@@ -76,6 +76,7 @@ def rows(house: House, table: Any, *order: str) -> list[dict[str, Any]]:
 
 def test_everything_is_there_and_verifies(cli: Cli, vault: Path, there: House) -> None:
     before = stored(cli.house.desk)
+    assert verify_path(vault).ok  # the second path by itself, too
     other = restored(cli, there, vault)
     assert [one for one in stored(there.desk) if one[0] != "house"] == [
         one for one in before if one[0] != "house"
