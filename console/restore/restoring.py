@@ -29,6 +29,7 @@ from models.record import ANCHOR, CHECKPOINT, FACT, TEXT, Tx, micros
 from models.restoring import RestoreRecord
 from models.state import ENDED, Incident, StreamState
 from models.world import World
+from notifiers.hold import Hold
 from notifiers.relay.source import mark
 
 PORTION = 1_000
@@ -65,6 +66,9 @@ class Restored:
 
 def restore(house: House, source: Path, actor: Actor, reason: str, unseal: Unseal | None = None) -> Restored:
     """Read, verify, write. Raises CannotRestore with every defect, Refused, NotFound, RecordError."""
+    hold = Hold.beside(house.record.url)
+    if not hold.take():
+        raise CannotRestore([f"a pager runs on {house.data} (process {hold.holder()}); stop it first"])
     staging = Staging(complete=is_complete(source))
     try:
         for raw in lines_of(source, unseal):
@@ -78,6 +82,7 @@ def restore(house: House, source: Path, actor: Actor, reason: str, unseal: Unsea
         return _Restore(house, staging, found).run(source, actor, reason)
     finally:
         staging.close()
+        hold.release()
 
 
 def _target(house: House, staging: Staging) -> list[str]:

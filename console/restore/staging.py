@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from console.restore.reading import Raw
 from models.canonical import GENESIS, chain_hash, document_digest, text_digest
-from models.checkpoint import key_id, read_checkpoint
+from models.checkpoint import Heads, digest, key_id, read_checkpoint
 from models.errors import BadInput
 from models.fact import read_fact
 from models.frozen import Document
@@ -231,12 +231,14 @@ class Staging:
 
     def _checkpoints(self) -> None:
         keys = dict(self.database.execute("select id, public from key").fetchall())
+        before: tuple[int, str] | None = None
         for number, body, key, signature in self.database.execute(
             "select number, body, key, signature from checkpoint order by number"
         ).fetchall():
             self.found.checkpoints += 1
             self._signed(number, (body, signature), keys.get(key))
-            self._holds(number, body)
+            self._follows(number, body, before)
+            before = (number, digest(body))
 
     def _signed(self, number: int, signed: tuple[bytes, bytes], public: bytes | None) -> None:
         if public is None:
@@ -247,13 +249,20 @@ class Staging:
         except (InvalidSignature, ValueError):
             self.found.wrong(f"checkpoint {number}: its signature does not hold")
 
-    def _holds(self, number: int, body: bytes) -> None:
-        """What was signed is what is here: a record that is gone is found by this alone."""
+    def _follows(self, number: int, body: bytes, before: tuple[int, str] | None) -> None:
         try:
-            heads = read_checkpoint(body).heads
+            made = read_checkpoint(body)
         except BadInput as wrong:
             self.found.wrong(f"checkpoint {number}: {wrong}")
             return
+        if before is not None and (number, made.previous) != (before[0] + 1, before[1]):
+            self.found.wrong(
+                f"checkpoint {number} does not follow on {before[0]}: one is missing, or altered"
+            )
+        self._holds(number, made.heads)
+
+    def _holds(self, number: int, heads: Heads) -> None:
+        """What was signed is what is here: a record that is gone is found by this alone."""
         for stream, (seq, head) in heads.items():
             query = "select hash from fact where stream = ? and seq = ?"
             row = self.database.execute(query, (stream, seq)).fetchone()

@@ -24,6 +24,7 @@ from models.fold import empty, fold
 from models.lines import read_line
 from models.record import OUTBOX, STREAM, TEXT
 from models.state import House as HouseState
+from notifiers.hold import Hold
 from tests.console.clihouse import Cli, bank_in, cli
 from tests.console.test_relay_node import FOLDER, ROOT, RUN, with_relay
 from tests.notifiers.relayhouse import stored
@@ -243,6 +244,35 @@ def test_a_target_that_holds_something_else_is_refused_and_an_older_state_is_gon
                    monkeypatch=cli.monkeypatch, capsys=cli.capsys)  # fmt: skip
     stranger.run("declare", "a matter of its own")
     assert "restore into an empty directory" in refused(there, vault)
+
+
+def test_a_target_whose_pager_runs_is_left_alone(vault: Path, there: House) -> None:
+    hold = Hold.beside(there.record.url)
+    assert hold.take()
+    assert "a pager runs on" in refused(there, vault)
+    hold.release()
+
+
+def test_checkpoints_that_do_not_follow_on_each_other_are_refused(cli: Cli, there: House) -> None:
+    vault = with_relay(cli)
+    for number in range(3):
+        cli.run("declare", f"matter {number}")
+        assert cli.run("checkpoint", "now").code == 0
+    cli.done("relay", "now")
+    edited(vault, lambda line: None if (line["t"], line.get("number")) == ("checkpoint", 2) else line)
+    assert "checkpoint 3 does not follow on 1" in refused(there, vault)
+    edited(vault, lambda line: line | {"signature": "00" * 64} if line["t"] == "checkpoint" else line)
+    assert "checkpoint 1: its signature does not hold" in refused(there, vault)
+
+
+def test_a_record_that_a_checkpoint_names_and_that_is_gone_is_found(cli: Cli, there: House) -> None:
+    vault = with_relay(cli)
+    cli.run("declare", "one")
+    cli.run("declare", "two")
+    assert cli.run("checkpoint", "now").code == 0
+    cli.done("relay", "now")
+    edited(vault, lambda line: None if line.get("stream") == "INC-2026-0002" else line)
+    assert "names INC-2026-0002 #" in refused(there, vault)
 
 
 def test_sealed_segments_need_their_identity(cli: Cli, there: House) -> None:
