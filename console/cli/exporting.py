@@ -73,6 +73,8 @@ def _archive(session: Session, path: Path, streams: tuple[str, ...], *, texts: b
     if not path.parent.is_dir():
         session.wrong(session.texts("archive.no_folder", path=path.parent))
     everything = not streams
+    if everything:
+        _must_know_all(session)
     wanted = Wanted(
         incidents=streams or incidents_of(session.house),
         everything=everything,
@@ -95,6 +97,16 @@ def _archive(session: Session, path: Path, streams: tuple[str, ...], *, texts: b
         session.wrong(
             session.texts("words.usage.unwritable", option="--archive", path=path, why=wrong.strerror)
         )
+
+
+def _must_know_all(session: Session) -> None:
+    """Everything holds the incidents, too, that only some may know of."""
+    from console.cli import account, report  # noqa: PLC0415
+    from models.reason import Reason  # noqa: PLC0415
+
+    if session.reader.hidden():
+        account.record_refusal(session.desk, session.actor, Reason.NOT_NAMED, session.surface)
+        report.refused(session, None, Reason.NOT_NAMED, {"who": session.actor.person or ""})
 
 
 def _tell(session: Session, wanted: Wanted, done: Exported) -> None:

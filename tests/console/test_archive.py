@@ -138,6 +138,20 @@ def test_the_archive_holds_the_fact_that_says_who_took_it(kept: Cli) -> None:
     assert not (kept.directory / "no.zip").exists()
 
 
+def test_an_archive_of_what_one_may_not_know_is_refused(kept: Cli) -> None:
+    kept.done("declare", "CANARY about somebody", "--restricted")
+    before = {one.name for one in kept.directory.iterdir()}
+    for arguments in (("--all",), ("INC-2026-0003",)):
+        answer = kept.run("export", *arguments, "--archive", str(kept.directory / "x.zip"), who="inoue")
+        assert answer.code == 1 and "CANARY" not in answer.out + answer.err
+    assert {one.name for one in kept.directory.iterdir()} == before
+    path, _ = exported(kept, "--all")
+    assert b"CANARY about somebody" in member(path, "facts.jsonl")
+    other, _ = exported(kept, INC, name="other.zip")
+    with zipfile.ZipFile(other) as packed:
+        assert not any(b"CANARY" in packed.read(name) for name in packed.namelist())
+
+
 def test_for_outsiders_no_text_leaves(kept: Cli) -> None:
     path, _ = exported(kept, INC, "--without-texts")
     with zipfile.ZipFile(path) as packed:
