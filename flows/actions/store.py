@@ -18,6 +18,7 @@ import re
 import secrets
 import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from io import BufferedWriter
 from pathlib import Path
@@ -27,6 +28,7 @@ from flows.actions.flushing import Flushing
 from models.errors import ActionFailed
 
 PIECE_BYTES = 1 << 20
+BESIDE_BYTES = 1 << 18
 SEALED = ".age"
 PART = ".part-"
 SEAL_SECONDS = 60.0
@@ -68,6 +70,7 @@ class Writer:
         self._part, self._file = _fresh_part(self._home)
         self._summed = hashlib.sha256()
         self._seal = _Seal(self._file, recipients) if recipients else None
+        self._beside = ThreadPoolExecutor(max_workers=1, thread_name_prefix="hash")
         self._flushing = Flushing(self._file.fileno())
         self.size = 0
         self.stored = ""
@@ -77,9 +80,18 @@ class Writer:
 
     def write(self, piece: bytes | memoryview) -> None:
         """Add bytes. Raises OSError."""
-        (self._seal or self._file).write(piece)
+        sink = self._seal or self._file
+        if len(piece) < BESIDE_BYTES:
+            sink.write(piece)
+            self._summed.update(piece)
+        else:
+            # Hashing and writing take about as long, and each lets the other run.
+            hashing = self._beside.submit(self._summed.update, piece)
+            try:
+                sink.write(piece)
+            finally:
+                hashing.result()
         self._flushing.written(len(piece))
-        self._summed.update(piece)
         self.size += len(piece)
 
     @property
@@ -137,6 +149,7 @@ class Writer:
         if self._seal is not None:
             self._seal.abandon()
         self._flushing.wait()
+        self._beside.shutdown()
         # Bytes that never reach the disk are no loss here: what was to stay has been synced by `keep`.
         with suppress(OSError):
             self._file.close()
