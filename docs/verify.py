@@ -195,6 +195,7 @@ BETWEEN = (
 )
 HEADS = "select id, seq, hash from stream"
 TEXTS = "select stream, digest, salt, body from text"
+DISPOSALS = "select stream, body from fact where kind = 'text.disposed'"
 DOCUMENTS = "select digest, body from document"
 AT = "select hash from fact where stream = :stream and seq = :seq"
 LAST = "select max(seq) from fact where stream = :stream"
@@ -435,21 +436,41 @@ def check_chains(query: Query, path: str | None, found: Verification, *, whole: 
 
 
 def _texts(query: Query, found: Verification, named: Mapping[str, set[bytes]], *, whole: bool) -> None:
-    """Texts beside the facts are what their digests say, or have been disposed of."""
+    """Texts beside the facts are what their digests say, or were disposed of by a decision on record."""
     left = {stream: set(digests) for stream, digests in named.items()}
+    gone: list[tuple[str, str]] = []
     for stream, digest, salt, body in query(TEXTS):
         left.get(stream, set()).discard(as_bytes(digest))
         found.texts += 1
         if body is None:
-            found.disposed += 1
+            gone.append((stream, digest))
         elif "t:" + hashlib.sha256(as_bytes(salt) + as_bytes(body)).hexdigest() != digest:
             found.problem(f"{stream}: the text {digest[:14]}… was altered")
+    decided = _disposals(query) if gone else set()
+    for stream, digest in gone:
+        if (stream, digest) in decided:
+            found.disposed += 1
+        else:
+            found.problem(
+                f"{stream}: the text {digest[:14]}… is gone, and no decision to dispose of it is there"
+            )
     if not whole and not found.texts:
         found.note("the texts beside the facts are not in it, so they were not looked at")
         return
     for stream in sorted(left, key=str):
         for missing in sorted(left[stream]):
             found.problem(f"{stream}: the text {missing.decode()[:14]}… is missing")
+
+
+def _disposals(query: Query) -> set[tuple[str, str]]:
+    """Texts that a fact of their own record disposes of."""
+    found = set()
+    for stream, body in query(DISPOSALS):
+        try:
+            found.add((stream, str(json.loads(as_bytes(body))["data"]["digest"])))
+        except (ValueError, KeyError, TypeError):
+            continue  # reported as no fact before
+    return found
 
 
 def check_documents(query: Query, found: Verification) -> None:

@@ -37,9 +37,10 @@ BASH = shutil.which("bash") or "/bin/bash"
 DOCS = ROOT / "docs"
 WRITE = os.environ.get("HIKESHI_WRITE_DOCS") == "1"
 OWN = (
-    "architecture", "clocks", "collectors", "commands", "communication", "configuration", "continuity",
-    "escalation", "evidence", "gates", "guideline", "inspector", "notifications", "operations", "out-of-band",
-    "playbooks", "quickstart", "readiness", "record", "rota", "scenarios", "scope", "security", "slack",
+    "access", "architecture", "clocks", "collectors", "commands", "communication", "configuration",
+    "continuity", "escalation", "evidence", "gates", "guideline", "inspector", "notifications",
+    "operations", "out-of-band", "playbooks", "quickstart", "readiness", "record", "rota", "scenarios",
+    "scope", "security", "slack",
 )  # fmt: skip
 PAGES = [ROOT / "README.md", ROOT / "README.ja.md", *(DOCS / f"{name}.md" for name in (*OWN, "access"))]
 TABLE = re.compile(r"<!-- table: (?P<what>[^\n]+?) -->\n(?P<body>.*?)<!-- end -->", re.DOTALL)

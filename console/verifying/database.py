@@ -18,6 +18,7 @@ BETWEEN = (
 )
 HEADS = "select id, seq, hash from stream"
 TEXTS = "select stream, digest, salt, body from text"
+DISPOSALS = "select stream, body from fact where kind = 'text.disposed'"
 DOCUMENTS = "select digest, body from document"
 AT = "select hash from fact where stream = :stream and seq = :seq"
 LAST = "select max(seq) from fact where stream = :stream"

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,12 @@ from hypothesis import strategies as st
 from console.checkpoints import lines
 from console.verify import Unreadable, keep, single_file, verify_path
 from console.verifying.signing import _L, _P, signed
+from models.clock import ExerciseClock
+from models.commands import EndIncident
+from models.custody import DisposeTexts
 from models.record import Record
 from tests.console.tampering import Kept, sound
+from tests.models.small import AMY, CHO, NIGHT, by, open_desk
 
 DOCS = Path(__file__).parents[2] / "docs"
 ALONE = DOCS / "verify.py"
@@ -251,12 +256,26 @@ def test_a_record_from_before_there_were_checkpoints_is_verified(kept: Kept, tmp
     assert (found.ok, found.checkpoints) == (True, 0)
 
 
-def test_disposed_texts_show_as_disposed(kept: Kept, tmp_path: Path) -> None:
+def test_texts_disposed_of_by_decision_show_as_disposed(kept: Kept, tmp_path: Path) -> None:
+    record = Record.at(kept.copy(tmp_path))
+    desk = open_desk(record=record, clock=ExerciseClock(NIGHT + timedelta(days=1)))
+    stream = "INC-2026-0001"
+    title = desk.incident(stream).title
+    assert desk.handle(stream, EndIncident(actor=by(AMY), how="dismissed", reason="nothing")).accepted
+    gone = desk.handle(stream, DisposeTexts(actor=by(CHO), digests=(title,), reason="its time is over"))
+    assert gone.accepted, gone
+    record.close()
+    found = verify_path(tmp_path / "copy.db", keep([str(kept.elsewhere)]))
+    assert (found.problems, found.disposed) == ([], 1)
+
+
+def test_a_text_that_is_gone_without_a_decision_is_found(kept: Kept, tmp_path: Path) -> None:
     path = kept.copy(tmp_path)
     with sqlite3.connect(path) as database:
         database.execute("update text set body = null where rowid = 1")
     found = verify_path(path, keep([str(kept.elsewhere)]))
-    assert (found.ok, found.disposed) == (True, 1)
+    assert (found.ok, found.disposed) == (False, 0)
+    assert "is gone, and no decision to dispose of it is there" in found.problems[0]
 
 
 # -- what cannot be read, what does not fit -----------------------------------------------------------------
