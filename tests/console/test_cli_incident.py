@@ -301,14 +301,14 @@ def test_an_altered_fact_is_found(cli: Cli) -> None:
     assert "was altered" in answer.out
 
 
-def test_a_record_cut_short_and_a_text_disposed_of(cli: Cli) -> None:
+def test_a_record_cut_short_and_a_text_that_is_gone(cli: Cli) -> None:
     declared(cli)
     record = cli.house.record
     with record.begin() as tx:
         tx.connection.exec_driver_sql("update text set body = null where seq = 1")
     with record.read() as tx:
         found = verify(lambda sql, given=(): iter(tx.connection.exec_driver_sql(sql, given)))
-    assert (found.ok, found.disposed) == (True, 1)
+    assert any("no decision to dispose of it" in one for one in found.problems)
     cli.house = open_house(cli.directory, cli.clock)
     assert "(disposed of)" in cli.run("show", INC).out
     with record.begin() as tx:

@@ -11,7 +11,11 @@ CODE = """
 import sys
 import console.announcing, console.mailbox, console.node, console.web.app, notifiers.outbox
 import notifiers.email.deliver, notifiers.slack.deliver
-found = sorted(name for name in sys.modules if name.split(".")[0] == "prefect" or name.startswith("flows"))
+store = {"flows", "flows.actions", "flows.actions.store", "flows.actions.flushing"}
+found = sorted(
+    name for name in sys.modules
+    if name.split(".")[0] == "prefect" or (name.startswith("flows") and name not in store)
+)
 sys.exit(f"imported: {found}" if found else 0)
 """
 
@@ -20,4 +24,5 @@ def test_the_pager_imports_neither_prefect_nor_the_flows() -> None:
     ran = subprocess.run(  # noqa: S603 - our own interpreter, our own code
         [sys.executable, "-c", CODE], cwd=ROOT, capture_output=True, text=True, check=False
     )
+    # The pager compares stored evidence: the store may be there, and nothing else of the flows.
     assert ran.returncode == 0, ran.stderr
