@@ -29,8 +29,9 @@ from models.rules.approving import approvals, awaits
 from models.rules.comcheck import comchecks_complete
 from models.rules.evidence import SUBJECT as EVIDENCE
 from models.rules.evidence import evidence_waits
+from models.rules.overriding import spent
 from models.rules.scope import stopped_parties
-from models.rules.superseding import choices_asked
+from models.rules.superseding import choices_asked, variables_asked
 from models.rules.voting import quorums
 from models.sources import SUBJECT as SOURCE
 from models.sources import missing_sources
@@ -59,6 +60,7 @@ def advance(state: StreamState, world: World) -> list[Draft]:
             lambda: list(_confirmations(state, world)),
             lambda: list(approvals(state, world)),
             lambda: list(quorums(state, world)),
+            lambda: list(spent(state, world)),
             lambda: list(_steps(state, world)),
             lambda: list(_phases(state, world)),
             lambda: matter_facts(state, world),
@@ -245,8 +247,8 @@ def _still_ready(state: Incident, planned: PlannedStep, world: World) -> list[Dr
         # A machine does not stop to think: what it waited for has to hold until it begins.
         undone = undone or (planned.after is not None and waits_for(state, planned) is not Reason.READY)
         undone = undone or applies(state, planned) is not True
-    elif choices_asked(planned):
-        # Another decision has taken the place of the one that called for this.
+    elif choices_asked(planned) or variables_asked(planned):
+        # The decision that called for this was taken back, or another has taken its place.
         undone = undone or applies(state, planned) is False
     if undone or closed_gates(state, planned, world):
         return [Draft(kind="step.reset", data={"step": planned.key})]

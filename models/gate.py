@@ -6,7 +6,7 @@ closed one, and it stays visible.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -50,11 +50,18 @@ def closed_gates(state: Incident, planned: PlannedStep, world: World) -> dict[st
     held = {}
     for gate in GATES.values():
         # An override covers the causes that its authority saw; one that arises later holds the step again.
-        passed = state.override_causes.get(f"{gate.id}@{planned.key}", ())
+        passed = covered(state, gate.id, planned.key)
         causes = [one for one in gate.closed(state, planned, world) if one not in passed]
         if causes:
             held[gate.id] = causes
     return held
+
+
+def covered(state: Incident, gate: str, step: str) -> Collection[str]:
+    """The causes that an override of this gate at this step (or incident) lets pass."""
+    key = f"{gate}@{step}"
+    # Of the scope it covers items and no causes: one that shows itself again would go by the same name.
+    return () if key in state.override_scope else state.override_causes.get(key, ())
 
 
 def preserved(state: Incident, before: datetime) -> Iterator[Evidence]:
@@ -70,7 +77,7 @@ def preserved_late(state: Incident, planned: PlannedStep, begun: datetime) -> li
         return []
     in_time = {source for item in preserved(state, begun) for source in item.sources}
     by_now = {source for item in state.evidence.values() for source in item.sources}
-    passed = state.override_causes.get(f"preserved-before-analysed@{planned.key}", ())
+    passed = covered(state, "preserved-before-analysed", planned.key)
     return [
         f"preserved-later:{source}"
         for source in planned.step.sources
@@ -138,9 +145,15 @@ def _out(state: Incident, key: str) -> bool:
 def _scope_open(state: Incident, planned: PlannedStep, world: World) -> Iterator[str]:
     if not planned.step.resumes:
         return
-    known = state.override_scope.get(f"scope-fixed@{planned.key}", 0)
+    key = f"scope-fixed@{planned.key}"
+    known, judged = state.override_scope.get(key, 0), state.overrides.get(key, 0)
     # Items that an override covers are told by their place in the list: their number falls as they are fixed.
-    yield from open_causes(list(state.scope.values())[known:])
+    # One that was fixed by then and shows itself again is as new as one that is added.
+    yield from open_causes(
+        item
+        for place, item in enumerate(state.scope.values())
+        if place >= known or item.reopened_seq > judged
+    )
 
 
 def _backup_unchecked(state: Incident, planned: PlannedStep, world: World) -> Iterator[str]:
@@ -197,7 +210,7 @@ def _cause_open(state: Incident, planned: PlannedStep, world: World) -> Iterator
 
 def uncovered_closing_causes(state: Incident, world: World) -> list[str]:
     """What stands against closing and is not covered by an override."""
-    passed = state.override_causes.get(f"{CLOSING}@{state.stream}", ())
+    passed = covered(state, CLOSING, state.stream)
     return [one for one in closing_causes(state, world) if one not in passed]
 
 

@@ -57,6 +57,7 @@ class ScopeItem(msgspec.Struct, kw_only=True, omit_defaults=True):
     fix_step: str = ""
     fix_evidence: str = ""
     retracted: str | None = None
+    reopened_seq: int = 0
 
     @property
     def settled(self) -> bool:

@@ -354,6 +354,7 @@ class Incident(StreamState, kw_only=True):
     scope: dict[str, ScopeItem] = {}
     recovery_points: dict[str, RecoveryPoint] = {}
     variables: dict[str, str | int | bool] = {}
+    variables_by: dict[str, dict[str, str | int | bool]] = {}
     assigned: dict[str, str] = {}
     overrides: dict[str, int] = {}
     override_causes: dict[str, list[str]] = {}

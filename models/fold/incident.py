@@ -70,6 +70,8 @@ def _playbook_dropped(state: Incident, fact: Fact) -> None:
         if state.steps[key].status != "done":
             del state.steps[key]
             state.gates_held.pop(key, None)
+            for one in [one for one in state.overrides if one.endswith(f"@{key}")]:
+                drop_override(state, one)
 
 
 _REDONE = ("containment", "eradication", "recovery")
@@ -89,6 +91,9 @@ def _phase(status: Any) -> Callable[[Incident, Fact], None]:
         phase = state.phases.setdefault(fact.data["phase"], PhaseState())
         phase.status = status
         state.reopenings.pop(fact.data["phase"], None)
+        if fact.kind == "phase.reopened":
+            # Whoever passed the gate of closing has not judged what is taken up again.
+            drop_override(state, f"closing@{state.stream}")
         if status == "open" and "reason" in fact.data and fact.data["phase"] in _REDONE:
             _confirm_anew(state)
         if status == "open":

@@ -111,7 +111,11 @@ def _restored(state: Incident, fact: Fact) -> None:
 
 
 def _works(state: Incident, fact: Fact) -> None:
-    _service(state, fact).works_at = fact.at if fact.data["works"] else None
+    """What does not work after all is not confirmed either: both sides confirm anew (FSA-2.5.2.6-B5)."""
+    service = _service(state, fact)
+    service.works_at = fact.at if fact.data["works"] else None
+    if not fact.data["works"]:
+        service.confirmed, service.confirmed_at, service.recorders = {}, {}, {}
 
 
 def _service_confirmed(state: Incident, fact: Fact) -> None:

@@ -43,7 +43,7 @@ def _imported(state: Incident, fact: Fact) -> None:
         _add(state, number, data, fact)
 
 
-def _meet(state: Incident, number: str, data: Mapping[str, Any]) -> None:
+def _meet(state: Incident, number: str, data: Mapping[str, Any], fact: Fact) -> None:
     """Seen again. What was fixed, or thought a false alarm, is open once more if it shows itself later."""
     item = state.scope[number]
     item.times += 1
@@ -54,15 +54,16 @@ def _meet(state: Incident, number: str, data: Mapping[str, Any]) -> None:
     if data.get("reopens"):
         item.fix = item.retracted = item.settled_at = None
         item.fix_step = item.fix_evidence = ""
+        item.reopened_seq = fact.seq
 
 
 def _seen(state: Incident, fact: Fact) -> None:
-    _meet(state, fact.data["id"], fact.data)
+    _meet(state, fact.data["id"], fact.data, fact)
 
 
 def _met(state: Incident, fact: Fact) -> None:
     for number, data in fact.data["items"].items():
-        _meet(state, number, data)
+        _meet(state, number, data, fact)
 
 
 def _items(state: Incident, fact: Fact) -> Iterator[ScopeItem]:

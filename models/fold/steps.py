@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -67,6 +67,16 @@ def _overridden(state: Incident, fact: Fact) -> None:
 
 def _held_again(state: Incident, fact: Fact) -> None:
     drop_override(state, f"{fact.data['gate']}@{fact.data['step']}")
+
+
+def _spent(state: Incident, fact: Fact) -> None:
+    """Causes that are no longer so are covered no more; an override that covers nothing is over."""
+    key = f"{fact.data['gate']}@{fact.data['step']}"
+    left = [one for one in state.override_causes.get(key, []) if one not in fact.data["causes"]]
+    if left:
+        state.override_causes[key] = left
+    else:
+        drop_override(state, key)
 
 
 def drop_override(state: Incident, key: str) -> None:
@@ -149,8 +159,29 @@ def _finished(state: Incident, fact: Fact) -> StepState:
 
 def _done(state: Incident, fact: Fact) -> None:
     step = _finished(state, fact)
-    state.variables |= fact.data.get("sets", {})
+    _set(state, step.key, fact.data.get("sets", {}))
     step.reason = fact.data.get("reason")
+
+
+def _set(state: Incident, key: str, values: Mapping[str, Any]) -> None:
+    """A step sets variables; who set what stays known, the latest last, for as long as it stands."""
+    for name, value in values.items():
+        given = state.variables_by.setdefault(name, {})
+        if not given and name in state.variables:
+            given[""] = state.variables[name]  # what the playbook itself begins with
+        given.pop(key, None)
+        given[key] = state.variables[name] = value
+
+
+def _unset(state: Incident, key: str) -> None:
+    """What a decision set goes with it; what another step, or the playbook, had given counts again."""
+    for name, given in state.variables_by.items():
+        if given.pop(key, None) is None:
+            continue
+        if given:
+            state.variables[name] = next(reversed(given.values()))
+        else:
+            state.variables.pop(name, None)
 
 
 def _proposed(state: Incident, fact: Fact) -> None:
@@ -213,12 +244,13 @@ def _decided(state: Incident, fact: Fact) -> None:
     step.choice, step.decided_seq = fact.data["choice"], fact.seq
     step.factors = dict(fact.data.get("factors", {}))
     step.reason = fact.data["reason"]
-    state.variables |= fact.data.get("sets", {})
+    _set(state, step.key, fact.data.get("sets", {}))
 
 
 def _withdrawn(state: Incident, fact: Fact) -> None:
     step = _step(state, fact)
     step.status = "waiting"
+    _unset(state, step.key)
     step.choice = step.reason = step.done_at = step.done_by = step.proposed = None
     step.factors, step.votes = {}, {}
 
@@ -258,6 +290,8 @@ def _anew(step: StepState, round_: int) -> StepState:
 def _repeated(state: Incident, fact: Fact) -> None:
     for key in fact.data["steps"]:
         before = state.steps[key]
+        if before.choice is not None:
+            _unset(state, key)
         state.steps[key] = _anew(before, before.round + 1)
         # An override was for that round.
         for one in [one for one in state.overrides if one.endswith(f"@{key}")]:
@@ -267,6 +301,8 @@ def _repeated(state: Incident, fact: Fact) -> None:
 def _reset(state: Incident, fact: Fact) -> None:
     """A condition that did not hold now does, or the step comes back with its phase."""
     step = _step(state, fact)
+    if step.choice is not None:
+        _unset(state, step.key)
     anew = _anew(step, step.round)
     anew.limit_at, anew.overdue, anew.drafted = step.limit_at, step.overdue, step.drafted
     anew.look_first = fact.data.get("look_first", False)
@@ -296,6 +332,7 @@ FOLDS: dict[str, Callable[[Any, Fact], None]] = {
     "gate.passed": _passed,
     "gate.overridden": _overridden,
     "override.withdrawn": _held_again,
+    "override.spent": _spent,
     "decision.made": _decided,
     "decision.withdrawn": _withdrawn,
     "decision.superseded": no_change,

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from models.commands import OverrideGate
 from models.errors import Refused
 from models.fact import Draft
-from models.gate import CLOSING, CLOSING_BY, GATES, closed_gates, uncovered_closing_causes
+from models.gate import (
+    CLOSING,
+    CLOSING_BY,
+    GATES,
+    closed_gates,
+    closing_causes,
+    uncovered_closing_causes,
+)
 from models.overriding import WithdrawOverride
 from models.permission import require
+from models.readiness import settled
 from models.reason import Reason
 from models.rules.common import Decided, find_step, must_not_have_ended, text
 from models.state import Incident
@@ -52,6 +61,31 @@ def withdraw(state: Incident, command: WithdrawOverride, world: World) -> Decide
         raise Refused(Reason.NO_SUCH_ITEM, {"item": f"{command.gate}@{step}", "known": known})
     data = {"gate": command.gate, "step": step} | authority_of(state, command.gate, command.who, world)
     return [Draft(kind="override.withdrawn", data=data, texts={"reason": reason})]
+
+
+def spent(state: Incident, world: World) -> Iterator[Draft]:
+    """Causes that an override covers and that are so no longer: nobody has judged one that arises anew."""
+    for key, causes in state.override_causes.items():
+        gate, _, step = key.partition("@")
+        now = _true_now(state, gate, step, world)
+        over = [] if now is None else [one for one in causes if one not in now]
+        if over:
+            yield Draft(kind="override.spent", data={"gate": gate, "step": step, "causes": over})
+
+
+def _true_now(state: Incident, gate: str, step: str, world: World) -> list[str] | None:
+    """The causes for this gate as they are; None where the override stands as it was given.
+
+    What was done behind an override was done behind it; of the scope it covers items, not causes. Evidence
+    that comes after all takes nothing away from whoever allowed an analysis without any.
+    """
+    if gate == CLOSING:
+        return closing_causes(state, world) if state.status != "closed" else None
+    planned = world.step(state, step)
+    stands = gate == "preserved-before-analysed" or f"{gate}@{step}" in state.override_scope
+    if stands or planned is None or settled(state, step):
+        return None
+    return list(GATES[gate].closed(state, planned, world))
 
 
 def _held(state: Incident, command: OverrideGate, world: World) -> tuple[str, list[str]]:

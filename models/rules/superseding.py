@@ -15,6 +15,7 @@ from models.reason import Reason
 from models.state import Incident, StepState
 from models.world import World
 
+_VARIABLE = re.compile(r"""\bvar\(\s*["']([a-z0-9-]+)["']\s*\)""")
 _DECIDED = re.compile(r"""decided\(\s*["']([a-z0-9/-]+)["']\s*\)""")
 BEGUN = frozenset({"started", "done", "failed", "unknown"})
 MAX_FOLLOWED = 100
@@ -38,18 +39,19 @@ def superseded(state: Incident, planned: PlannedStep, known: StepState, made: Dr
         "choice": made.data["choice"],
         "authority": made.data["authority"],
     }
-    followed = list(_followed(state, planned.key, known.done_at, world))
+    followed = list(_followed(state, planned, known.done_at, world))
     if followed:
         data["followed"] = followed[:MAX_FOLLOWED]
     return Draft(kind="decision.superseded", data=data, texts={"reason": made.texts["reason"]})
 
 
-def _followed(state: Incident, key: str, since: datetime | None, world: World) -> Iterator[str]:
+def _followed(state: Incident, planned: PlannedStep, since: datetime | None, world: World) -> Iterator[str]:
     """Steps that have begun since the decision and hang on it, at any remove."""
-    hang = {key}
+    key = planned.key
+    hang = {key, *(_variable(planned, name) for name in planned.step.sets)}
     steps = world.steps(state)
     for one in steps.values():  # in the order they are written: what a step waits for stands before it
-        if hang & waits_on(one):
+        if hang & (waits_on(one) | variables_asked(one)):
             hang.add(one.key)
     for other in steps:
         known = state.steps.get(other)
@@ -71,3 +73,12 @@ def waits_on(planned: PlannedStep) -> set[str]:
 def choices_asked(planned: PlannedStep) -> set[str]:
     """The decisions whose choice the step's condition reads, so that it comes and goes with them."""
     return {planned.resolve(ref) for ref in _DECIDED.findall(planned.step.when or "")}
+
+
+def variables_asked(planned: PlannedStep) -> set[str]:
+    """The variables that the step's condition reads: a decision may have set them."""
+    return {_variable(planned, name) for name in _VARIABLE.findall(planned.step.when or "")}
+
+
+def _variable(planned: PlannedStep, name: str) -> str:
+    return f"var:{planned.scope}.{name}"

@@ -133,6 +133,8 @@ def withdraw_vote(state: Incident, command: WithdrawVote, world: World) -> Decid
     must_not_have_ended(state)
     reason = text(command.reason, "reason")
     planned, known = find_step(state, world, command.step)
+    if command.for_ is not None:
+        raise Refused(Reason.VOTE_IN_PERSON, {"who": command.for_, "step": planned.key})
     vote = known.votes.get(command.who)
     if vote is None or known.status not in OPEN:
         raise Refused(Reason.NO_VOTE, {"who": command.who, "step": planned.key})

@@ -222,7 +222,7 @@ ELSEWHERE = {
     **dict.fromkeys(("opinion.asked", "opinion.given"), "test_approving"),
     **dict.fromkeys(("decision.voted", "vote.withdrawn"), "test_voting"),
     "decision.superseded": "test_superseding",
-    "override.withdrawn": "test_overriding",
+    **dict.fromkeys(("override.spent", "override.withdrawn"), "test_overriding"),
     **dict.fromkeys(("reopening.proposed", "reopening.declined"), "test_reopening"),
     **dict.fromkeys(("step.handed_over", "step.refused"), "test_handing"),
     "playbook.moved": "test_incident: an incident keeps its playbook until somebody moves it",

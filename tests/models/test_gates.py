@@ -305,6 +305,21 @@ def test_one_person_does_not_confirm_for_both_sides() -> None:
     made.do(service("confirmed-by-csirt", AMY))
 
 
+def test_what_fails_after_both_confirmed_is_confirmed_anew() -> None:
+    made = held("cause-addressed")
+    sides = [service("confirmed-by-csirt"), service("confirmed-by-owner", EVE)]
+    for command in (instant("cause-addressed"), *sides):
+        made.do(command)
+    assert status(made, "open-again") == "ready"
+    made.do(service("fails"))
+    assert status(made, "open-again") == "held"
+    made.do(service("works"))
+    assert status(made, "open-again") == "held", "what was confirmed was found not to work"
+    for command in sides:
+        made.do(command)
+    assert status(made, "open-again") == "ready"
+
+
 def test_finishing_says_what_became_of_the_services() -> None:
     made = scene_of(step("restore", restores=["payments"], phase="recovery"))
     for command in (instant("compromised", 120), backup(240)):

@@ -21,10 +21,12 @@ from models.commands import (
     ServiceFact,
     SettleStep,
     StartStep,
+    UsePlaybook,
 )
 from models.overriding import WithdrawOverride
 from models.playbook import FACTORS
 from models.reason import Reason
+from models.scope import UpdateScope
 from tests.models.small import (
     AMY,
     BEN,
@@ -80,6 +82,45 @@ def test_an_override_covers_the_causes_known_then_and_a_new_one_holds_again() ->
     assert made.facts("gate.overridden")[1].data["causes"] == ["not-working:cards"]
 
 
+def test_a_covered_cause_that_passed_and_arises_anew_holds_again() -> None:
+    made = scene_of(step("reconnect", reconnects=["affected-services"], phase="recovery"))
+    made.do(impacted("payments"))
+    made.do(impacted("cards"))
+    made.do(passing("works-normally", "reconnect"))
+    assert "override.spent" in made.do(ServiceFact(actor=by(AMY), service="payments", what="works"))
+    assert made.facts("override.spent")[0].data["causes"] == ["not-working:payments"]
+    made.do(ServiceFact(actor=by(AMY), service="payments", what="fails"))
+    assert made.incident.gates_held["unknown/reconnect"] == ["not-working:payments"]
+    made.do(ServiceFact(actor=by(AMY), service="payments", what="works"))
+    assert made.step("reconnect").status == "ready", "cards never worked: that one was judged"
+    made.do(ServiceFact(actor=by(AMY), service="cards", what="works"))
+    assert made.incident.overrides == {}, "nothing is passed by it any more"
+
+
+def test_an_override_stays_as_it_was_given_once_the_step_is_done() -> None:
+    made = scene_of(step("reconnect", reconnects=["payments"], phase="recovery"), step("other"))
+    made.do(impacted("payments"))
+    made.do(passing("works-normally", "reconnect"))
+    made.do(Done(actor=by(AMY), step="reconnect"))
+    assert "override.spent" not in made.do(ServiceFact(actor=by(AMY), service="payments", what="works"))
+    assert list(made.incident.overrides) == ["works-normally@unknown/reconnect"]
+
+
+def test_an_override_does_not_outlive_the_playbook_of_its_step() -> None:
+    made = scene(playbook("second", step("reconnect", reconnects=["payments"], phase="recovery")))
+    made.do(use("add"))
+    made.do(passing("works-normally", "second/reconnect"))
+    assert made.step("second/reconnect").status == "ready"
+    made.do(use("drop"))
+    made.do(use("add"))
+    assert made.incident.overrides == {}
+    assert made.step("second/reconnect").status == "held"
+
+
+def use(how: Any) -> UsePlaybook:
+    return UsePlaybook(actor=by(BEN), how=how, playbook="second", reason="-")
+
+
 def host(name: str) -> ScopeFact:
     return ScopeFact(actor=by(AMY), what="add", kind="host", name=name)
 
@@ -98,6 +139,30 @@ def test_an_override_of_the_scope_covers_what_is_in_it_however_much_is_fixed_sin
     assert f"no-fix:{new}" in made.incident.gates_held["unknown/open-again"]
     made.do(taking_back(gate, "open-again"))
     assert any(one.startswith("no-fix-many") for one in made.incident.gates_held["unknown/open-again"])
+
+
+def test_an_item_that_was_fixed_by_then_and_is_seen_again_was_judged_by_nobody() -> None:
+    made = scene_of(step("open-again", resumes=["payments"], phase="recovery"))
+    for name in ("old", "open"):
+        made.do(host(name))
+    made.do(ScopeFact(actor=by(AMY), what="fix", id="SC-001", text="rebuilt"))
+    made.do(passing("scope-fixed", "open-again"))
+    made.clock.advance(timedelta(hours=1))
+    made.do(UpdateScope(actor=by(AMY), id="SC-001", last_seen=made.clock.now()))
+    assert "no-fix:SC-001" in made.incident.gates_held["unknown/open-again"]
+    assert "no-fix:SC-002" not in made.incident.gates_held["unknown/open-again"]
+    made.do(passing("scope-fixed", "open-again"))
+    assert "no-fix:SC-001" not in made.incident.gates_held["unknown/open-again"]
+
+
+def test_an_item_that_was_covered_then_fixed_and_is_seen_again_holds_again() -> None:
+    made = scene_of(step("open-again", resumes=["payments"], phase="recovery"))
+    made.do(host("open"))
+    made.do(passing("scope-fixed", "open-again"))
+    made.do(ScopeFact(actor=by(AMY), what="fix", id="SC-001", text="rebuilt"))
+    made.clock.advance(timedelta(hours=1))
+    made.do(UpdateScope(actor=by(AMY), id="SC-001", last_seen=made.clock.now()))
+    assert "no-fix:SC-001" in made.incident.gates_held["unknown/open-again"]
 
 
 def test_an_override_is_taken_back_and_the_gate_holds_again() -> None:
@@ -172,6 +237,14 @@ def test_reopening_ends_the_override_of_closing() -> None:
     made.do(passing("closing", "-"))
     made.do(Reopen(actor=by(BEN), reason="-"))
     assert made.incident.override_causes == {}
+
+
+def test_reopening_the_review_ends_the_override_of_closing_too() -> None:
+    made = resolved()
+    made.do(passing("closing", "-"))
+    made.do(Reopen(actor=by(BEN), phase="lessons", reason="-"))
+    assert made.incident.overrides == {}
+    assert made.says(CLOSE).reason is Reason.NOT_CLOSABLE
 
 
 # -- preserved before analysed ------------------------------------------------------------------------------

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
-from models.commands import Decide, Done, StartStep, WithdrawDecision
+from models.commands import Decide, Done, Reopen, StartStep, WithdrawDecision
 from models.reason import Reason
-from tests.models.small import AMY, BEN, CHO, DAN, FAY, Scene, by, decision, scene_of, step
+from tests.models.small import AMY, BEN, CHO, DAN, FAY, Scene, action, by, decision, scene_of, step
 
 STEPS = (
     decision("cut", recommend="yes"),
@@ -79,6 +82,51 @@ def test_what_is_not_decided_is_not_superseded() -> None:
 def test_with_four_eyes_it_is_withdrawn_and_decided_anew() -> None:
     made = scene_of(decision("cut", four_eyes="cio"))
     assert made.says(choose("no", supersede=True)).reason is Reason.SEVERAL_DECIDE
+
+
+CUTS = decision("cut", sets={"go": "choice"})
+"""A choice that conditions read by the variable that it sets."""
+
+
+@pytest.mark.parametrize("made_of", [step, action], ids=["a person", "a machine"])
+def test_what_a_decision_set_goes_with_it(made_of: Callable[..., dict[str, Any]]) -> None:
+    made = scene_of(CUTS, made_of("pull", when='var("go") == "yes"'), variables={"go": {"default": "no"}})
+    made.do(choose("yes"))
+    assert made.step("pull").status == "ready"
+    made.do(WithdrawDecision(actor=by(CHO), step="cut", reason="-"))
+    assert made.step("pull").status == "not-applicable"
+    assert made.incident.variables["unknown.go"] == "no", "what the playbook begins with counts again"
+    made.do(choose("yes"))
+    assert made.step("pull").status == "ready"
+
+
+def test_what_another_decision_set_counts_again() -> None:
+    made = scene_of(CUTS, decision("sure", sets={"go": "choice"}), step("look"))
+    made.do(Decide(actor=by(CHO), step="sure", choice="no", reason="-"))
+    made.do(choose("yes"))
+    assert made.incident.variables == {"unknown.go": "yes"}
+    made.do(WithdrawDecision(actor=by(CHO), step="cut", reason="-"))
+    assert made.incident.variables == {"unknown.go": "no"}
+    made.do(WithdrawDecision(actor=by(CHO), step="sure", reason="-"))
+    assert made.incident.variables == {}
+
+
+def test_reopening_takes_back_what_was_set_by_the_choices_it_asks_anew() -> None:
+    first = CUTS | {"phase": "containment"}
+    made = scene_of(first, step("pull", phase="eradication", when='var("go") == "yes"'))
+    made.do(choose("yes"))
+    assert made.step("pull").status == "ready"
+    made.do(Reopen(actor=by(BEN), phase="containment", reason="-"))
+    assert made.incident.variables == {}
+    assert made.step("pull").status == "not-applicable"
+
+
+def test_what_followed_by_a_variable_is_told_when_the_choice_is_superseded() -> None:
+    made = scene_of(CUTS, step("pull", when='var("go") == "yes"'))
+    made.do(choose("yes"))
+    made.do(Done(actor=by(AMY), step="pull"))
+    made.do(choose("no", supersede=True))
+    assert made.facts("decision.superseded")[0].data["followed"] == ["unknown/pull"]
 
 
 WITHDRAW: list[tuple[str, str, Reason | None]] = [

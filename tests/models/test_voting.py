@@ -310,6 +310,14 @@ def _most(votes: list[Vote]) -> int:
     return best
 
 
+def test_nobody_takes_the_vote_of_somebody_else_back() -> None:
+    made = asked()
+    made.do(vote(CHO))
+    scribe = WithdrawVote(actor=by(GUS), for_=CHO, step="pay", reason="-")
+    assert made.says(scribe).reason is Reason.VOTE_IN_PERSON
+    assert list(made.step("pay").votes) == [CHO]
+
+
 @settings(deadline=None, max_examples=40)
 @given(
     st.lists(
