@@ -23,11 +23,14 @@ from sqlalchemy import select
 from console import checkpoints, export
 from console.evidence_list import evidence_list
 from console.opening import House
+from console.signing import Signer, noted, open_signer
 from console.verify import single_file
 from models.clock import iso
 from models.desk import HOUSE
+from models.errors import BadConfiguration
 from models.lines import Line, document_line, fact_line, text_line
 from models.record import DOCUMENT, FACT, STREAM, TEXT, Tx
+from models.state import House as HouseState
 from models.state import Incident
 
 FORMAT = "hikeshi-export/1"
@@ -50,6 +53,7 @@ was published. Give it a checkpoint that somebody kept elsewhere: python -I -S v
 書庫内の verify.py を信用せず、別に入手したものを公開されたダイジェストと照合して使ってください。
 
 manifest.json      what is in here, with the SHA-256 of each file
+manifest.sig       its signature (Ed25519, the key of the checkpoints)
 facts.jsonl        facts as their stored bytes, and the texts beside them (null: disposed of)
 documents.jsonl    policies and playbooks as they were in force, raw alerts, drafts (base64)
 checkpoints.jsonl  signed checkpoints, public keys, anchors
@@ -82,12 +86,15 @@ class Exported:
     missing: list[str] = field(default_factory=list)
     """Preserved objects that do not lie where the record says."""
     sha256: str = ""
+    key: str = ""
+    """The key that signed the manifest; empty if it could not be signed."""
 
     def as_json(self) -> dict[str, Any]:
         """For programs."""
         return {
             "path": str(self.path),
             "sha256": self.sha256,
+            "key": self.key,
             "streams": {name: list(head) for name, head in self.streams.items()},
             "facts": self.facts,
             "files": self.files,
@@ -128,12 +135,13 @@ class _Writing:
     def __init__(self, house: House, wanted: Wanted, archive: zipfile.ZipFile, exported: Exported) -> None:
         self._house, self._wanted, self._archive, self._exported = house, wanted, archive, exported
         self._now = house.desk.clock.now()
+        self._signer = _signer(house)
         self._named: set[str] = set()
         self._frozen: set[str] = set()
         self._stored: set[str] = set()
 
     def run(self) -> None:
-        """All files, the manifest last."""
+        """All files, the manifest and its signature last."""
         self._look()
         if self._wanted.texts:
             self._reports()
@@ -164,8 +172,14 @@ class _Writing:
             "verifier": verifier,
             "files": self._exported.files,
         }
-        info = _info("manifest.json", self._now)
-        self._archive.writestr(info, orjson.dumps(content, option=orjson.OPT_INDENT_2))
+        signer = self._signer
+        content |= {"key": signer.id} if signer is not None else {}
+        body = orjson.dumps(content, option=orjson.OPT_INDENT_2)
+        self._archive.writestr(_info("manifest.json", self._now), body)
+        if signer is not None:
+            signature = signer.sign(body).hex().encode() + b"\n"
+            self._archive.writestr(_info("manifest.sig", self._now), signature)
+            self._exported.key = signer.id
 
     @contextmanager
     def _member(self, name: str, *, packed: bool = True) -> Iterator[Callable[[bytes], None]]:
@@ -266,6 +280,20 @@ class _Writing:
                 some = DOCUMENT.c.digest.in_(names[start : start + AT_ONCE])
                 for digest, media, body in _rows(tx, query.where(some).order_by(DOCUMENT.c.digest)):
                     add(document_line(digest, media, bytes(body)).raw)
+
+
+def _signer(house: House) -> Signer | None:
+    """The key of the checkpoints, known to the record; None if whoever exports may not use it."""
+    try:
+        signer = open_signer(house)
+    except BadConfiguration:
+        return None
+    state = house.desk.state(HOUSE)
+    known = state.upkeep.key if isinstance(state, HouseState) else ""
+    if not known:
+        noted(house, signer)
+    # Another key than the record knows is the node's to tell; what it signed would not hold.
+    return signer if known in {"", signer.id} else None
 
 
 def _rows(tx: Tx, query: Any) -> Iterator[Any]:

@@ -29,11 +29,14 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+import zlib
 from base64 import b64decode
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +127,7 @@ class Verification:
     stamps: int = 0
     held: int = 0
     heads: dict[str, str] = field(default_factory=dict)
+    lengths: dict[str, int] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     bad: dict[str, tuple[int, int]] = field(default_factory=dict)
@@ -198,6 +202,8 @@ TEXTS = "select stream, digest, salt, body from text"
 DISPOSALS = "select stream, body from fact where kind = 'text.disposed'"
 DOCUMENTS = "select digest, body from document"
 AT = "select hash from fact where stream = :stream and seq = :seq"
+FACT = "select body from fact where stream = :stream and seq = :seq"
+STREAMS = "select distinct stream from fact"
 LAST = "select max(seq) from fact where stream = :stream"
 HOUSE = (
     "select kind, body from fact where stream = 'house'"
@@ -307,6 +313,15 @@ class Kept:
 
 
 @dataclass(kw_only=True)
+class Manifest:
+    """An archive's manifest as its key signed it."""
+
+    body: bytes
+    key: str
+    signature: bytes
+
+
+@dataclass(kw_only=True)
 class Source:
     """What is verified. `scope` are the records that are meant to be in it, `path` a database for workers."""
 
@@ -315,6 +330,7 @@ class Source:
     scope: set[str] | None = None
     whole: bool = True
     keys: list[dict[str, Any]] = field(default_factory=list)
+    manifest: Manifest | None = None
     close: Callable[[], None] = lambda: None
 
 
@@ -323,7 +339,11 @@ class Source:
 GENESIS = bytes(32)
 AT_ONCE = 50_000
 """Facts that one worker takes at a time; a smaller record is verified without workers."""
+SALT_BYTES = 16
 _TEXT = re.compile(rb'"(t:[0-9a-f]{64})"')
+_NAMED = re.compile(rb'"document":"(sha256:[0-9a-f]{64})"')
+_POLICY = re.compile(rb'"policy":"(sha256:[0-9a-f]{64})"')
+_PLAYBOOK = re.compile(rb'"digest":"(sha256:[0-9a-f]{64})"')
 # A fact's bytes have their keys in order, so these are its last ones; what looks different is parsed.
 _TAIL = re.compile(
     rb'"kind":"([a-z0-9_.-]+)","recorded_at":"[0-9TZ:.+-]+","seq":([0-9]+),"stream":"([A-Za-z0-9_-]+)"'
@@ -338,6 +358,7 @@ class _Part:
     facts: int = 0
     heads: dict[str, tuple[int, bytes]] = field(default_factory=dict)
     named: dict[str, set[bytes]] = field(default_factory=dict)
+    documents: dict[bytes, tuple[str, int]] = field(default_factory=dict)
     bad: list[tuple[str, int, str]] = field(default_factory=list)
 
 
@@ -367,11 +388,21 @@ def _walk(rows: Iterable[Any], before: tuple[str, int, bytes] = ("", 0, GENESIS)
         end = tail(body, max(0, len(body) - 400))
         if end is None or (end[3].decode(), int(end[2]), end[1].decode()) != (stream, seq, kind):
             _labelled(part, body, (stream, seq, kind))
-        if b'"t:' in body:
+        if b'"t:' in body or b'"sha256:' in body:
             named.update(texts(body))
+            part.documents |= {one: (stream, seq) for one in _documents(body, kind)}
     if part.facts:
         part.heads[stream] = (seq, head)
     return part
+
+
+def _documents(body: bytes, kind: str) -> Iterator[bytes]:
+    """Digests that are a document's; preserved objects and time-stamps have digests too, and are none."""
+    yield from _NAMED.findall(body)
+    if kind == "incident.declared":
+        yield from _POLICY.findall(body)
+    elif str(kind).startswith("playbook."):
+        yield from _PLAYBOOK.findall(body)
 
 
 def _labelled(part: _Part, body: bytes, label: tuple[str, int, str]) -> None:
@@ -379,7 +410,7 @@ def _labelled(part: _Part, body: bytes, label: tuple[str, int, str]) -> None:
     try:
         content = json.loads(body)
         inside = (content["stream"], content["seq"], content["kind"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         part.bad.append((*label[:2], "the stored bytes are no fact"))
         return
     if inside != label:
@@ -411,15 +442,18 @@ def _range(place: tuple[str, int], edge: tuple[str, int], end: tuple[str, int]) 
         return _walk(database.execute(FACTS + BETWEEN + ORDER, given), before)
 
 
-def check_chains(query: Query, path: str | None, found: Verification, *, whole: bool) -> None:
-    """Chains, the heads beside them, and the texts that the facts name."""
+def check_chains(source: Source, found: Verification) -> None:
+    """Chains, the heads beside them, and the texts and documents that the facts name."""
+    query, path = source.query, source.path
     heads: dict[str, tuple[int, bytes]] = {}
     named: dict[str, set[bytes]] = {}
+    documents: dict[bytes, tuple[str, int]] = {}
     for part in _parts(query, path):
         found.facts += part.facts
         heads |= part.heads
         for stream, digests in part.named.items():
             named.setdefault(stream, set()).update(digests)
+        documents = part.documents | documents
         for stream, seq, what in part.bad:
             found.problem(f"{stream} #{seq}: {what}", stream, seq)
     found.heads = {stream: head.hex() for stream, (_, head) in heads.items()}
@@ -432,10 +466,12 @@ def check_chains(query: Query, path: str | None, found: Verification, *, whole: 
     for stream in heads:
         if rows and stream not in rows:
             found.problem(f"{stream}: its facts are there, its head is not", stream, 1)
-    _texts(query, found, named, whole=whole)
+    found.lengths = {stream: seq for stream, (seq, _) in heads.items()}
+    _texts(query, found, named, source)
+    check_documents(query, found, documents if source.whole or found.texts else {})
 
 
-def _texts(query: Query, found: Verification, named: Mapping[str, set[bytes]], *, whole: bool) -> None:
+def _texts(query: Query, found: Verification, named: Mapping[str, set[bytes]], source: Source) -> None:
     """Texts beside the facts are what their digests say, or were disposed of by a decision on record."""
     left = {stream: set(digests) for stream, digests in named.items()}
     gone: list[tuple[str, str]] = []
@@ -444,6 +480,11 @@ def _texts(query: Query, found: Verification, named: Mapping[str, set[bytes]], *
         found.texts += 1
         if body is None:
             gone.append((stream, digest))
+        elif len(as_bytes(salt)) != SALT_BYTES:
+            # Where the salt ends and the text begins is not in the digest: its length has to be known.
+            found.problem(
+                f"{stream}: the text {digest[:14]}… was altered: its salt is not {SALT_BYTES} bytes"
+            )
         elif "t:" + hashlib.sha256(as_bytes(salt) + as_bytes(body)).hexdigest() != digest:
             found.problem(f"{stream}: the text {digest[:14]}… was altered")
     decided = _disposals(query) if gone else set()
@@ -454,8 +495,8 @@ def _texts(query: Query, found: Verification, named: Mapping[str, set[bytes]], *
             found.problem(
                 f"{stream}: the text {digest[:14]}… is gone, and no decision to dispose of it is there"
             )
-    if not whole and not found.texts:
-        found.note("the texts beside the facts are not in it, so they were not looked at")
+    if not source.whole and not found.texts:
+        found.note("the texts and documents beside the facts are not in it, so they were not looked at")
         return
     for stream in sorted(left, key=str):
         for missing in sorted(left[stream]):
@@ -468,16 +509,22 @@ def _disposals(query: Query) -> set[tuple[str, str]]:
     for stream, body in query(DISPOSALS):
         try:
             found.add((stream, str(json.loads(as_bytes(body))["data"]["digest"])))
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             continue  # reported as no fact before
     return found
 
 
-def check_documents(query: Query, found: Verification) -> None:
+def check_documents(query: Query, found: Verification, named: Mapping[bytes, tuple[str, int]]) -> None:
+    """Documents are what their digests say, and none that a fact names is missing."""
+    there = set()
     for digest, body in query(DOCUMENTS):
         found.documents += 1
+        there.add(as_bytes(digest))
         if "sha256:" + sha256_of(as_bytes(body)) != digest:
             found.problem(f"document {str(digest)[:19]}… was altered")
+    for one, (stream, seq) in named.items():
+        if one not in there:
+            found.problem(f"{stream} #{seq}: the document {one.decode()[:19]}… that it names is missing")
 
 
 # -- keys: Keys, signatures and time-stamps.
@@ -496,7 +543,7 @@ def recorded(query: Query) -> Iterator[tuple[str, dict[str, Any]]]:
     for kind, body in query(HOUSE):
         try:
             yield kind, dict(json.loads(as_bytes(body))["data"])
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             continue  # reported as no fact before
 
 
@@ -525,12 +572,17 @@ def _keys(query: Query, found: Verification, kept: Kept) -> tuple[dict[str, byte
 
 
 def check_signatures(
-    query: Query, found: Verification, kept: Kept, lines: list[Checkpoint], roots: set[int]
+    source: Source, found: Verification, kept: Kept, lines: list[Checkpoint], roots: set[int]
 ) -> None:
     """A signature covers all before it by the chain: the last of each key's run is checked, and the roots."""
+    if not lines and source.manifest is None:
+        return
+    keys, trusted = _keys(source.query, found, kept)
+    if source.manifest is not None:
+        _manifest(source, source.manifest, found, kept, (keys, trusted))
     if not lines:
         return
-    keys, trusted = _keys(query, found, kept)
+    _retired(source.query, found, kept, lines)
     ends = {one.number for one, after in itertools.pairwise(lines) if one.key != after.key} | {
         lines[-1].number
     }
@@ -547,6 +599,48 @@ def check_signatures(
             strange.add(one.key)
             text = f"checkpoint #{one.number} is signed with key {one.key}, for which no key before it stands"
             (found.problem if kept.keys else found.note)(text)
+
+
+def _retired(query: Query, found: Verification, kept: Kept, lines: list[Checkpoint]) -> None:
+    """A key that another took over from signs no more: whoever kept a copy of it must not go on with it."""
+    stated = [(str(data.get("before") or ""), str(data.get("key"))) for data in kept.material]
+    back: set[str] = set()
+    for kind, data in recorded(query):
+        if kind == "key.rotated":
+            stated.append((str(data.get("before")), str(data.get("key"))))
+            back.discard(str(data.get("before")))
+        elif kind == "key.replaced":
+            back.add(str(data.get("key")))  # put back by hand; that is a fact, and somebody was paged
+    used: set[str] = set()
+    for one in lines:
+        after = next((key for before, key in stated if before == one.key and key in used), None)
+        used.add(one.key)
+        if after is not None:
+            text = f"checkpoint #{one.number} is signed with key {one.key}, from which {after} had taken over"
+            (found.note if one.key in back else found.problem)(text)
+
+
+def _manifest(
+    source: Source,
+    signature: Manifest,
+    found: Verification,
+    kept: Kept,
+    known: tuple[dict[str, bytes], set[str]],
+) -> None:
+    """The manifest, and with it every file that it names, is signed with the key that was in use."""
+    keys, trusted = known
+    name = signature.key
+    used = [str(data.get("key")) for kind, data in recorded(source.query) if kind != "anchor.placed"]
+    found.signatures += 1
+    if name not in keys:
+        found.problem(f"manifest.json: its key {name} is not known; give it with --key")
+    elif not signed(keys[name], signature.body, signature.signature):
+        found.problem(f"manifest.json: its signature is not that of key {name}")
+    elif used and used[-1] != name:
+        found.problem(f"manifest.json is signed with key {name}, but {used[-1]} was in use")
+    elif name not in trusted:
+        text = f"manifest.json is signed with key {name}, for which no key before it stands"
+        (found.problem if kept.keys else found.note)(text)
 
 
 def check_stamps(query: Query, found: Verification, lines: Mapping[int, Checkpoint], kept: Kept) -> None:
@@ -594,6 +688,7 @@ def _openssl(tool: str, body: bytes, token: bytes, tsa: str) -> str:
 # -- checkpoints: Checkpoints: their chain, and that the record still says what they say.
 
 TRAIL_DIGITS = 16
+OVERLAP = timedelta(minutes=1)
 
 
 def check_checkpoints(query: Query, found: Verification, kept: Kept, source: Source) -> None:
@@ -618,10 +713,11 @@ def check_checkpoints(query: Query, found: Verification, kept: Kept, source: Sou
         found.held += 1
     _linked(found, lines, source)
     roots = {one.number for one in kept.checkpoints} or set(sorted(lines)[-1:])
-    check_signatures(query, found, kept, [lines[number] for number in sorted(lines)], roots)
+    check_signatures(source, found, kept, [lines[number] for number in sorted(lines)], roots)
     trusted = [lines[number] for number in _vouched(lines, roots)]
     _roots(found, trusted, roots)
     _compare(query, found, trusted, source.scope)
+    _beyond(query, found, kept, source.scope)
     check_stamps(query, found, lines, kept)
 
 
@@ -694,6 +790,34 @@ def _compare(query: Query, found: Verification, trusted: list[Checkpoint], scope
             _locate(query, found, trusted, (stream, agreed.get(stream, 0), seq, number))
 
 
+def _beyond(query: Query, found: Verification, kept: Kept, scope: set[str] | None) -> None:
+    """What the last one that was kept does not say: records left out, and facts that it ought to know."""
+    one = next((one for one in reversed(kept.checkpoints) if one.full), None)
+    if one is None:
+        return
+    absent = len(set(one.heads) - scope) if scope is not None else 0
+    if absent:
+        found.note(f"of the records that checkpoint #{one.number} names {absent} are not in this archive")
+    late = []
+    for stream, length in found.lengths.items():
+        seq = int(one.heads.get(stream, (0, ""))[0]) + 1
+        if seq <= length and _before(query, (stream, seq), str(one.content.get("at"))):
+            late.append(f"{stream} #{seq}")
+    if late:
+        text = f"dated before checkpoint #{one.number} was made, which does not know them: "
+        found.note(text + ", ".join(late[:5]) + (f" and {len(late) - 5} more" if late[5:] else ""))
+
+
+def _before(query: Query, where: tuple[str, int], at: str) -> bool:
+    """Whether a fact says that it was recorded before an instant, by more than two writers may overlap."""
+    row = next(iter(query(FACT, {"stream": where[0], "seq": where[1]})), None)
+    try:
+        recorded = datetime.fromisoformat(json.loads(as_bytes(row[0]))["recorded_at"]) if row else None
+        return recorded is not None and recorded + OVERLAP < datetime.fromisoformat(at)
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return False  # reported as no fact before
+
+
 def _locate(
     query: Query, found: Verification, trusted: list[Checkpoint], where: tuple[str, int, int, int]
 ) -> None:
@@ -723,6 +847,9 @@ def _locate(
 
 START = b'{"t":'
 MAX_LINE = 256 * 1024 * 1024
+MAX_MANIFEST = 32 * 1024 * 1024
+SHOWN = 12
+MANIFEST, SIGNATURE = "manifest.json", "manifest.sig"
 
 _INTO = {
     "fact": (
@@ -762,7 +889,9 @@ class Loader:
             try:
                 # A syslog server writes words of its own before a line.
                 self._take(json.loads(line[max(0, line.find(START)) :]))
-            except (ValueError, KeyError, TypeError, AttributeError, OverflowError, sqlite3.Error):
+            except (
+                ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError, sqlite3.Error,
+            ):  # fmt: skip
                 if line.endswith(b"\n"):
                     self.found.problem(f"{name} line {number}: is no line of a record")
                 else:
@@ -804,9 +933,13 @@ def _archive(path: Path, found: Verification) -> Source:
     """An export: its files by the manifest's digests, its lines as a record of the streams it names."""
     loader = Loader(found)
     with zipfile.ZipFile(path) as archive:
-        manifest = json.loads(archive.read("manifest.json"))
-        names = set(archive.namelist()) - {"manifest.json"}
+        raw = _bounded(archive, MANIFEST)
+        manifest = json.loads(raw)
+        signature = _signature(archive, raw, manifest)
+        names = _names(archive, found)
         listed = {one["path"]: one["sha256"] for one in manifest["files"]}
+        if signature is None:
+            _not_verified(names, found)
         for name in sorted(names ^ set(listed)):
             found.problem(f"{name}: is {'missing' if name in listed else 'not in the manifest'}")
         for name in sorted(names & set(listed)):
@@ -816,19 +949,75 @@ def _archive(path: Path, found: Verification) -> Source:
             if name.endswith(".jsonl"):
                 with archive.open(name) as file:
                     loader.lines(name, iter(lambda file=file: file.readline(MAX_LINE), b""))  # type: ignore[misc]
-    scope = set(manifest["streams"])
-    for stream in sorted(scope):
-        if next(iter(loader.database.execute(LAST, {"stream": stream})))[0] is None:
-            found.problem(f"{stream}: the whole record is gone; the manifest names it", stream, 1)
-    return Source(query=loader.database.execute, scope=scope, whole=False, keys=loader.keys)
+    query = loader.database.execute
+    named = _named(query, manifest["streams"], found)
+    scope = None if manifest.get("complete") is True else named
+    return Source(query=query, scope=scope, whole=False, keys=loader.keys, manifest=signature)
+
+
+def _names(archive: zipfile.ZipFile, found: Verification) -> set[str]:
+    """The files that a manifest has to name. Of two with one name a reader sees either."""
+    counted = Counter(archive.namelist())
+    for name in sorted(name for name, count in counted.items() if count > 1):
+        found.problem(f"{name}: is in the archive more than once")
+    return set(counted) - {MANIFEST, SIGNATURE}
+
+
+def _not_verified(names: set[str], found: Verification) -> None:
+    """Nothing but the manifest vouches for files that are not lines of a record."""
+    loose = sorted(name for name in names if not name.endswith(".jsonl"))
+    more = f" and {len(loose) - SHOWN} more" if loose[SHOWN:] else ""
+    if loose:
+        found.note(f"not verified, since the manifest is not signed: {', '.join(loose[:SHOWN])}{more}")
+
+
+def _bounded(archive: zipfile.ZipFile, name: str) -> bytes:
+    """A small file of an archive; one that unpacks without end is not read. Raises Unreadable, KeyError."""
+    with archive.open(name) as file:
+        raw = file.read(MAX_MANIFEST + 1)
+    if len(raw) > MAX_MANIFEST:
+        raise Unreadable(f"{name}: is larger than {MAX_MANIFEST} bytes; Hikeshi writes no such file")
+    return raw
+
+
+def _signature(archive: zipfile.ZipFile, raw: bytes, manifest: dict[str, Any]) -> Manifest | None:
+    """What signs the manifest; None if nothing claims to. One that cannot be read does not hold."""
+    if SIGNATURE not in archive.namelist() and "key" not in manifest:
+        return None
+    try:
+        signature = bytes.fromhex(_bounded(archive, SIGNATURE).decode().strip())
+    except (KeyError, ValueError):
+        signature = b""
+    return Manifest(body=raw, key=str(manifest.get("key")), signature=signature)
+
+
+def _named(query: Query, streams: Any, found: Verification) -> set[str]:
+    """The records that the manifest names and those that are there: the same, up to the same head."""
+    there = {row[0] for row in query(STREAMS)}
+    for stream in sorted(set(streams) - there):
+        found.problem(f"{stream}: the whole record is gone; the manifest names it", stream, 1)
+    for stream in sorted(there - set(streams), key=str):
+        found.problem(f"{stream}: is not in the manifest, and its facts are there", str(stream), 1)
+    for stream, (seq, head) in sorted(streams.items()) if isinstance(streams, dict) else ():
+        last = next(iter(query(LAST, {"stream": stream})))[0]
+        if last is not None and (last != seq or stored_hash(query, stream, seq) != head):
+            text = f"{stream}: does not end as the manifest says, with #{seq}"
+            found.problem(text, stream, max(1, min(seq, int(last) + 1)))
+    return there | set(streams)
 
 
 def _segments(path: Path, found: Verification) -> Source:
     """A second path: its segments in the order of their names."""
     loader = Loader(found)
     files = sorted(path.glob("*.jsonl"))
+    sealed = sorted(path.glob("*.jsonl.age"))
     if not files:
-        raise Unreadable(f"{path}: expected segments (*.jsonl) in this folder")
+        what = f"{len(sealed)} are sealed: open them with age first" if sealed else "there is none"
+        raise Unreadable(f"{path}: expected segments (*.jsonl) in this folder; {what}")
+    if sealed:
+        found.note(
+            f"{len(sealed)} sealed segments were not read ({sealed[0].name} and on): open them with age first"
+        )
     for one in files:
         with one.open("rb") as file:
             loader.lines(one.name, iter(lambda file=file: file.readline(MAX_LINE), b""))  # type: ignore[misc]
@@ -892,7 +1081,7 @@ def _objects(name: str) -> Iterator[dict[str, Any]]:
             content = json.loads(text)
         except ValueError:
             content = [json.loads(line) for line in text.splitlines() if line.strip()]
-    except (OSError, ValueError) as wrong:
+    except (OSError, ValueError, RecursionError) as wrong:
         raise Unreadable(f"{name}: expected checkpoints as JSON: {wrong}") from wrong
     for one in content if isinstance(content, list) else [content]:
         if not isinstance(one, dict):
@@ -911,10 +1100,10 @@ def _held(one: dict[str, Any]) -> Checkpoint | None:
     return read
 
 
-def verify(query: Query, kept: Kept | None = None) -> Verification:
+def verify(query: Query, kept: Kept | None = None, *, whole: bool = True) -> Verification:
     """Verify everything that `query` gives for the statements above. Raises nothing for bad data."""
     found = Verification()
-    _verify(Source(query=query), found, kept or Kept())
+    _verify(Source(query=query, whole=whole), found, kept or Kept())
     return found
 
 
@@ -927,15 +1116,18 @@ def verify_path(path: Path, kept: Kept | None = None) -> Verification:
             _verify(source, found, kept or Kept())
         finally:
             source.close()
-    except (OSError, sqlite3.Error, zipfile.BadZipFile, ValueError, KeyError, TypeError) as wrong:
+    except (
+        OSError, sqlite3.Error, zipfile.BadZipFile, ValueError, KeyError, TypeError, RecursionError,
+        AttributeError, NotImplementedError, RuntimeError, zlib.error,
+    ) as wrong:  # fmt: skip
         raise Unreadable(f"{path}: cannot be read: {type(wrong).__name__}: {wrong}") from wrong
     return found
 
 
 def _verify(source: Source, found: Verification, kept: Kept) -> None:
-    kept.material = [*source.keys, *kept.material]
-    check_chains(source.query, source.path, found, whole=source.whole)
-    check_documents(source.query, found)
+    # What lay elsewhere comes first: on first use the key is taken from there, not from what is suspected.
+    kept.material = [*kept.material, *source.keys]
+    check_chains(source, found)
     check_checkpoints(source.query, found, kept, source)
 
 

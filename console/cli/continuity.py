@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -14,6 +15,7 @@ from console.cli.session import REFUSED, Session
 
 if TYPE_CHECKING:
     from console.restore.restoring import Restored
+    from console.restore.staging import Found
     from models.relaying import RelaySink
 
 Opt = typer.Option
@@ -129,12 +131,15 @@ def _lines(session: Session, one: dict[str, Any]) -> list[Any]:
     return lines
 
 
-def restore(
+def restore(  # noqa: PLR0913 - one option for each thing that is brought from elsewhere
     session: Session,
     source: Annotated[str, typer.Argument(metavar="SOURCE")],
+    *,
     take_over: Annotated[str, Opt("--take-over", metavar="REASON")],
     into: Annotated[str | None, Opt("--into", metavar="DIR", show_default=False)] = None,
     identity: Annotated[str | None, Opt("--identity", metavar="FILE", show_default=False)] = None,
+    checkpoint: Annotated[list[str] | None, Opt("--checkpoint", metavar="FILE", show_default=False)] = None,
+    key: Annotated[list[str] | None, Opt("--key", metavar="HEX|FILE", show_default=False)] = None,
 ) -> None:
     """Go on with a record from its second path or an archive: all of it is verified, then written at once."""
     from console.cli import output, report  # noqa: PLC0415
@@ -144,12 +149,16 @@ def restore(
 
     if into is not None:
         session = Session(replace(session.given, directory=into, house=None))
-    unseal = _unseal(session, identity)
+    brought = restoring.Brought(
+        unseal=_unseal(session, identity),
+        kept=_kept(session, checkpoint or [], key or []),
+        told=partial(_behind, session),
+    )
     if session.actor.person is None:
         # Not recorded: a refusal in the new record would keep the old one out of it.
         report.refused(session, None, Reason.UNKNOWN_PERSON, {"who": session.account})
     try:
-        done = restoring.restore(session.house, Path(source), session.actor, take_over, unseal)
+        done = restoring.restore(session.house, Path(source), session.actor, take_over, brought)
     except restoring.CannotRestore as wrong:
         _defects(session, wrong.defects)
     except (BadInput, NotFound) as wrong:
@@ -160,6 +169,24 @@ def restore(
         output.json(done.as_json())
     else:
         output.show(_told(session, done))
+
+
+def _kept(session: Session, checkpoints: list[str], keys: list[str]) -> Any:
+    """What lay elsewhere; None if nothing is given."""
+    from console.verify import Unreadable, keep  # noqa: PLC0415
+
+    if not checkpoints and not keys:
+        return None
+    try:
+        return keep(checkpoints, keys)
+    except (Unreadable, OSError) as wrong:
+        session.wrong(str(wrong))
+
+
+def _behind(session: Session, found: Found) -> None:
+    """Before anything is written: what nothing but its own chain vouches for."""
+    name = "behind" if found.signed_by else "never_signed"
+    session.say(session.texts(f"relay.{name}", n=found.behind, key=found.signed_by), "warn", stderr=True)
 
 
 def _unseal(session: Session, identity: str | None) -> Any:

@@ -121,6 +121,8 @@ def _tell(session: Session, wanted: Wanted, done: Exported) -> None:
         "good",
     )
     session.say(session.texts("archive.digest", sha256=done.sha256))
+    if not done.key:
+        session.say(session.texts("archive.unsigned"), "warn", stderr=True)
     for name in done.missing:
         session.say(session.texts("archive.missing", name=name), "bad", stderr=True)
     if wanted.texts:

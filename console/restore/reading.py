@@ -16,6 +16,7 @@ from notifiers.relay.sink import number_of
 
 ARCHIVED = ("facts.jsonl", "documents.jsonl", "checkpoints.jsonl")
 MAX_SEGMENT = 1 << 30
+MAX_MANIFEST = 32 << 20
 Unseal = Callable[[bytes], bytes]
 
 
@@ -42,15 +43,20 @@ def lines_of(source: Path, unseal: Unseal | None) -> Iterator[Raw]:
 
 
 def is_complete(source: Path) -> bool:
-    """Whether a source is meant to hold every record; an archive of some incidents says that it does not."""
+    """Whether a source is meant to hold every record; of archives only one of all records is.
+
+    Raises BadInput if it is an archive whose manifest cannot be read.
+    """
     if not source.is_file() or not zipfile.is_zipfile(source):
         return True
     with zipfile.ZipFile(source) as archive:
         try:
-            manifest = orjson.loads(archive.read("manifest.json"))
-        except (KeyError, orjson.JSONDecodeError):
-            return True
-    return not isinstance(manifest, dict) or manifest.get("complete") is not False
+            with archive.open("manifest.json") as file:
+                raw = file.read(MAX_MANIFEST + 1)
+            manifest = orjson.loads(raw if len(raw) <= MAX_MANIFEST else b"")
+        except (KeyError, orjson.JSONDecodeError, zipfile.BadZipFile, OSError) as wrong:
+            raise BadInput(f"{source.name}: its manifest.json cannot be read: {wrong}") from wrong
+    return isinstance(manifest, dict) and manifest.get("complete") is True
 
 
 def _folder(folder: Path, unseal: Unseal | None) -> Iterator[Raw]:

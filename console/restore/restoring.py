@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -15,6 +15,7 @@ from console.opening import House
 from console.restore import rebuilding
 from console.restore.reading import Unseal, is_complete, lines_of
 from console.restore.staging import Found, Staging
+from console.verify import Kept, verify
 from models.checkpoint import read_checkpoint, root_of
 from models.clock import parse_instant
 from models.commands import Actor
@@ -60,25 +61,50 @@ class Restored:
     def as_json(self) -> dict[str, Any]:
         """The figures for programs."""
         counts = {name: getattr(self.found, name) for name in ("lines", "repeated", "torn", "checkpoints")}
+        counts |= {name: getattr(self.found, name) for name in ("behind", "signed_by")}
         own = ("streams", "facts", "written", "queued", "texts_missing", "documents_missing")
         return {name: getattr(self, name) for name in own} | counts | {"unsigned": self.found.unsigned}
 
 
-def restore(house: House, source: Path, actor: Actor, reason: str, unseal: Unseal | None = None) -> Restored:
+@dataclass(frozen=True, kw_only=True)
+class Brought:
+    """What comes with the source: how sealed segments open, and checkpoints and keys that lay elsewhere.
+
+    `told` hears what was read before anything is written.
+    """
+
+    unseal: Unseal | None = None
+    kept: Kept | None = None
+    told: Callable[[Found], None] = lambda _: None
+
+
+def restore(
+    house: House, source: Path, actor: Actor, reason: str, brought: Brought | None = None
+) -> Restored:
     """Read, verify, write. Raises CannotRestore with every defect, Refused, NotFound, RecordError."""
+    brought = brought or Brought()
     hold = Hold.beside(house.record.url)
     if not hold.take():
         raise CannotRestore([f"a pager runs on {house.data} (process {hold.holder()}); stop it first"])
-    staging = Staging(complete=is_complete(source))
+    staging = Staging()
     try:
-        for raw in lines_of(source, unseal):
+        if not is_complete(source):
+            raise CannotRestore([
+                f"{source}: does not hold all records, and the numbers of those that are left out would be "
+                "given anew; restore from the second path or from `hikeshi export --all --archive`"
+            ])  # fmt: skip
+        for raw in lines_of(source, brought.unseal):
             staging.take(raw)
         found = staging.verify()
         defects = list(found.defects)
         if found.heads:
             defects += _target(house, staging)
+            # By the statements that the verifier asks of any record: of what lay elsewhere all of it counts.
+            kept = brought.kept
+            defects += verify(staging.database.execute, kept, whole=False).problems if kept else []
         if defects:
-            raise CannotRestore(defects)
+            raise CannotRestore(list(dict.fromkeys(defects)))
+        brought.told(found)
         return _Restore(house, staging, found).run(source, actor, reason)
     finally:
         staging.close()

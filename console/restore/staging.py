@@ -17,7 +17,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from console.restore.reading import Raw
-from models.canonical import GENESIS, chain_hash, document_digest, text_digest
+from models.canonical import GENESIS, SALT_BYTES, chain_hash, document_digest, text_digest
 from models.checkpoint import Heads, digest, key_id, read_checkpoint
 from models.errors import BadInput
 from models.fact import read_fact
@@ -37,6 +37,7 @@ create table checkpoint (number int primary key, body blob, key text, signature 
 create table anchor (checkpoint int, kind text, place text, at text, receipt text, token blob,
                      primary key (checkpoint, kind, place));
 create table key (id text primary key, public blob);
+create table stream (id text, seq int, hash blob);
 """
 
 
@@ -54,6 +55,10 @@ class Found:
     checkpoints: int = 0
     unsigned: int = 0
     """Checkpoints whose key is not in the source: their heads were compared, their signatures were not."""
+    behind: int = 0
+    """Facts that no checkpoint of the source covers: nothing but their own chain vouches for them."""
+    signed_by: str = ""
+    """The key of the last checkpoint; empty if there is none."""
 
     def wrong(self, text: str) -> None:
         """Note a defect."""
@@ -68,14 +73,13 @@ def _unknown(line: dict[str, Any], _: str) -> None:
 class Staging:
     """Takes lines in any order, then says what they come to."""
 
-    def __init__(self, *, complete: bool = True) -> None:
-        """`complete`: a record that a checkpoint names and the source does not hold is a defect."""
-        self._complete = complete
+    def __init__(self) -> None:
         # An empty name: a private database that spills to the disk and is gone when closed.
         self.database = sqlite3.connect("", isolation_level=None)
         self.database.executescript(_SCHEMA)
         self.database.execute("begin")
         self.found = Found()
+        self._covered = 0
         self._take = {
             "fact": self._fact,
             "text": self._text,
@@ -138,13 +142,17 @@ class Staging:
     def _text(self, line: dict[str, Any], _: str) -> None:
         key = {"stream": str(line["stream"]), "digest": str(line["digest"])}
         salt, body = bytes.fromhex(line["salt"]), line["body"]
+        if body is not None and len(salt) != SALT_BYTES:
+            raise BadInput(f"{key['stream']}: the salt of {key['digest'][:14]}… is not {SALT_BYTES} bytes")
         if body is not None and text_digest(salt, str(body)) != key["digest"]:
             raise BadInput(f"{key['stream']}: the text {key['digest'][:14]}… was altered")
-        before = self._add("text", key, {"salt": salt, "body": body, "seq": int(line["seq"])})
-        if before is not None and before[1] is not None and body is None:
-            # It was disposed of after it had left.
+        row = {"salt": salt, "body": body, "seq": int(line["seq"])}
+        before = self._add("text", key, row)
+        if before is not None and before[1] is None and body is not None:
+            # That it is gone is for a fact to say, not for a line: what was disposed of goes in `_disposed`.
             self.database.execute(
-                "update text set body = null where stream = ? and digest = ?", tuple(key.values())
+                "update text set salt = ?, body = ?, seq = ? where stream = ? and digest = ?",
+                (*row.values(), *key.values()),
             )
 
     def _document(self, line: dict[str, Any], _: str) -> None:
@@ -215,11 +223,24 @@ class Staging:
     def _disposed(self) -> None:
         """What the facts say was disposed of is not brought back, whatever an old segment holds."""
         query = "select stream, body from fact where kind = 'text.disposed'"
+        decided = set()
         for stream, body in self.database.execute(query).fetchall():
-            digest = str(read_fact(body).data.get("digest", ""))
+            digest = self._digest(body)
+            decided.add((stream, digest))
             self.database.execute(
                 "update text set body = null where stream = ? and digest = ?", (stream, digest)
             )
+        for stream, digest in self.database.execute("select stream, digest from text where body is null"):
+            if (stream, digest) not in decided:
+                self.found.wrong(
+                    f"{stream}: the text {digest[:14]}… is gone, and no decision to dispose of it is there"
+                )
+
+    def _digest(self, body: bytes) -> str:
+        try:
+            return str(read_fact(body).data.get("digest", ""))
+        except msgspec.DecodeError:
+            return ""  # noted as no fact before
 
     def _missing_texts(self) -> None:
         there = set(self.database.execute("select stream, digest from text"))
@@ -239,6 +260,8 @@ class Staging:
             self._signed(number, (body, signature), keys.get(key))
             self._follows(number, body, before)
             before = (number, digest(body))
+            self.found.signed_by = key
+        self.found.behind = sum(seq for seq, _ in self.found.heads.values()) - self._covered
 
     def _signed(self, number: int, signed: tuple[bytes, bytes], public: bytes | None) -> None:
         if public is None:
@@ -259,6 +282,7 @@ class Staging:
             self.found.wrong(
                 f"checkpoint {number} does not follow on {before[0]}: one is missing, or altered"
             )
+        self._covered = int(made.facts)
         self._holds(number, made.heads)
 
     def _holds(self, number: int, heads: Heads) -> None:
@@ -266,7 +290,7 @@ class Staging:
         for stream, (seq, head) in heads.items():
             query = "select hash from fact where stream = ? and seq = ?"
             row = self.database.execute(query, (stream, seq)).fetchone()
-            if row is None and (self._complete or stream in self.found.heads):
+            if row is None:
                 self.found.wrong(f"checkpoint {number} names {stream} #{seq}, which the source does not hold")
             elif row is not None and row[0].hex() != head:
                 self.found.wrong(f"checkpoint {number}: {stream} #{seq} is another fact than was signed")

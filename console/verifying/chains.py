@@ -27,11 +27,16 @@ from console.verifying.database import (
     open_sqlite,
 )
 from console.verifying.found import Verification, as_bytes, sha256_of
+from console.verifying.kept import Source
 
 GENESIS = bytes(32)
 AT_ONCE = 50_000
 """Facts that one worker takes at a time; a smaller record is verified without workers."""
+SALT_BYTES = 16
 _TEXT = re.compile(rb'"(t:[0-9a-f]{64})"')
+_NAMED = re.compile(rb'"document":"(sha256:[0-9a-f]{64})"')
+_POLICY = re.compile(rb'"policy":"(sha256:[0-9a-f]{64})"')
+_PLAYBOOK = re.compile(rb'"digest":"(sha256:[0-9a-f]{64})"')
 # A fact's bytes have their keys in order, so these are its last ones; what looks different is parsed.
 _TAIL = re.compile(
     rb'"kind":"([a-z0-9_.-]+)","recorded_at":"[0-9TZ:.+-]+","seq":([0-9]+),"stream":"([A-Za-z0-9_-]+)"'
@@ -46,6 +51,7 @@ class _Part:
     facts: int = 0
     heads: dict[str, tuple[int, bytes]] = field(default_factory=dict)
     named: dict[str, set[bytes]] = field(default_factory=dict)
+    documents: dict[bytes, tuple[str, int]] = field(default_factory=dict)
     bad: list[tuple[str, int, str]] = field(default_factory=list)
 
 
@@ -75,11 +81,21 @@ def _walk(rows: Iterable[Any], before: tuple[str, int, bytes] = ("", 0, GENESIS)
         end = tail(body, max(0, len(body) - 400))
         if end is None or (end[3].decode(), int(end[2]), end[1].decode()) != (stream, seq, kind):
             _labelled(part, body, (stream, seq, kind))
-        if b'"t:' in body:
+        if b'"t:' in body or b'"sha256:' in body:
             named.update(texts(body))
+            part.documents |= {one: (stream, seq) for one in _documents(body, kind)}
     if part.facts:
         part.heads[stream] = (seq, head)
     return part
+
+
+def _documents(body: bytes, kind: str) -> Iterator[bytes]:
+    """Digests that are a document's; preserved objects and time-stamps have digests too, and are none."""
+    yield from _NAMED.findall(body)
+    if kind == "incident.declared":
+        yield from _POLICY.findall(body)
+    elif str(kind).startswith("playbook."):
+        yield from _PLAYBOOK.findall(body)
 
 
 def _labelled(part: _Part, body: bytes, label: tuple[str, int, str]) -> None:
@@ -87,7 +103,7 @@ def _labelled(part: _Part, body: bytes, label: tuple[str, int, str]) -> None:
     try:
         content = json.loads(body)
         inside = (content["stream"], content["seq"], content["kind"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         part.bad.append((*label[:2], "the stored bytes are no fact"))
         return
     if inside != label:
@@ -119,15 +135,18 @@ def _range(place: tuple[str, int], edge: tuple[str, int], end: tuple[str, int]) 
         return _walk(database.execute(FACTS + BETWEEN + ORDER, given), before)
 
 
-def check_chains(query: Query, path: str | None, found: Verification, *, whole: bool) -> None:
-    """Chains, the heads beside them, and the texts that the facts name."""
+def check_chains(source: Source, found: Verification) -> None:
+    """Chains, the heads beside them, and the texts and documents that the facts name."""
+    query, path = source.query, source.path
     heads: dict[str, tuple[int, bytes]] = {}
     named: dict[str, set[bytes]] = {}
+    documents: dict[bytes, tuple[str, int]] = {}
     for part in _parts(query, path):
         found.facts += part.facts
         heads |= part.heads
         for stream, digests in part.named.items():
             named.setdefault(stream, set()).update(digests)
+        documents = part.documents | documents
         for stream, seq, what in part.bad:
             found.problem(f"{stream} #{seq}: {what}", stream, seq)
     found.heads = {stream: head.hex() for stream, (_, head) in heads.items()}
@@ -140,10 +159,12 @@ def check_chains(query: Query, path: str | None, found: Verification, *, whole: 
     for stream in heads:
         if rows and stream not in rows:
             found.problem(f"{stream}: its facts are there, its head is not", stream, 1)
-    _texts(query, found, named, whole=whole)
+    found.lengths = {stream: seq for stream, (seq, _) in heads.items()}
+    _texts(query, found, named, source)
+    check_documents(query, found, documents if source.whole or found.texts else {})
 
 
-def _texts(query: Query, found: Verification, named: Mapping[str, set[bytes]], *, whole: bool) -> None:
+def _texts(query: Query, found: Verification, named: Mapping[str, set[bytes]], source: Source) -> None:
     """Texts beside the facts are what their digests say, or were disposed of by a decision on record."""
     left = {stream: set(digests) for stream, digests in named.items()}
     gone: list[tuple[str, str]] = []
@@ -152,6 +173,11 @@ def _texts(query: Query, found: Verification, named: Mapping[str, set[bytes]], *
         found.texts += 1
         if body is None:
             gone.append((stream, digest))
+        elif len(as_bytes(salt)) != SALT_BYTES:
+            # Where the salt ends and the text begins is not in the digest: its length has to be known.
+            found.problem(
+                f"{stream}: the text {digest[:14]}… was altered: its salt is not {SALT_BYTES} bytes"
+            )
         elif "t:" + hashlib.sha256(as_bytes(salt) + as_bytes(body)).hexdigest() != digest:
             found.problem(f"{stream}: the text {digest[:14]}… was altered")
     decided = _disposals(query) if gone else set()
@@ -162,8 +188,8 @@ def _texts(query: Query, found: Verification, named: Mapping[str, set[bytes]], *
             found.problem(
                 f"{stream}: the text {digest[:14]}… is gone, and no decision to dispose of it is there"
             )
-    if not whole and not found.texts:
-        found.note("the texts beside the facts are not in it, so they were not looked at")
+    if not source.whole and not found.texts:
+        found.note("the texts and documents beside the facts are not in it, so they were not looked at")
         return
     for stream in sorted(left, key=str):
         for missing in sorted(left[stream]):
@@ -176,13 +202,19 @@ def _disposals(query: Query) -> set[tuple[str, str]]:
     for stream, body in query(DISPOSALS):
         try:
             found.add((stream, str(json.loads(as_bytes(body))["data"]["digest"])))
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             continue  # reported as no fact before
     return found
 
 
-def check_documents(query: Query, found: Verification) -> None:
+def check_documents(query: Query, found: Verification, named: Mapping[bytes, tuple[str, int]]) -> None:
+    """Documents are what their digests say, and none that a fact names is missing."""
+    there = set()
     for digest, body in query(DOCUMENTS):
         found.documents += 1
+        there.add(as_bytes(digest))
         if "sha256:" + sha256_of(as_bytes(body)) != digest:
             found.problem(f"document {str(digest)[:19]}… was altered")
+    for one, (stream, seq) in named.items():
+        if one not in there:
+            found.problem(f"{stream} #{seq}: the document {one.decode()[:19]}… that it names is missing")

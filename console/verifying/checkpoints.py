@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
-from console.verifying.database import CHECKPOINTS, LAST, Query, stored_hash
+from console.verifying.database import CHECKPOINTS, FACT, LAST, Query, stored_hash
 from console.verifying.found import Verification, as_bytes, sha256_of
 from console.verifying.kept import Checkpoint, Kept, Source, read_checkpoint, root_of
 from console.verifying.keys import check_signatures, check_stamps
 
 TRAIL_DIGITS = 16
+OVERLAP = timedelta(minutes=1)
 
 
 def check_checkpoints(query: Query, found: Verification, kept: Kept, source: Source) -> None:
@@ -36,10 +39,11 @@ def check_checkpoints(query: Query, found: Verification, kept: Kept, source: Sou
         found.held += 1
     _linked(found, lines, source)
     roots = {one.number for one in kept.checkpoints} or set(sorted(lines)[-1:])
-    check_signatures(query, found, kept, [lines[number] for number in sorted(lines)], roots)
+    check_signatures(source, found, kept, [lines[number] for number in sorted(lines)], roots)
     trusted = [lines[number] for number in _vouched(lines, roots)]
     _roots(found, trusted, roots)
     _compare(query, found, trusted, source.scope)
+    _beyond(query, found, kept, source.scope)
     check_stamps(query, found, lines, kept)
 
 
@@ -110,6 +114,34 @@ def _compare(query: Query, found: Verification, trusted: list[Checkpoint], scope
             found.problem(text, stream, 1, 1)
         else:
             _locate(query, found, trusted, (stream, agreed.get(stream, 0), seq, number))
+
+
+def _beyond(query: Query, found: Verification, kept: Kept, scope: set[str] | None) -> None:
+    """What the last one that was kept does not say: records left out, and facts that it ought to know."""
+    one = next((one for one in reversed(kept.checkpoints) if one.full), None)
+    if one is None:
+        return
+    absent = len(set(one.heads) - scope) if scope is not None else 0
+    if absent:
+        found.note(f"of the records that checkpoint #{one.number} names {absent} are not in this archive")
+    late = []
+    for stream, length in found.lengths.items():
+        seq = int(one.heads.get(stream, (0, ""))[0]) + 1
+        if seq <= length and _before(query, (stream, seq), str(one.content.get("at"))):
+            late.append(f"{stream} #{seq}")
+    if late:
+        text = f"dated before checkpoint #{one.number} was made, which does not know them: "
+        found.note(text + ", ".join(late[:5]) + (f" and {len(late) - 5} more" if late[5:] else ""))
+
+
+def _before(query: Query, where: tuple[str, int], at: str) -> bool:
+    """Whether a fact says that it was recorded before an instant, by more than two writers may overlap."""
+    row = next(iter(query(FACT, {"stream": where[0], "seq": where[1]})), None)
+    try:
+        recorded = datetime.fromisoformat(json.loads(as_bytes(row[0]))["recorded_at"]) if row else None
+        return recorded is not None and recorded + OVERLAP < datetime.fromisoformat(at)
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return False  # reported as no fact before
 
 
 def _locate(

@@ -21,6 +21,8 @@ TEXTS = "select stream, digest, salt, body from text"
 DISPOSALS = "select stream, body from fact where kind = 'text.disposed'"
 DOCUMENTS = "select digest, body from document"
 AT = "select hash from fact where stream = :stream and seq = :seq"
+FACT = "select body from fact where stream = :stream and seq = :seq"
+STREAMS = "select distinct stream from fact"
 LAST = "select max(seq) from fact where stream = :stream"
 HOUSE = (
     "select kind, body from fact where stream = 'house'"

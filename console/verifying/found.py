@@ -22,6 +22,7 @@ class Verification:
     stamps: int = 0
     held: int = 0
     heads: dict[str, str] = field(default_factory=dict)
+    lengths: dict[str, int] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     bad: dict[str, tuple[int, int]] = field(default_factory=dict)

@@ -72,6 +72,15 @@ class Kept:
 
 
 @dataclass(kw_only=True)
+class Manifest:
+    """An archive's manifest as its key signed it."""
+
+    body: bytes
+    key: str
+    signature: bytes
+
+
+@dataclass(kw_only=True)
 class Source:
     """What is verified. `scope` are the records that are meant to be in it, `path` a database for workers."""
 
@@ -80,4 +89,5 @@ class Source:
     scope: set[str] | None = None
     whole: bool = True
     keys: list[dict[str, Any]] = field(default_factory=list)
+    manifest: Manifest | None = None
     close: Callable[[], None] = lambda: None

@@ -15,7 +15,7 @@ from typing import Any
 
 from console.verifying.database import ANCHORS, HOUSE, Query
 from console.verifying.found import Verification, as_bytes, sha256_of
-from console.verifying.kept import Checkpoint, Kept
+from console.verifying.kept import Checkpoint, Kept, Manifest, Source
 from console.verifying.signing import signed
 
 MAX_STAMPS = 10
@@ -32,7 +32,7 @@ def recorded(query: Query) -> Iterator[tuple[str, dict[str, Any]]]:
     for kind, body in query(HOUSE):
         try:
             yield kind, dict(json.loads(as_bytes(body))["data"])
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             continue  # reported as no fact before
 
 
@@ -61,12 +61,17 @@ def _keys(query: Query, found: Verification, kept: Kept) -> tuple[dict[str, byte
 
 
 def check_signatures(
-    query: Query, found: Verification, kept: Kept, lines: list[Checkpoint], roots: set[int]
+    source: Source, found: Verification, kept: Kept, lines: list[Checkpoint], roots: set[int]
 ) -> None:
     """A signature covers all before it by the chain: the last of each key's run is checked, and the roots."""
+    if not lines and source.manifest is None:
+        return
+    keys, trusted = _keys(source.query, found, kept)
+    if source.manifest is not None:
+        _manifest(source, source.manifest, found, kept, (keys, trusted))
     if not lines:
         return
-    keys, trusted = _keys(query, found, kept)
+    _retired(source.query, found, kept, lines)
     ends = {one.number for one, after in itertools.pairwise(lines) if one.key != after.key} | {
         lines[-1].number
     }
@@ -83,6 +88,48 @@ def check_signatures(
             strange.add(one.key)
             text = f"checkpoint #{one.number} is signed with key {one.key}, for which no key before it stands"
             (found.problem if kept.keys else found.note)(text)
+
+
+def _retired(query: Query, found: Verification, kept: Kept, lines: list[Checkpoint]) -> None:
+    """A key that another took over from signs no more: whoever kept a copy of it must not go on with it."""
+    stated = [(str(data.get("before") or ""), str(data.get("key"))) for data in kept.material]
+    back: set[str] = set()
+    for kind, data in recorded(query):
+        if kind == "key.rotated":
+            stated.append((str(data.get("before")), str(data.get("key"))))
+            back.discard(str(data.get("before")))
+        elif kind == "key.replaced":
+            back.add(str(data.get("key")))  # put back by hand; that is a fact, and somebody was paged
+    used: set[str] = set()
+    for one in lines:
+        after = next((key for before, key in stated if before == one.key and key in used), None)
+        used.add(one.key)
+        if after is not None:
+            text = f"checkpoint #{one.number} is signed with key {one.key}, from which {after} had taken over"
+            (found.note if one.key in back else found.problem)(text)
+
+
+def _manifest(
+    source: Source,
+    signature: Manifest,
+    found: Verification,
+    kept: Kept,
+    known: tuple[dict[str, bytes], set[str]],
+) -> None:
+    """The manifest, and with it every file that it names, is signed with the key that was in use."""
+    keys, trusted = known
+    name = signature.key
+    used = [str(data.get("key")) for kind, data in recorded(source.query) if kind != "anchor.placed"]
+    found.signatures += 1
+    if name not in keys:
+        found.problem(f"manifest.json: its key {name} is not known; give it with --key")
+    elif not signed(keys[name], signature.body, signature.signature):
+        found.problem(f"manifest.json: its signature is not that of key {name}")
+    elif used and used[-1] != name:
+        found.problem(f"manifest.json is signed with key {name}, but {used[-1]} was in use")
+    elif name not in trusted:
+        text = f"manifest.json is signed with key {name}, for which no key before it stands"
+        (found.problem if kept.keys else found.note)(text)
 
 
 def check_stamps(query: Query, found: Verification, lines: Mapping[int, Checkpoint], kept: Kept) -> None:

@@ -7,16 +7,20 @@ import json
 import sqlite3
 import zipfile
 from base64 import b64decode
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from console.verifying.database import LAST, TABLES, Unreadable, open_sqlite
+from console.verifying.database import LAST, STREAMS, TABLES, Query, Unreadable, open_sqlite, stored_hash
 from console.verifying.found import Verification
-from console.verifying.kept import Source
+from console.verifying.kept import Manifest, Source
 
 START = b'{"t":'
 MAX_LINE = 256 * 1024 * 1024
+MAX_MANIFEST = 32 * 1024 * 1024
+SHOWN = 12
+MANIFEST, SIGNATURE = "manifest.json", "manifest.sig"
 
 _INTO = {
     "fact": (
@@ -56,7 +60,9 @@ class Loader:
             try:
                 # A syslog server writes words of its own before a line.
                 self._take(json.loads(line[max(0, line.find(START)) :]))
-            except (ValueError, KeyError, TypeError, AttributeError, OverflowError, sqlite3.Error):
+            except (
+                ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError, sqlite3.Error,
+            ):  # fmt: skip
                 if line.endswith(b"\n"):
                     self.found.problem(f"{name} line {number}: is no line of a record")
                 else:
@@ -98,9 +104,13 @@ def _archive(path: Path, found: Verification) -> Source:
     """An export: its files by the manifest's digests, its lines as a record of the streams it names."""
     loader = Loader(found)
     with zipfile.ZipFile(path) as archive:
-        manifest = json.loads(archive.read("manifest.json"))
-        names = set(archive.namelist()) - {"manifest.json"}
+        raw = _bounded(archive, MANIFEST)
+        manifest = json.loads(raw)
+        signature = _signature(archive, raw, manifest)
+        names = _names(archive, found)
         listed = {one["path"]: one["sha256"] for one in manifest["files"]}
+        if signature is None:
+            _not_verified(names, found)
         for name in sorted(names ^ set(listed)):
             found.problem(f"{name}: is {'missing' if name in listed else 'not in the manifest'}")
         for name in sorted(names & set(listed)):
@@ -110,19 +120,75 @@ def _archive(path: Path, found: Verification) -> Source:
             if name.endswith(".jsonl"):
                 with archive.open(name) as file:
                     loader.lines(name, iter(lambda file=file: file.readline(MAX_LINE), b""))  # type: ignore[misc]
-    scope = set(manifest["streams"])
-    for stream in sorted(scope):
-        if next(iter(loader.database.execute(LAST, {"stream": stream})))[0] is None:
-            found.problem(f"{stream}: the whole record is gone; the manifest names it", stream, 1)
-    return Source(query=loader.database.execute, scope=scope, whole=False, keys=loader.keys)
+    query = loader.database.execute
+    named = _named(query, manifest["streams"], found)
+    scope = None if manifest.get("complete") is True else named
+    return Source(query=query, scope=scope, whole=False, keys=loader.keys, manifest=signature)
+
+
+def _names(archive: zipfile.ZipFile, found: Verification) -> set[str]:
+    """The files that a manifest has to name. Of two with one name a reader sees either."""
+    counted = Counter(archive.namelist())
+    for name in sorted(name for name, count in counted.items() if count > 1):
+        found.problem(f"{name}: is in the archive more than once")
+    return set(counted) - {MANIFEST, SIGNATURE}
+
+
+def _not_verified(names: set[str], found: Verification) -> None:
+    """Nothing but the manifest vouches for files that are not lines of a record."""
+    loose = sorted(name for name in names if not name.endswith(".jsonl"))
+    more = f" and {len(loose) - SHOWN} more" if loose[SHOWN:] else ""
+    if loose:
+        found.note(f"not verified, since the manifest is not signed: {', '.join(loose[:SHOWN])}{more}")
+
+
+def _bounded(archive: zipfile.ZipFile, name: str) -> bytes:
+    """A small file of an archive; one that unpacks without end is not read. Raises Unreadable, KeyError."""
+    with archive.open(name) as file:
+        raw = file.read(MAX_MANIFEST + 1)
+    if len(raw) > MAX_MANIFEST:
+        raise Unreadable(f"{name}: is larger than {MAX_MANIFEST} bytes; Hikeshi writes no such file")
+    return raw
+
+
+def _signature(archive: zipfile.ZipFile, raw: bytes, manifest: dict[str, Any]) -> Manifest | None:
+    """What signs the manifest; None if nothing claims to. One that cannot be read does not hold."""
+    if SIGNATURE not in archive.namelist() and "key" not in manifest:
+        return None
+    try:
+        signature = bytes.fromhex(_bounded(archive, SIGNATURE).decode().strip())
+    except (KeyError, ValueError):
+        signature = b""
+    return Manifest(body=raw, key=str(manifest.get("key")), signature=signature)
+
+
+def _named(query: Query, streams: Any, found: Verification) -> set[str]:
+    """The records that the manifest names and those that are there: the same, up to the same head."""
+    there = {row[0] for row in query(STREAMS)}
+    for stream in sorted(set(streams) - there):
+        found.problem(f"{stream}: the whole record is gone; the manifest names it", stream, 1)
+    for stream in sorted(there - set(streams), key=str):
+        found.problem(f"{stream}: is not in the manifest, and its facts are there", str(stream), 1)
+    for stream, (seq, head) in sorted(streams.items()) if isinstance(streams, dict) else ():
+        last = next(iter(query(LAST, {"stream": stream})))[0]
+        if last is not None and (last != seq or stored_hash(query, stream, seq) != head):
+            text = f"{stream}: does not end as the manifest says, with #{seq}"
+            found.problem(text, stream, max(1, min(seq, int(last) + 1)))
+    return there | set(streams)
 
 
 def _segments(path: Path, found: Verification) -> Source:
     """A second path: its segments in the order of their names."""
     loader = Loader(found)
     files = sorted(path.glob("*.jsonl"))
+    sealed = sorted(path.glob("*.jsonl.age"))
     if not files:
-        raise Unreadable(f"{path}: expected segments (*.jsonl) in this folder")
+        what = f"{len(sealed)} are sealed: open them with age first" if sealed else "there is none"
+        raise Unreadable(f"{path}: expected segments (*.jsonl) in this folder; {what}")
+    if sealed:
+        found.note(
+            f"{len(sealed)} sealed segments were not read ({sealed[0].name} and on): open them with age first"
+        )
     for one in files:
         with one.open("rb") as file:
             loader.lines(one.name, iter(lambda file=file: file.readline(MAX_LINE), b""))  # type: ignore[misc]

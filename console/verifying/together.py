@@ -10,11 +10,12 @@ import re
 import sqlite3
 import sys
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from console.verifying.chains import check_chains, check_documents
+from console.verifying.chains import check_chains
 from console.verifying.checkpoints import check_checkpoints
 from console.verifying.database import Query, Unreadable
 from console.verifying.found import Verification, sha256_of
@@ -61,7 +62,7 @@ def _objects(name: str) -> Iterator[dict[str, Any]]:
             content = json.loads(text)
         except ValueError:
             content = [json.loads(line) for line in text.splitlines() if line.strip()]
-    except (OSError, ValueError) as wrong:
+    except (OSError, ValueError, RecursionError) as wrong:
         raise Unreadable(f"{name}: expected checkpoints as JSON: {wrong}") from wrong
     for one in content if isinstance(content, list) else [content]:
         if not isinstance(one, dict):
@@ -80,10 +81,10 @@ def _held(one: dict[str, Any]) -> Checkpoint | None:
     return read
 
 
-def verify(query: Query, kept: Kept | None = None) -> Verification:
+def verify(query: Query, kept: Kept | None = None, *, whole: bool = True) -> Verification:
     """Verify everything that `query` gives for the statements above. Raises nothing for bad data."""
     found = Verification()
-    _verify(Source(query=query), found, kept or Kept())
+    _verify(Source(query=query, whole=whole), found, kept or Kept())
     return found
 
 
@@ -96,15 +97,18 @@ def verify_path(path: Path, kept: Kept | None = None) -> Verification:
             _verify(source, found, kept or Kept())
         finally:
             source.close()
-    except (OSError, sqlite3.Error, zipfile.BadZipFile, ValueError, KeyError, TypeError) as wrong:
+    except (
+        OSError, sqlite3.Error, zipfile.BadZipFile, ValueError, KeyError, TypeError, RecursionError,
+        AttributeError, NotImplementedError, RuntimeError, zlib.error,
+    ) as wrong:  # fmt: skip
         raise Unreadable(f"{path}: cannot be read: {type(wrong).__name__}: {wrong}") from wrong
     return found
 
 
 def _verify(source: Source, found: Verification, kept: Kept) -> None:
-    kept.material = [*source.keys, *kept.material]
-    check_chains(source.query, source.path, found, whole=source.whole)
-    check_documents(source.query, found)
+    # What lay elsewhere comes first: on first use the key is taken from there, not from what is suspected.
+    kept.material = [*kept.material, *source.keys]
+    check_chains(source, found)
     check_checkpoints(source.query, found, kept, source)
 
 
