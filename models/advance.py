@@ -19,7 +19,7 @@ from models.communication import SUBJECT as MESSAGE
 from models.fact import SYSTEM, Draft
 from models.gate import closed_gates
 from models.page import hurry, nobody_left
-from models.plan import PlannedStep
+from models.plan import PlannedStep, choices_asked, variables_asked
 from models.policy import PHASES, Event
 from models.readers import SUBJECT
 from models.readiness import again, applies, owed, phases_before_ended, settled, waits_for
@@ -31,7 +31,6 @@ from models.rules.evidence import SUBJECT as EVIDENCE
 from models.rules.evidence import evidence_waits
 from models.rules.overriding import spent
 from models.rules.scope import stopped_parties
-from models.rules.superseding import choices_asked, variables_asked
 from models.rules.voting import quorums
 from models.sources import SUBJECT as SOURCE
 from models.sources import missing_sources

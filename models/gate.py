@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from models.evidence import Evidence
-from models.plan import PlannedStep
+from models.plan import PlannedStep, choices_asked
 from models.playbook import FACTORS, Step
 from models.policy import PHASES
 from models.scope import open_causes
@@ -108,6 +108,9 @@ def _no_authority(state: Incident, planned: PlannedStep, world: World) -> Iterat
     elif not set(FACTORS) <= set(decision.factors):
         # The playbook lets a decision allow this that did not weigh what a shutdown costs.
         yield f"not-weighed:{key}"
+    elif key not in choices_asked(planned):
+        # Whatever was decided, this would stop the service; only a playbook from before `check` refused that.
+        yield f"not-allowed:{key}"
 
 
 def _vacant(state: Incident, step: Step, world: World) -> list[str]:

@@ -6,6 +6,7 @@ that the step `evidence` calls.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,6 +14,8 @@ from functools import cached_property
 from models.errors import BadInput
 from models.playbook import Playbook, Step, Value
 
+_VARIABLE = re.compile(r"""\bvar\(\s*["']([a-z0-9-]+)["']\s*\)""")
+_DECIDED = re.compile(r"""decided\(\s*["']([a-z0-9/-]+)["']\s*\)""")
 MAX_DEPTH = 3
 MAX_PLAN = 400
 
@@ -115,3 +118,18 @@ def _inherited(own: tuple[str, ...] | None, caller: PlannedStep | None) -> tuple
     if caller is None or caller.after is None:
         return own
     return tuple(dict.fromkeys((*caller.after, *(own or ()))))
+
+
+def choices_asked(planned: PlannedStep) -> set[str]:
+    """The decisions whose choice the step's condition reads, so that it comes and goes with them."""
+    return {planned.resolve(ref) for ref in _DECIDED.findall(planned.step.when or "")}
+
+
+def variables_asked(planned: PlannedStep) -> set[str]:
+    """The variables that the step's condition reads: a decision may have set them."""
+    return {variable_of(planned, name) for name in _VARIABLE.findall(planned.step.when or "")}
+
+
+def variable_of(planned: PlannedStep, name: str) -> str:
+    """A variable of the step's playbook, told apart from keys of steps."""
+    return f"var:{planned.scope}.{name}"

@@ -21,7 +21,7 @@ _SERVICE = frozenset(
 KINDS = (
     *sorted(_SERVICE), "not-preserved", "nobody-holds", "not-decided", "not-chosen", "no-fix", "no-fix-many",
     "no-service", "no-instant", "not-resolved", "watch-period", "no-review", "phase-open", "no-improvement",
-    "proposal-open", "unconfirmed", "scope-grew", "not-weighed", "preserved-later",
+    "proposal-open", "unconfirmed", "scope-grew", "not-weighed", "not-allowed", "preserved-later",
 )  # fmt: skip
 """Every cause that a rule names before the colon."""
 
@@ -69,7 +69,7 @@ def _named(naming: Naming, kind: str, what: str) -> str:
         return naming.service(what)
     if kind in {"nobody-holds", "unconfirmed"}:
         return naming.who(what)
-    if kind in {"not-decided", "proposal-open", "not-weighed"}:
+    if kind in {"not-decided", "proposal-open", "not-weighed", "not-allowed"}:
         return naming.step(what)
     if kind == "phase-open":
         return naming.phase(what)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
@@ -10,13 +9,11 @@ from typing import Any
 from models.commands import Decide
 from models.errors import Refused
 from models.fact import Draft
-from models.plan import PlannedStep
+from models.plan import PlannedStep, choices_asked, variable_of, variables_asked
 from models.reason import Reason
 from models.state import Incident, StepState
 from models.world import World
 
-_VARIABLE = re.compile(r"""\bvar\(\s*["']([a-z0-9-]+)["']\s*\)""")
-_DECIDED = re.compile(r"""decided\(\s*["']([a-z0-9/-]+)["']\s*\)""")
 BEGUN = frozenset({"started", "done", "failed", "unknown"})
 MAX_FOLLOWED = 100
 
@@ -48,7 +45,7 @@ def superseded(state: Incident, planned: PlannedStep, known: StepState, made: Dr
 def _followed(state: Incident, planned: PlannedStep, since: datetime | None, world: World) -> Iterator[str]:
     """Steps that have begun since the decision and hang on it, at any remove."""
     key = planned.key
-    hang = {key, *(_variable(planned, name) for name in planned.step.sets)}
+    hang = {key, *(variable_of(planned, name) for name in planned.step.sets)}
     steps = world.steps(state)
     for one in steps.values():  # in the order they are written: what a step waits for stands before it
         if hang & (waits_on(one) | variables_asked(one)):
@@ -68,17 +65,3 @@ def waits_on(planned: PlannedStep) -> set[str]:
     if step.decided_by:
         named.add(planned.resolve(step.decided_by))
     return named | set(planned.after or ()) | set(planned.after_any)
-
-
-def choices_asked(planned: PlannedStep) -> set[str]:
-    """The decisions whose choice the step's condition reads, so that it comes and goes with them."""
-    return {planned.resolve(ref) for ref in _DECIDED.findall(planned.step.when or "")}
-
-
-def variables_asked(planned: PlannedStep) -> set[str]:
-    """The variables that the step's condition reads: a decision may have set them."""
-    return {_variable(planned, name) for name in _VARIABLE.findall(planned.step.when or "")}
-
-
-def _variable(planned: PlannedStep, name: str) -> str:
-    return f"var:{planned.scope}.{name}"

@@ -6,10 +6,9 @@ from collections.abc import Iterator
 
 from models.errors import BadExpression
 from models.expression import FUNCTIONS, STEP_FUNCTIONS, calls_in
-from models.plan import PlannedStep
+from models.plan import PlannedStep, choices_asked
 from models.playbook import FACTORS
 from models.policy import PHASES
-from models.rules.superseding import choices_asked
 from playbooks.check.conditions import PROBE_TAKES, STEP_TAKES, Asked, asked, not_asked
 from playbooks.check.graph import Order
 from playbooks.check.view import PlanView, View

@@ -272,7 +272,8 @@ def test_a_recovery_time_from_the_decision_waits_for_it_and_infers_nothing() -> 
 def test_a_service_that_we_stop_ourselves_is_down_from_then_on() -> None:
     first = decision("first", decides="containment-or-preservation", phase="containment")
     cut = decision("cut", phase="containment", stops=["cards"], after=["first"])
-    block = step("block", phase="containment", stops=["cards"], decided_by="cut", after=["cut"])
+    stops = {"stops": ["cards"], "decided_by": "cut", "when": 'decided("cut") == "yes"'}
+    block = step("block", phase="containment", after=["cut"], **stops)
     made = clock_scene(plan=playbook("unknown", first, cut, block))
     made.do(Decide(actor=by(CHO), step="first", choice="yes", reason="-"))
     factors = dict.fromkeys(FACTORS, "unknown")

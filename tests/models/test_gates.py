@@ -67,7 +67,8 @@ def backup(ago: int, tamper: Any = "clean", malware: Any = "clean") -> SetRecove
 
 
 PRIORITY = decision("first", decides="containment-or-preservation")
-STOPPING = action("cut", stops=["payments"], decided_by="may-cut", after=["may-cut"])
+ALLOWED = 'decided("may-cut") != "no"'
+STOPPING = action("cut", stops=["payments"], decided_by="may-cut", after=["may-cut"], when=ALLOWED)
 ASKED = decision("may-cut", stops=["payments"], after=["first"])
 """gate: steps of the playbook, the step that it holds, its causes, and what opens it one by one."""
 GATED: dict[str, tuple[list[dict[str, Any]], str, list[str], Opens]] = {

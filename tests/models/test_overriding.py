@@ -337,6 +337,22 @@ def test_a_decision_that_weighed_nothing_allows_no_shutdown() -> None:
     assert made.incident.gates_held["unknown/cut"] == ["not-weighed:unknown/light"]
 
 
+@pytest.mark.parametrize(
+    ("when", "status"),
+    [(None, "held"), ("severity() >= 0", "held"), ('decided("may-cut") == "no"', "ready")],
+    ids=str,
+)
+def test_a_step_that_stops_a_service_whatever_was_decided_is_held(when: str | None, status: str) -> None:
+    cut = action("cut", stops=["payments"], decided_by="may-cut", after=["may-cut"])
+    made = scene_of(PRIORITY, CUTS, cut | ({"when": when} if when else {}))
+    made.do(choose("first"))
+    no = Decide(actor=by(CHO), step="may-cut", choice="no", reason="-", factors=UNKNOWN)
+    made.do(no)
+    assert made.step("cut").status == status
+    if status == "held":
+        assert made.incident.gates_held["unknown/cut"] == ["not-allowed:unknown/may-cut"]
+
+
 def test_a_check_from_before_the_restoration_says_nothing_about_what_was_restored() -> None:
     made = scene_of(step("reconnect", reconnects=["payments"], phase="recovery"))
     made.do(impacted("payments"))

@@ -72,7 +72,7 @@ def bank(**fields: Any) -> Scene:
         decision("first", decides="containment-or-preservation"),
         decision("may-cut", stops=["payments"], after=[]),
         action("cut", stops=["payments"], decided_by="may-cut", after=[]),
-        step("stop", stops=["payments"], decided_by="may-cut", after=[]),
+        step("stop", stops=["payments"], decided_by="may-cut", after=[], when='decided("may-cut") == "yes"'),
     )
     return scene(stopping, organisation=organisation(fields=fields))
 
