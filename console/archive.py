@@ -66,10 +66,14 @@ evidence/          the preserved objects, if they were asked for; sealed ones en
 
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
-    """What goes in. `everything`: all records; else these incidents and the house's own record."""
+    """What goes in. `everything`: all records; else these incidents and, with `house`, the house's own.
+
+    The house's record names incidents: it is not for whoever may not know of one of them.
+    """
 
     incidents: tuple[str, ...]
     everything: bool = False
+    house: bool = True
     texts: bool = True
     objects: bool = False
     lang: str = "en"
@@ -255,7 +259,7 @@ class _Writing:
     def _streams(self, tx: Tx) -> list[str]:
         query = select(STREAM.c.id).order_by(STREAM.c.id)
         if not self._wanted.everything:
-            query = query.where(STREAM.c.id.in_((*self._wanted.incidents, HOUSE)))
+            query = query.where(STREAM.c.id.in_(streams_of(self._wanted)))
         return list(tx.connection.execute(query).scalars())
 
     def _of(self, tx: Tx, stream: str) -> Iterator[Line]:
@@ -315,4 +319,4 @@ def _copy(source: IO[bytes], add: Callable[[bytes], None]) -> None:
 
 def streams_of(wanted: Wanted) -> Sequence[str]:
     """What is named where the export is recorded."""
-    return wanted.incidents if wanted.everything else (*wanted.incidents, HOUSE)
+    return wanted.incidents if wanted.everything or not wanted.house else (*wanted.incidents, HOUSE)

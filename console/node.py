@@ -23,6 +23,7 @@ from console.announcing import Announcer
 from console.leash import stop_on_signals
 from console.opening import House, find_directory, open_house, secrets_of
 from console.reach import Reach
+from console.reading import redacted, restricted
 from console.relay import Relays
 from console.rounds import Rounds
 from console.watch import Watch
@@ -401,6 +402,7 @@ class Node:
         bad = bad or figures["oldest_unsent_page_seconds"] > STUCK_PAGE_SECONDS
         with self.house.record.read() as tx:
             conductor = last_beat(tx, "conductor")
+        hidden = restricted(self.house.record)
         age = (micros(desk.clock.now()) - micros(conductor)) / 1e6 if conductor else None
         return {
             "status": "impaired" if bad else "ok",
@@ -409,8 +411,9 @@ class Node:
             "outbox_age_seconds": figures["outbox_age_seconds"],
             "oldest_unsent_page_seconds": figures["oldest_unsent_page_seconds"],
             "waiting_messages": figures["waiting"],
-            "impaired": impaired,
-            "quarantined": quarantined,
+            # Whoever reaches the port reads it: that something is wrong, not with which restricted incident.
+            "impaired": {redacted(name, hidden): redacted(one, hidden) for name, one in impaired.items()},
+            "quarantined": [redacted(one, hidden) for one in quarantined],
             "out_of_band": out_of_band,
             "conductor_age_seconds": round(age, 1) if age is not None else None,
             "prefect": "unknown" if age is None else "down" if "prefect" in impaired else "ok",

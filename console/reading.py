@@ -6,7 +6,7 @@ One place for every surface: command line, pages, board, Slack and figures ask t
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,6 +24,10 @@ from models.state import House, Incident, Intake, Page, Programme, StreamState
 
 _MACHINE = Actor.machine("reading")
 _IMPROVEMENT = re.compile(r"IMP-(\d+-\d+)-\d+")
+_NAMES = re.compile(r"\b(?:INC|IMP)-(?P<incident>\d+-\d+)|\b(?P<alert>AL-\d+)", re.IGNORECASE)
+"""How an incident, what came of it, or an alert is named within any text."""
+CONCEALED = "INC-…"
+"""What stands in place of an incident that a reader may not know of, where that something is wrong counts."""
 
 
 def restricted(record: Record) -> frozenset[str]:
@@ -31,6 +35,19 @@ def restricted(record: Record) -> frozenset[str]:
     wanted = select(STREAM.c.id).where(STREAM.c.restricted.is_(True))
     with record.read() as tx:
         return frozenset(row[0] for row in tx.connection.execute(wanted))
+
+
+def _incidents(record: Record) -> frozenset[str]:
+    with record.read() as tx:
+        rows = tx.connection.execute(select(STREAM.c.id).where(STREAM.c.kind == "incident"))
+        return frozenset(row[0] for row in rows)
+
+
+def redacted(text: str, hidden: frozenset[str]) -> str:
+    """A text with the names of incidents left out that its reader may not know of."""
+    for name in hidden:
+        text = text.replace(name, CONCEALED)
+    return text
 
 
 @dataclass(kw_only=True)
@@ -66,7 +83,14 @@ class Reader:
             known = state.improvements.values()
             kept["improvements"] = {one.id: one for one in known if not concealed.improvement(one.id)}
         if isinstance(state, House):
-            kept["quarantined"] = {name: one for name, one in state.quarantined.items() if name not in hidden}
+            kept["quarantined"] = {redacted(name, hidden): one for name, one in state.quarantined.items()}
+            kept["impaired"] = {
+                redacted(name, hidden): redacted(one, hidden) for name, one in state.impaired.items()
+            }
+            kept["inspectors"] = {
+                name: replace(one, incidents=[redacted(number, hidden) for number in one.incidents])
+                for name, one in state.inspectors.items()
+            }
         return replace(state, **kept)
 
     def conceals_alert(self, number: str) -> bool:
@@ -74,8 +98,10 @@ class Reader:
         return Concealed(self.desk, self.hidden()).alert(number)
 
     def hidden(self) -> frozenset[str]:
-        """The restricted incidents of which they may not know."""
-        names = restricted(self.desk.record)
+        """The restricted incidents of which they may not know; of an inspector all that are not named."""
+        inspector = self.viewer.inspector
+        scoped = inspector is not None and bool(inspector.incidents)
+        names = _incidents(self.desk.record) if scoped else restricted(self.desk.record)
         states = (self.desk.state(name) for name in sorted(names))
         return frozenset(
             one.stream for one in states if isinstance(one, Incident) and not self.reading(one).whole
@@ -95,10 +121,15 @@ class Reader:
 
 
 class Concealed:
-    """What other records say about incidents that somebody may not know of."""
+    """What other records say about incidents that somebody may not know of.
 
-    def __init__(self, desk: Desk, hidden: frozenset[str]) -> None:
-        self._hidden = hidden
+    `beside` are the texts beside that record's facts, by digest.
+    """
+
+    def __init__(
+        self, desk: Desk, hidden: frozenset[str], beside: Mapping[str, str | None] | None = None
+    ) -> None:
+        self._desk, self._hidden, self._beside = desk, hidden, beside or {}
         self._alerts: set[str] = set()
         for name in hidden:
             state = desk.state(name)
@@ -106,18 +137,30 @@ class Concealed:
                 self._alerts.update(state.alerts)
 
     def fact(self, fact: Fact) -> bool:
-        """Whether a fact of intake, house or programme tells of one."""
+        """Whether a fact of intake, house or programme tells of one, anywhere in it or its texts.
+
+        A refusal that names a number which was never given out goes with them: else its being there would
+        tell which numbers are.
+        """
         if not self._hidden:
             return False
-        return any(self._tells(name, value) for name, value in fact.data.items())
+        return any(self._said(text, refusal=fact.kind == "refused") for text in _strings(fact.data))
 
-    def _tells(self, name: str, value: Any) -> bool:
-        if not isinstance(value, str):
-            return False
-        if value in self._hidden or value in self._alerts:
-            return True
-        subject = value.partition(":")[2] if name == "subject" else value
-        return self.improvement(subject) or subject in self._alerts
+    def _said(self, text: str, *, refusal: bool) -> bool:
+        known = self._beside.get(text) if text.startswith("t:") else text
+        if known is None:
+            return refusal  # disposed of, or too old to be at hand: nobody can say what it told
+        return self._tells(known) or (refusal and self._of_none(known))
+
+    def _tells(self, text: str) -> bool:
+        for found in _NAMES.finditer(text):
+            if f"INC-{found['incident']}" in self._hidden or (found["alert"] or "").upper() in self._alerts:
+                return True
+        return False
+
+    def _of_none(self, text: str) -> bool:
+        names = (f"INC-{found['incident']}" for found in _NAMES.finditer(text) if found["incident"])
+        return any(self._desk.state(name).seq == 0 for name in names)
 
     def improvement(self, number: str) -> bool:
         """Whether an improvement is one of theirs: its number says of which incident it came."""
@@ -130,4 +173,17 @@ class Concealed:
 
     def page(self, page: Page) -> bool:
         """Whether a page of another record is about one."""
-        return self._tells("subject", page.subject)
+        return self._tells(page.subject)
+
+
+def _strings(value: Any) -> Iterator[str]:
+    """Every text within, however deep."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for name, one in value.items():
+            yield str(name)
+            yield from _strings(one)
+    elif isinstance(value, (list, tuple)):
+        for one in value:
+            yield from _strings(one)

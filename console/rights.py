@@ -82,7 +82,7 @@ FREE: dict[str, str] = {
     "check": "the institution's files; no record",
     "init": "makes a directory; no record",
     "up": "whoever may start the processes of the data folder's owner",
-    "page-now": "anybody of the directory: delivers what waits",
+    "page-now": "anybody of the directory but third parties; shows them what they may read",
     **dict.fromkeys(
         ("playbook list", "playbook show", "playbook diff", "coverage", "scenario list", "scenario show",
          "slack manifest"),
@@ -102,7 +102,7 @@ DOORS: dict[str, str] = {
     "POST /p/{token}/ack": "the signed link, a form made for it, the same site: `ack`",
     "POST /p/{token}/decline": "the signed link, a form made for it, the same site: `decline`",
     "GET /": "whoever reaches the port; incidents that are not restricted, no texts of people but titles",
-    "GET /health": "whoever reaches the port; no content of incidents",
+    "GET /health": "whoever reaches the port; no content of incidents, and no restricted one by its number",
     "GET /metrics": "whoever reaches the port; counts, restricted incidents counted without identification",
     "GET /static/hikeshi.css": "whoever reaches the port",
     "POST /slack/events": "Slack's signing secret, then the person behind the Slack account",

@@ -11,14 +11,26 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from models.answers import Decline, RefuseHandOver
-from models.commands import Acknowledge, Command, Confirm, Declare, Done, StartStep
+from models.answers import Decline, HandOver, RefuseHandOver
+from models.commands import (
+    Acknowledge,
+    AssignRole,
+    Close,
+    Command,
+    Confirm,
+    Declare,
+    Done,
+    EndIncident,
+    StartStep,
+    UsePlaybook,
+)
 from models.errors import Refused
 from models.fact import SYSTEM, Fact
 from models.permission import TABLE
 from models.readers import ReadPlaybook
 from models.reason import Reason
-from models.restriction import READER_ROLES, BreakGlass, Inspector
+from models.restriction import READER_ROLES, BreakGlass, Inspector, Restrict
+from models.shifts import SetShifts
 from models.state import House, Incident, Page, StreamState
 from models.world import World
 
@@ -26,6 +38,8 @@ ANYONE = "anyone"
 """Of a permission to look: whoever the operating system lets open the data folder."""
 INSPECTING = "inspector:"
 """How the `via` of an act says that an inspector's account or token is behind it."""
+_LASTING = (Restrict, AssignRole, SetShifts, HandOver, UsePlaybook, Close, EndIncident)
+"""What nobody does who is in by broken glass alone."""
 _OF_A_VENDOR = (StartStep, Done, Acknowledge, Decline, Confirm, RefuseHandOver)
 
 
@@ -188,7 +202,11 @@ def _must_know(state: Incident, person: str, command: Command, world: World) -> 
     breaks_in = (
         isinstance(command, BreakGlass) and person not in known.barred and not is_vendor(person, world)
     )
-    if breaks_in or may_read(state, Viewer(person=person), world).some:
+    reading = may_read(state, Viewer(person=person), world)
+    if reading.reason is Reason.GLASS_BROKEN and isinstance(command, _LASTING):
+        # Else four hours would become for good, and could shut out whoever watches over them.
+        raise Refused(Reason.NOT_NAMED, {"who": person})
+    if breaks_in or reading.some:
         return
     raise Refused(Reason.NO_SUCH_INCIDENT, {"incident": state.stream})
 
@@ -220,9 +238,11 @@ def may_look(name: str, viewer: Viewer, world: World) -> Reading:
     """Whether somebody may use a way of looking at all: a row of the table of permissions."""
     if viewer.person == SYSTEM:
         return Reading(extent="all", reason=Reason.READS_AS_MACHINE)
+    if over(viewer, world.now):
+        return Reading(extent="nothing", reason=Reason.INSPECTION_OVER)
     allowed = world.policy.permissions.get(name, TABLE[name])
     known = viewer.person is not None and world.directory.person(viewer.person) is not None
-    if viewer.inspector is not None and viewer.inspector.until > world.now:
+    if viewer.inspector is not None:
         return Reading(extent="all", reason=Reason.INSPECTS)
     if ANYONE in allowed or (known and "*" in allowed):
         return Reading(extent="all", reason=Reason.NOT_RESTRICTED)
@@ -231,10 +251,16 @@ def may_look(name: str, viewer: Viewer, world: World) -> Reading:
     return Reading(extent="nothing", reason=Reason.ROLE_MISSING)
 
 
-def inspector_by(house: House, now: datetime, *, account: str = "", digest: str = "") -> Inspector | None:
-    """The inspector behind an account or a token, while the grant lasts."""
-    for one in house.inspectors.values():
-        same = (digest and one.digest == digest) or (account and one.account == account)
-        if same and now < one.until:
-            return one
-    return None
+def over(viewer: Viewer, now: datetime) -> bool:
+    """Whether somebody looks who was let in from outside for a time that is over: less than a stranger."""
+    return viewer.inspector is not None and viewer.inspector.until <= now
+
+
+def inspector_by(house: House, *, account: str = "", digest: str = "") -> Inspector | None:
+    """The inspector behind an account or a token: of several the one that lasts longest."""
+    found = [
+        one
+        for one in house.inspectors.values()
+        if (digest and one.digest == digest) or (account and one.account == account)
+    ]
+    return max(found, key=lambda one: one.until, default=None)

@@ -104,7 +104,7 @@ class Directory:
         self._fixed = sorted(_fixed_changes(organisation))
         self._days: dict[date, list[datetime]] = {}
         self._answers: dict[tuple[str, datetime, frozenset[str]], tuple[Holder, ...]] = {}
-        self._held: dict[tuple[str, datetime], frozenset[str]] = {}
+        self._held: dict[tuple[str, datetime, frozenset[str]], frozenset[str]] = {}
 
     @cached_property
     def version(self) -> str:
@@ -170,16 +170,17 @@ class Directory:
         rota = self._rotas.get(role.rota) if role is not None and role.rota else None
         return rota.longest if rota is not None else None
 
-    def roles_of(self, person_id: str, now: datetime) -> frozenset[str]:
+    def roles_of(self, person_id: str, now: datetime, barred: frozenset[str] = frozenset()) -> frozenset[str]:
         """The roles whose rights a person has at `now`: their own, those on duty for, those stood in for.
 
         Somebody absent keeps their roles: pages go to the deputy, but a CISO on leave may still decide.
+        `barred` count as absent, as in `holders`.
         """
         slot = self._slot(utc(now))
-        held = self._held.get((person_id, slot))
+        held = self._held.get((person_id, slot, barred))
         if held is None:
-            held = self._held[(person_id, slot)] = frozenset(
-                role for role in self._roles if self._has(person_id, role, slot)
+            held = self._held[(person_id, slot, barred)] = frozenset(
+                role for role in self._roles if self._has(person_id, role, slot, barred)
             )
             if len(self._held) > MAX_ANSWERS:
                 self._held.clear()
@@ -221,10 +222,10 @@ class Directory:
             return rota.on_duty(now)
         return [person.id for person in self.organisation.people if role.id in person.roles]
 
-    def _has(self, person_id: str, role_id: str, now: datetime) -> bool:
+    def _has(self, person_id: str, role_id: str, now: datetime, barred: frozenset[str]) -> bool:
         if person_id in self._on_duty(self._roles[role_id], now):
             return True
-        return any(holder.person.id == person_id for holder in self.holders(role_id, now))
+        return any(holder.person.id == person_id for holder in self.holders(role_id, now, barred))
 
     def _find_holders(self, who: str, now: datetime, barred: frozenset[str]) -> tuple[Holder, ...]:
         wanted = self._on_duty(self._roles[who], now) if who in self._roles else [who]

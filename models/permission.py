@@ -95,6 +95,13 @@ TABLE: dict[str, tuple[str, ...]] = {
     "export": ("anyone",),
     "record-for": ("scribe", "csirt-lead", "commander"),
 }
+LASTING = frozenset(
+    {
+        "restrict", "role", "shifts", "hand-over", "step-assign", "playbook", "cancel", "dismiss", "merge",
+        "resolve", "close", "reopen",
+    }
+)  # fmt: skip
+"""What outlasts the hours of broken glass, or ends the incident: its rights do not reach so far."""
 
 
 def require(
@@ -112,7 +119,7 @@ def require(
     incident = state if isinstance(state, Incident) else None
     if command.for_ is not None:
         _require_scribe(command, incident, world)
-    roles = world.roles_of(incident, command.who)
+    roles = world.roles_of(incident, command.who, glass=name not in LASTING)
     allowed = world.policy.permissions.get(name, TABLE[name])
     if owner is not None:
         allowed = tuple(owner if one == "owner" else one for one in allowed)

@@ -13,7 +13,7 @@ from models.record import OUTBOX, Tx
 def withdraw(tx: Tx, stream: str, facts: Sequence[Fact]) -> None:
     """A page that is answered or over needs no further message, nor does whoever has answered.
 
-    Whoever is barred from an incident gets nothing that was written for them before.
+    Whoever is barred from an incident, or no longer a reader, gets nothing that was written for them before.
     """
     ended = [
         fact.data["page"]
@@ -39,6 +39,6 @@ def _barred(facts: Sequence[Fact]) -> list[str]:
     for fact in facts:
         if fact.kind == "incident.restricted":
             found += fact.data["barred"]
-        elif fact.kind == "reader.removed" and fact.data.get("barred"):
+        elif fact.kind == "reader.removed" and (fact.data.get("barred") or fact.data.get("called_off")):
             found.append(fact.data["reader"])
     return found

@@ -100,18 +100,23 @@ class World:
             return own
         if person in state.restriction.barred:
             return frozenset()
+        barred = frozenset(state.restriction.barred)
+        if barred:
+            # Whoever stands in for somebody barred has their rights here, as if they were away.
+            own = self.directory.roles_of(person, self.now, barred)
         broken = glass and state.restriction.broken(person, self.now)
         return own | self.assigned_to(state, person) | (GLASS_ROLES if broken else frozenset())
 
     def assigned_to(self, state: Incident, person: str) -> frozenset[str]:
         """The roles of this incident that are the person's, or of somebody they stand in for now."""
-        return frozenset(role for role, has in state.assigned.items() if self._acts_for(has, person))
+        return frozenset(role for role, has in state.assigned.items() if self._acts_for(state, has, person))
 
-    def _acts_for(self, has: str, person: str) -> bool:
+    def _acts_for(self, state: Incident, has: str, person: str) -> bool:
         """Whether the person is whoever has a role of the incident, or stands in for them now."""
         if has == person:
             return True
-        return any(one.person.id == person for one in self.directory.holders(has, self.now))
+        barred = frozenset(state.restriction.barred)
+        return any(one.person.id == person for one in self.directory.holders(has, self.now, barred))
 
 
 @lru_cache(maxsize=1_000)

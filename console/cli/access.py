@@ -59,10 +59,15 @@ def break_glass(
     end: Annotated[bool, Opt("--end")] = False,
 ) -> None:
     """Take rights at once that one does not have; others are paged, and it is reviewed."""
+    from console.cli import report  # noqa: PLC0415
+    from models.reason import Reason as ReasonOf  # noqa: PLC0415
     from models.restriction import BreakGlass, EndGlass  # noqa: PLC0415
 
     if end:
         session.write(session.stream(incident), EndGlass)
+    elif not reason.strip():
+        # Before the incident is looked for: the answer must not tell whether there is one.
+        report.refused(session, None, ReasonOf.REASON_MISSING, {"field": "reason"})
     else:
         session.write(session.stream(incident), BreakGlass, reason=reason)
 
@@ -117,7 +122,7 @@ def inspector_list(session: Session) -> None:
     from console.views import access as view  # noqa: PLC0415
     from models.state import House  # noqa: PLC0415
 
-    state = session.desk.state(HOUSE)
+    state = session.reader.without_hidden(session.desk.state(HOUSE))
     known = list(state.inspectors.values()) if isinstance(state, House) else []
     if session.given.json:
         output.json([view.as_json(one, session.now) for one in known])

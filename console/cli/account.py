@@ -66,22 +66,25 @@ def viewer(desk: Desk, account: str) -> Viewer:
     from models.access import NOBODY, Viewer, inspector_by  # noqa: PLC0415
     from models.state import House  # noqa: PLC0415
 
-    state, now = desk.state(HOUSE), desk.clock.now()
+    state = desk.state(HOUSE)
     assert isinstance(state, House)  # noqa: S101 - of this stream it always is
     token = os.environ.get(TOKEN_VARIABLE)
     if token:
         digest = hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
-        return Viewer(inspector=inspector_by(state, now, digest=digest))
+        return Viewer(inspector=inspector_by(state, digest=digest))
     person = desk.directory.by_account(account)
     if person is not None:
         return Viewer(person=person.id)
-    found = inspector_by(state, now, account=account)
+    found = inspector_by(state, account=account)
     return Viewer(inspector=found) if found is not None else NOBODY
 
 
-def stale_token(viewer: Viewer) -> bool:
-    """Whether a token was given that opens nothing: unknown, revoked, or its time is over."""
-    return bool(os.environ.get(TOKEN_VARIABLE)) and viewer.inspector is None
+def stale(viewer: Viewer, desk: Desk) -> bool:
+    """Whether a grant is used that opens nothing: its token unknown, it revoked, or its time over."""
+    from models.access import over  # noqa: PLC0415
+
+    unknown = bool(os.environ.get(TOKEN_VARIABLE)) and viewer.inspector is None
+    return unknown or over(viewer, desk.clock.now())
 
 
 def record_refusal(

@@ -78,6 +78,7 @@ def _archive(session: Session, path: Path, streams: tuple[str, ...], *, texts: b
     wanted = Wanted(
         incidents=streams or incidents_of(session.house),
         everything=everything,
+        house=everything or not session.reader.hidden(),
         texts=texts,
         objects=objects,
         lang=session.given.lang,

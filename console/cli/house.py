@@ -96,11 +96,12 @@ def health(session: Session) -> None:
     defects = session.house.institution.playbooks.left_out
     files = sorted({Path(one.file).name for one in defects})
     unreached = {one: known.comcheck for one, known in comchecks.unreached(session.desk).items()}
-    found = view.look(session.house.record, session.desk.state("house"), session.now, files, unreached)
+    state = session.reader.without_hidden(session.desk.state("house"))
+    found = view.look(session.house.record, state, session.now, files, unreached)
     if session.given.json:
         output.json(found.as_json() | {"relay": continuity.sinks_json(session)})
     else:
-        lines = view.lines(found, session.naming(session.desk.state("house")))
+        lines = view.lines(found, session.naming(state))
         output.show([*lines, *continuity.sink_lines(session)])
     if not found.ok:
         raise typer.Exit(REFUSED)
@@ -110,8 +111,11 @@ def page_now(session: Session) -> None:
     """Deliver what waits in the outbox once, without a node; exit 3 if nothing got through."""
     from console.cli import output, report  # noqa: PLC0415
     from console.cli.session import NOBODY_PAGED  # noqa: PLC0415
+    from models.reason import Reason  # noqa: PLC0415
 
     session.known_actor()
+    if session.is_vendor:
+        report.refused(session, None, Reason.THIRD_PARTY_LIMIT, {"who": session.actor.person or ""})
     delivered = report.deliver(session)
     if session.given.json:
         output.json({"sent": delivered.sent, "failed": delivered.failed})

@@ -73,6 +73,7 @@ def _known(session: Session, ids: list[str]) -> list[tuple[IncidentState, bool]]
         state = session.desk.incident(one)
         reading = session.reader.reading(state)
         if reading.some:
+            session.reader.note(state)
             found.append((state, reading.whole))
     return found
 
@@ -191,7 +192,7 @@ def _readable(session: Session, stream: str, facts: list[Fact], naming: Naming) 
     if isinstance(naming.state, State):
         person = session.viewer.person or ""
         return own_facts(facts, naming.state, person, naming.world) if session.is_vendor else facts
-    concealed = Concealed(session.desk, session.reader.hidden())
+    concealed = Concealed(session.desk, session.reader.hidden(), naming.beside)
     return [fact for fact in facts if not concealed.fact(fact)]
 
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping
 from contextlib import redirect_stdout
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import orjson
@@ -26,8 +27,10 @@ from models.node import alive
 from models.premises import Outcome
 from models.reason import Reason
 from models.record import NODE, OUTBOX
+from models.state import Incident
 
 if TYPE_CHECKING:
+    from notifiers.message import Message
     from notifiers.outbox import Delivered
 
 ALIVE = timedelta(seconds=10)
@@ -104,12 +107,22 @@ def _on_their_way(session: Session, outcome: Outcome) -> bool:
 
 
 def deliver(session: Session) -> Delivered:
-    """Deliver the outbox once."""
+    """Deliver the outbox once; shown to whoever asks for it is only what they may read."""
     from console.delivery import deliver_once  # noqa: PLC0415 - only this needs the channels
 
     # The console channel writes to standard output, which is the answer's own when it is JSON.
     with redirect_stdout(sys.stderr if session.given.json else sys.stdout):
-        return asyncio.run(deliver_once(session.house))
+        return asyncio.run(deliver_once(session.house, partial(_may_show, session)))
+
+
+def _may_show(session: Session, message: Message) -> bool:
+    """Whether a message may stand on this person's screen: their own, or of a record that is open to them."""
+    if message.person is not None and message.person == session.viewer.person:
+        return True
+    state = session.desk.state(message.key.partition("/")[0])
+    if isinstance(state, Incident):
+        return session.reader.reading(state).whole
+    return not session.is_vendor and not session.reader.hidden()
 
 
 def _say_whether_paged(session: Session, paged: bool | None) -> None:

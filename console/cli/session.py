@@ -155,7 +155,7 @@ class Session:
 
         right = look_of(self.surface)
         desk = self._house.desk
-        if account.stale_token(self.viewer):
+        if account.stale(self.viewer, desk):
             account.record_refusal(desk, self.actor, Reason.INSPECTION_OVER, self.surface)
             report.refused(self, None, Reason.INSPECTION_OVER, {})
         if right is None:

@@ -307,6 +307,8 @@ def _reset(state: Incident, fact: Fact) -> None:
     anew.limit_at, anew.overdue, anew.drafted = step.limit_at, step.overdue, step.drafted
     anew.look_first = fact.data.get("look_first", False)
     anew.opinions, anew.handed, anew.sent_back = step.opinions, step.handed, step.sent_back
+    if "taken_from" in fact.data:
+        anew.owner = anew.handed = None
     state.steps[step.key] = anew
     state.gates_held.pop(step.key, None)
 

@@ -31,7 +31,7 @@ from models.restriction import (
 )
 from models.routing import ask, paged, route_of
 from models.rules.common import Decided, Then, text
-from models.state import Incident, Page
+from models.state import SETTLED, Incident, Page
 from models.world import World
 
 REVIEWED_WITHIN = timedelta(days=7)
@@ -45,12 +45,18 @@ _REVIEW = {
 # -- restricting --------------------------------------------------------------------------------------------
 
 
-def restriction(who: str | None, bar: Iterable[str], world: World, playbook: str = "") -> Draft:
-    """The fact that restricts an incident as it is declared. Raises Refused on a name nobody has."""
+def restriction(
+    who: str | None, bar: Iterable[str], world: World, playbook: str = "", working: Iterable[str] = ()
+) -> Draft:
+    """The fact that restricts an incident as it is declared, or as a playbook asks for it later.
+
+    `working` have a step of it in hand and go on. Raises Refused on a name nobody has.
+    """
     barred = _people(tuple(bar), world)
     _not_oneself(who, barred)
     known = who is not None and world.directory.person(who) is not None
-    data: dict[str, Any] = {"people": [who] if known else [], "roles": [], "barred": barred}
+    people = dict.fromkeys([*([who] if known and who else []), *working])
+    data: dict[str, Any] = {"people": list(people), "roles": [], "barred": barred}
     return Draft(kind="incident.restricted", data=data | ({"playbook": playbook} if playbook else {}))
 
 
@@ -73,25 +79,27 @@ def restrict(state: Incident, command: Restrict, world: World) -> Decided:
     people, roles = _sorted(command.people, world)
     _not_barred(people, {*known.barred, *barred} - set(command.remove))
     drafts = _first(state, command, people, roles, barred, world) if not known.on else []
-    drafts = drafts or _changed(state, command, people, roles, barred)
+    gone = _called_off(state, command, people, roles, world)
+    drafts = drafts or _changed(state, command, people, roles, barred, gone)
     if not drafts:
         raise Refused(Reason.ALREADY, {"what": ", ".join((*command.people, *command.bar, *command.remove))})
     _somebody_is_left(state, command, people, roles, barred)
     drafts = [Draft(kind=one.kind, data=one.data, texts=reason) for one in drafts]
-    return [*drafts, *_taken_from(state, barred, world)]
+    return [*drafts, *_taken_from(state, [*barred, *gone], world)]
 
 
 def _first(
     state: Incident, command: Restrict, people: list[str], roles: list[str], barred: list[str], world: World
 ) -> list[Draft]:
     """Whoever has a step in hand stays a reader: cut off, it would lie there as if somebody did it."""
-    working = [one for one in _working(state, world) if one not in barred]
-    named = list(dict.fromkeys((command.who, *people, *working)))
+    at_work = [one for one in working(state, world) if one not in barred]
+    named = list(dict.fromkeys((command.who, *people, *at_work)))
     data = {"people": named, "roles": roles, "barred": barred}
     return [Draft(kind="incident.restricted", data=data)]
 
 
-def _working(state: Incident, world: World) -> list[str]:
+def working(state: Incident, world: World) -> list[str]:
+    """Whoever has a step of the incident in hand now."""
     found: list[str] = []
     for key, known in state.steps.items():
         planned = world.step(state, key)
@@ -102,14 +110,36 @@ def _working(state: Incident, world: World) -> list[str]:
     return list(dict.fromkeys(found))
 
 
+def _called_off(
+    state: Incident, command: Restrict, people: list[str], roles: list[str], world: World
+) -> list[str]:
+    """Those taken off the list who may not read it any more, in whatever other way."""
+    known, off = state.restriction, set(command.remove)
+    kept = {name: [one for one in getattr(known, name) if one not in off] for name in ("people", "told")}
+    left = [*(one for one in known.roles if one not in off), *roles]
+    after = replace(known, people=[*kept["people"], *people], told=kept["told"], roles=left)
+    without = replace(state, restriction=after)
+    gone = [one for one in command.remove if world.directory.person(one) is not None]
+    return [one for one in gone if not may_read(without, Viewer(person=one), world).some]
+
+
 def _changed(
-    state: Incident, command: Restrict, people: list[str], roles: list[str], barred: list[str]
+    state: Incident,
+    command: Restrict,
+    people: list[str],
+    roles: list[str],
+    barred: list[str],
+    gone: list[str],
 ) -> list[Draft]:
     known = state.restriction
     added = [("person", one) for one in people if one not in known.people]
     added += [("role", one) for one in roles if one not in known.roles]
     listed = {*known.people, *known.roles, *known.told, *known.barred}
-    drafts = [Draft(kind="reader.removed", data={"reader": one}) for one in command.remove if one in listed]
+    drafts = [
+        Draft(kind="reader.removed", data={"reader": one} | ({"called_off": True} if one in gone else {}))
+        for one in command.remove
+        if one in listed
+    ]
     drafts += [Draft(kind="reader.added", data={"reader": one, "as": kind}) for kind, one in added]
     new = [one for one in barred if one not in known.barred]
     return drafts + [Draft(kind="reader.removed", data={"reader": one, "barred": True}) for one in new]
@@ -162,12 +192,21 @@ def _somebody_is_left(
 
 
 def _taken_from(state: Incident, barred: list[str], world: World) -> list[Draft]:
-    """What a barred person was called for, or has taken, is asked again of the others of that level."""
+    """What somebody who is out was called for, or has taken, is asked again of the others of that level, and
+    what they had in hand is nobody's again.
+    """
     if not barred:
         return []
+    free = [
+        Draft(kind="step.reset", data={"step": key, "taken_from": who})
+        for key, step in state.steps.items()
+        if step.status not in SETTLED
+        and (who := next((one for one in (step.started_by, step.owner) if one in barred), None))
+    ]
     known = state.restriction
     without = replace(state, restriction=replace(known, barred=[*known.barred, *barred]))
-    return [_asked_again(without, page, world) for page in state.pages.values() if _held_by(page, barred)]
+    again = [_asked_again(without, page, world) for page in state.pages.values() if _held_by(page, barred)]
+    return [*free, *again]
 
 
 def _held_by(page: Page, barred: list[str]) -> bool:
@@ -202,12 +241,17 @@ def break_glass(state: Incident, command: BreakGlass, world: World) -> Decided:
     until = world.now + GLASS_LASTS
     data = {"person": who, "until": iso(until)}
     asked = ask(world, state, GLASS_EVENT, f"{GLASS}:{who}", data)
-    return [Draft(kind="glass.broken", data=data, texts={"reason": reason}), *asked, *_review(state, world)]
+    broken = Draft(kind="glass.broken", data=data, texts={"reason": reason})
+    return [broken, *asked, *_review(state, who, world)]
 
 
-def _review(state: Incident, world: World) -> list[Draft | Then]:
-    """An improvement, so that it is looked at afterwards. Its title says no more than the number."""
-    owner = next((one for one in REVIEWERS if world.holders(state, one)), REVIEWERS[0])
+def _review(state: Incident, who: str, world: World) -> list[Draft | Then]:
+    """An improvement, so that it is looked at afterwards, and not by whoever it is about alone.
+
+    Its title says no more than the number.
+    """
+    others = (one for one in REVIEWERS if {held.person.id for held in world.holders(state, one)} - {who})
+    owner = next(others, REVIEWERS[0])
     number = f"IMP-{state.stream.removeprefix('INC-')}-{len(state.improvements) + 1}"
     title = _REVIEW[world.organisation.lang].format(incident=state.stream)
     due = world.now + REVIEWED_WITHIN

@@ -51,7 +51,7 @@ def _has(state: Incident, planned: PlannedStep, known: StepState, person: str, w
     who = known.owner or planned.step.owner or ""
     if any(holder.person.id == person for holder in world.holders(state, who)):
         return True
-    return who == person or who in world.roles_of(state, person)
+    return who == person or who in world.roles_of(state, person, glass=False)
 
 
 def refuse(state: Incident, command: RefuseHandOver, world: World) -> Decided:

@@ -12,7 +12,7 @@ from models.frozen import FrozenPlaybook
 from models.permission import require
 from models.playbook import Step
 from models.reason import Reason
-from models.rules.access import need_to_know, restriction
+from models.rules.access import need_to_know, restriction, working
 from models.rules.common import Decided, must_be_open, text
 from models.state import SETTLED, Incident, StepState
 from models.world import World
@@ -50,11 +50,7 @@ def use_playbook(state: Incident, command: UsePlaybook, world: World) -> Decided
     if command.how == "add":
         if used is not None:
             raise Refused(Reason.PLAYBOOK_IN_USE, {"playbook": name, "version": used.version})
-        added = playbook_added(frozen, reason=reason)
-        if need_to_know([frozen]) and not state.restriction.on:
-            # First, so that nothing that follows goes where everybody reads.
-            return [restriction(command.who, (), world, name), added]
-        return [added]
+        return [*_confined(state, command, frozen, world), playbook_added(frozen, reason=reason)]
     if used is None:
         raise Refused(Reason.NO_SUCH_PLAYBOOK, {"playbook": name, "known": sorted(state.playbooks)})
     if used.digest == frozen.document.digest:
@@ -64,7 +60,15 @@ def use_playbook(state: Incident, command: UsePlaybook, world: World) -> Decided
         for key, known in state.steps.items()
         if key.split("/", 1)[0] == name and key not in frozen.plan.steps and known.status not in SETTLED
     ]
-    return [playbook_added(frozen, "playbook.moved", reason), *gone, *_void(state, name, frozen, world)]
+    moved = playbook_added(frozen, "playbook.moved", reason)
+    return [*_confined(state, command, frozen, world), moved, *gone, *_void(state, name, frozen, world)]
+
+
+def _confined(state: Incident, command: UsePlaybook, frozen: FrozenPlaybook, world: World) -> list[Draft]:
+    """The restriction that the playbook asks for; first, so that nothing that follows goes where all read."""
+    if state.restriction.on or not need_to_know([frozen]):
+        return []
+    return [restriction(command.who, (), world, frozen.name, working(state, world))]
 
 
 def _void(state: Incident, name: str, frozen: FrozenPlaybook, world: World) -> Iterator[Draft]:

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from console.node import Node
+from console.reading import CONCEALED
 from console.slack.room import channel_name
 from models.clock import ExerciseClock
-from models.commands import Actor, Declare, Note
+from models.commands import Actor, Declare, Impair, Note, Quarantined
 from models.desk import Desk
 from models.restriction import Restrict
 from playbooks.institution import Institution
@@ -46,6 +48,20 @@ async def test_the_board_and_the_figures_do_not_show_it(web: Web) -> None:
     assert stream not in figures
     web.house.desk.handle(stream, Restrict(actor=SATO, lift=True, reason=WHY))
     assert CANARY in (await web.ask("GET", "/")).text
+
+
+async def test_the_node_says_that_something_is_wrong_and_not_with_which(web: Web) -> None:
+    desk = web.house.desk
+    stream = declared(desk)
+    desk.handle("house", Quarantined(actor=Actor.machine("x"), stream=stream, failures=3))
+    desk.handle("house", Impair(actor=Actor.machine("x"), what=f"timers of {stream}", detail=f"{stream}/5"))
+    node = Node(web.house)
+    status = node.status()
+    assert status["status"] == "impaired"
+    assert stream not in str(status)
+    assert status["quarantined"] == [CONCEALED]
+    assert desk.handle(stream, Restrict(actor=SATO, lift=True, reason=WHY)).accepted
+    assert node.status()["quarantined"] == [stream]
 
 
 async def test_a_link_that_somebody_got_before_is_dead_once_they_are_barred(web: Web) -> None:

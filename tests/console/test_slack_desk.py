@@ -23,6 +23,7 @@ from models.outofband import ConfirmTrust, ProposeTrust
 from models.playbook import Playbook
 from models.premises import Premises
 from models.record import Record
+from models.restriction import Restrict
 from notifiers.acts import Target
 from playbooks.institution import Institution
 
@@ -142,6 +143,8 @@ async def test_out_of_band_not_a_word_goes_there_and_nothing_from_there_counts(f
 
 async def test_a_private_type_is_seen_by_its_own_people_only(front: FrontDesk) -> None:
     declare(front, playbook="insider")
+    named = Restrict(actor=SATO, people=("kato-hiroshi",), reason="x")
+    assert front.house.desk.handle(INC, named).accepted
     for words in ("status", f"status {INC}", f"clocks {INC}"):
         outsider = await front.typed(parse(words), Pressed(user=MATSUMOTO))
         assert "件名の秘密" not in str(outsider)

@@ -27,8 +27,8 @@ async def made(bank: Institution, clock: ExerciseClock) -> AsyncIterator[Bank]:
         yield found
 
 
-def note(made: Bank, text: str, stream: str = INC) -> None:
-    assert made.desk.handle(stream, Note(actor=SUZUKI, text=text)).accepted
+def note(made: Bank, text: str, stream: str = INC, by: Actor = SUZUKI) -> None:
+    assert made.desk.handle(stream, Note(actor=by, text=text)).accepted
 
 
 # -- unclear answers -----------
@@ -292,7 +292,7 @@ async def test_an_incident_that_becomes_a_private_matter_goes_on_in_private(made
     before = len(made.posts())
     used = UsePlaybook(actor=SATO, how="add", playbook="insider", reason="内部者の疑い")
     assert made.desk.handle(INC, used).accepted
-    note(made, "疑いは山田")
+    note(made, "疑いは山田", by=SATO)
     assert await made.rooms.refresh(INC)
     room = made.desk.incident(INC).rooms["slack"]
     assert room.private
@@ -302,7 +302,7 @@ async def test_an_incident_that_becomes_a_private_matter_goes_on_in_private(made
     told = made.posts()[before:]
     assert len(told) == 1
     assert "別のチャンネル" in told[0].shown
-    note(made, "山田の端末を保全")
+    note(made, "山田の端末を保全", by=SATO)
     assert await made.rooms.refresh(INC)
     assert await made.keeper().refresh(INC)
     assert len(made.posts()) == before + 1
@@ -313,7 +313,7 @@ async def test_what_is_private_is_told_to_nobody_while_no_private_channel_can_be
     made.declare()
     assert await made.rooms.refresh(INC)
     made.desk.handle(INC, UsePlaybook(actor=SATO, how="add", playbook="insider", reason="内部者の疑い"))
-    note(made, "疑いは山田")
+    note(made, "疑いは山田", by=SATO)
     made.slack.plan(Fault.refuse("missing_scope"), method="conversations.create", times=None)
     assert not await made.rooms.refresh(INC)
     assert not any("山田" in one.shown for one in made.slack.posts)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from models import commands as c
-from models.access import inspector_by
+from models.access import Viewer, inspector_by, may_look, over
 from models.commands import Actor
 from models.fold import empty, fold
 from models.organisation import Organisation
@@ -35,19 +35,25 @@ def house(made: Scene) -> House:
 def test_a_grant_is_found_by_its_token_until_it_is_over() -> None:
     made = scene()
     assert made.do(grant(incidents=(made.stream, made.stream)), "house") == ("inspector.granted",)
-    known = inspector_by(house(made), NIGHT, digest=DIGEST)
+    known = inspector_by(house(made), digest=DIGEST)
     assert known == Inspector(id="fsa", until=SOON, by=CHO, incidents=[made.stream], digest=DIGEST)
-    assert inspector_by(house(made), NIGHT, digest="1" * 64) is None
-    assert inspector_by(house(made), NIGHT) is None
-    assert inspector_by(house(made), SOON, digest=DIGEST) is None
+    assert inspector_by(house(made), digest="1" * 64) is None
+    assert inspector_by(house(made)) is None
+    assert over(Viewer(inspector=known), SOON)
+    assert not over(Viewer(inspector=known), NIGHT)
+    assert not over(Viewer(person=CHO), SOON)
 
 
 def test_a_grant_is_found_by_its_account_until_it_is_revoked() -> None:
     made = scene()
     made.do(grant(digest=None, account="auditor"), "house")
-    assert inspector_by(house(made), NIGHT, account="auditor") is not None
+    assert inspector_by(house(made), account="auditor") is not None
     made.do(RevokeInspector(actor=by(BEN), name="fsa", reason="done"), "house")
-    assert inspector_by(house(made), NIGHT, account="auditor") is None
+    known = inspector_by(house(made), account="auditor")
+    assert known is not None
+    assert over(Viewer(inspector=known), NIGHT)
+    world = made.desk.world(house(made))
+    assert may_look("look", Viewer(inspector=known), world).reason is Reason.INSPECTION_OVER
     again = RevokeInspector(actor=by(BEN), name="fsa", reason="done")
     assert made.says(again, "house").reason is Reason.NO_SUCH_ITEM
 
