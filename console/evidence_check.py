@@ -21,6 +21,7 @@ from models.evidence import Evidence
 
 PIECE_BYTES = 1 << 18
 SLICE_BYTES = 1 << 24
+_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 Told = Callable[[int], None]
 
 
@@ -54,7 +55,8 @@ def object_of(item: Evidence, folder: Path, place: str | None) -> Object | None:
 def slices(one: Object, *, keep_cache: bool = True) -> Generator[int, None, Found]:
     """Read it through; gives the bytes read after each slice, and in the end returns what was found."""
     try:
-        number = os.open(one.path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+        # An object of ours is never a link: that would be a way to bytes that anybody may change.
+        number = os.open(one.path, _FLAGS | (os.O_NOFOLLOW if one.item.stored else 0))
     except FileNotFoundError:
         return Found(id=one.item.id, result="missing")
     except OSError:
@@ -95,19 +97,23 @@ def _forget(number: int, offset: int, size: int) -> None:
         os.posix_fadvise(number, offset, size, os.POSIX_FADV_DONTNEED)
 
 
-def compare(one: Object, told: Told = lambda size: None, identity: str = "") -> Found:
-    """Compare now. `told` hears how many bytes have been read; `identity` is an age secret key, or none.
-
-    Raises ActionFailed if the identity does not open what is sealed.
-    """
+def compare(one: Object, told: Told = lambda size: None) -> Found:
+    """Compare now. `told` hears how many bytes have been read."""
     going = slices(one)
     while True:
         try:
             told(next(going))
         except StopIteration as ended:
             found: Found = ended.value
-            break
-    if not identity or not one.item.sealed_to or found.result != "same":
+            return found
+
+
+def compare_inside(one: Object, found: Found, identity: str) -> Found:
+    """Compare also what is inside of a sealed object that lies there as it was stored.
+
+    `identity` is an age secret key. Raises ActionFailed if it does not open the object.
+    """
+    if not one.item.sealed_to or found.result != "same":
         return found
     digest = _opened(one, identity)
     if digest == one.item.digest:
@@ -135,9 +141,9 @@ def _opened(one: Object, identity: str) -> str:
     taken = _Sum()
     try:
         key = pyrage.x25519.Identity.from_str(identity)
-        with one.path.open("rb") as sealed:
+        with os.fdopen(os.open(one.path, _FLAGS | os.O_NOFOLLOW), "rb") as sealed:
             pyrage.decrypt_io(sealed, taken, [key])
-    except (pyrage.IdentityError, pyrage.DecryptError, ValueError) as wrong:
+    except (pyrage.IdentityError, pyrage.DecryptError, ValueError, OSError) as wrong:
         raise ActionFailed(
             f"{one.item.id} cannot be opened with this identity: {wrong}; it is sealed to "
             f"{', '.join(one.item.sealed_to)}"

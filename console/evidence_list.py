@@ -7,7 +7,7 @@ from typing import Any
 
 from models.clock import iso
 from models.desk import Desk
-from models.evidence import Evidence, Transfer
+from models.evidence import Evidence, Hold, Transfer
 from models.policy import PHASES
 from models.state import Incident
 from models.world import World
@@ -30,12 +30,13 @@ def evidence_list(desk: Desk, stream: str) -> dict[str, Any]:
 def listed(state: Incident, world: World, texts: dict[str, str | None]) -> dict[str, Any]:
     """The same from what is at hand."""
     read: Read = lambda digest: texts.get(digest, digest) if digest.startswith("t:") else digest  # noqa: E731
-    hold = state.evidence_hold
+    holds = [_hold(one, read) for one in state.evidence_holds]
     items = [item_json(one, state, world, read) for one in state.evidence.values()]
     return {
         "format": FORMAT,
         "incident": state.stream,
-        "hold": None if hold is None else {"at": iso(hold.at), "by": hold.by, "reason": read(hold.reason)},
+        "hold": holds[0] if holds else None,
+        "holds": holds,
         "items": items,
         "by_phase": {
             phase: [one["id"] for one in items if one["phase"] == phase]
@@ -102,9 +103,8 @@ def item_json(item: Evidence, state: Incident, world: World, read: Read) -> dict
             "result": item.check.result,
             "found": item.check.found,
         },
-        "hold": None
-        if item.hold is None
-        else {"at": iso(item.hold.at), "by": item.hold.by, "reason": read(item.hold.reason)},
+        "hold": _hold(item.holds[0], read) if item.holds else None,
+        "holds": [_hold(one, read) for one in item.holds],
         "disposed": None
         if item.disposal is None
         else {
@@ -116,6 +116,10 @@ def item_json(item: Evidence, state: Incident, world: World, read: Read) -> dict
         },
         "secures_analysis": item.secures,
     }
+
+
+def _hold(one: Hold, read: Read) -> dict[str, Any]:
+    return {"fact": one.seq, "at": iso(one.at), "by": one.by, "reason": read(one.reason)}
 
 
 _NAMED = (

@@ -43,11 +43,15 @@ class VerifyEvidence(Command):
 
 @dataclass(frozen=True, kw_only=True)
 class HoldEvidence(Command):
-    """Put a legal hold on items, or lift it; without `ids` on everything, also what comes later."""
+    """Put a legal hold on items, or lift it; without `ids` on everything, also what comes later.
+
+    `hold` names the one to lift by its fact, where there are several.
+    """
 
     how: Literal["hold", "release"]
     reason: str
     ids: tuple[str, ...] = ()
+    hold: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -47,6 +47,8 @@ class Transfer(msgspec.Struct, kw_only=True):
     result: Literal["same", "different", "not-checked"] = "not-checked"
     recorded_by: str = ""
     confirmed_at: datetime | None = None
+    settled: bool = False
+    """A person has compared it since, and it was the same."""
 
 
 class Check(msgspec.Struct, kw_only=True):
@@ -59,11 +61,15 @@ class Check(msgspec.Struct, kw_only=True):
 
 
 class Hold(msgspec.Struct, kw_only=True):
-    """A legal hold: nothing under it is disposed of until somebody entitled lifts it."""
+    """A legal hold: nothing under it is disposed of until somebody entitled lifts it.
+
+    There may be several at once, of a lawsuit and of the police; `seq` is the fact that names this one.
+    """
 
     at: datetime
     by: str
     reason: str
+    seq: int = 0
 
 
 class Disposal(msgspec.Struct, kw_only=True):
@@ -114,14 +120,26 @@ class Evidence(msgspec.Struct, kw_only=True):
     """The digest of the holder's name, if they are in no directory."""
     transfers: list[Transfer] = []
     check: Check | None = None
-    hold: Hold | None = None
+    holds: list[Hold] = []
     disposal: Disposal | None = None
 
     @property
     def secures(self) -> bool:
         """Whether analysis may rest on it: whole, its bytes known, and there (FSA-2.5.2.2-B1)."""
-        lost = self.check is not None and self.check.result in BROKEN
-        return bool(self.digest and self.size) and not (self.partial or lost or self.disposal)
+        return bool(self.digest and self.size) and not (self.partial or self.doubted or self.disposal)
+
+    @property
+    def doubted(self) -> bool:
+        """Whether it was found to be other bytes or gone, and not to be the same since."""
+        if self.check is not None and self.check.result in BROKEN:
+            return True
+        compared = [one for one in self.transfers if one.result != "not-checked"]
+        return bool(compared) and compared[-1].result == "different" and not compared[-1].settled
+
+    @property
+    def gone(self) -> bool:
+        """Whether its bytes are not kept by it any more: the same ones are worth keeping again."""
+        return self.disposal is not None or self.doubted
 
     @property
     def is_object(self) -> bool:

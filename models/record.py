@@ -330,11 +330,14 @@ class Tx:
         return before
 
     def _dispose(self, facts: Sequence[Fact]) -> None:
-        """A text goes with the fact that says so, or neither does; its digest and its salt stay."""
+        """A text goes with the fact that says so, or neither does; only its digest stays.
+
+        Its salt goes with it: who has both can try out what a short text, as a telephone number, was.
+        """
         for fact in facts:
             if fact.kind == DISPOSED:
                 one = (TEXT.c.stream == fact.stream) & (TEXT.c.digest == fact.data["digest"])
-                self.connection.execute(update(TEXT).where(one).values(body=None))
+                self.connection.execute(update(TEXT).where(one).values(body=None, salt=b""))
 
     def hasten(self, channels: Sequence[str], now: datetime) -> None:
         """What waits for these channels is looked at at once: it goes to the next channel of its person."""

@@ -82,7 +82,7 @@ def _found_now(session: Session, state: State, known: Evidence) -> str | None:
     objects = _objects(session, state, [known])
     if not objects:
         session.wrong(session.texts("evidence.nothing_there", id=known.id))
-    (found,) = _compare(session, objects, "")
+    ((found,), _) = _compare(session, objects, "")
     if found.result == "same":
         return known.digest
     if found.digest is None:
@@ -112,7 +112,7 @@ def evidence_verify(
     key = ""
     if identity is not None:
         key = identity_in(session.read(Path(identity), "--identity").decode("utf-8", "replace"))
-    found = _compare(session, objects, key)
+    found, unopened = _compare(session, objects, key)
     outcome = session.ask(state.stream, VerifyEvidence, found=tuple(found))
     broken = [one for one in found if one.result in BROKEN]
     if session.given.json:
@@ -120,7 +120,15 @@ def evidence_verify(
             {
                 "incident": state.stream,
                 "ok": not broken,
-                "items": [{"id": one.id, "result": one.result, "found": one.digest} for one in found],
+                "items": [
+                    {
+                        "id": one.id,
+                        "result": one.result,
+                        "found": one.digest,
+                        "opened": one.id not in unopened,
+                    }
+                    for one in found
+                ],
             }
         )
     else:
@@ -128,7 +136,7 @@ def evidence_verify(
             text = f"{one.id}  {session.texts.word('evidence.check', one.result)}"
             session.say(text, "bad" if one in broken else "good")
         report.recorded(session, outcome)
-    if broken:
+    if broken or unopened:
         raise typer.Exit(REFUSED)
 
 
@@ -141,22 +149,29 @@ def _objects(session: Session, state: State, items: list[Evidence]) -> list[Obje
     return [one for one in found if one is not None]
 
 
-def _compare(session: Session, objects: list[Object], identity: str) -> list[Found]:
+def _compare(session: Session, objects: list[Object], identity: str) -> tuple[list[Found], set[str]]:
+    """What was found, and of what is sealed the items that the identity does not open."""
     from console.cli.keeping import size_of  # noqa: PLC0415
     from console.cli.progress import Progress  # noqa: PLC0415
-    from console.evidence_check import compare  # noqa: PLC0415
+    from console.evidence_check import compare, compare_inside  # noqa: PLC0415
     from models.errors import ActionFailed  # noqa: PLC0415
 
     found = []
+    unopened = set()
     for one in objects:
         progress = Progress(one.item.id, size_of(one.path))
         try:
-            found.append(compare(one, progress, identity))
-        except ActionFailed as failed:
-            session.wrong(str(failed))
+            outside = compare(one, progress)
         finally:
             progress.over()
-    return found
+        try:
+            found.append(compare_inside(one, outside, identity) if identity else outside)
+        except ActionFailed as failed:
+            # A key that does not fit says nothing of the bytes, and less of those of the other items.
+            found.append(outside)
+            unopened.add(one.item.id)
+            session.say(str(failed), "bad", stderr=True)
+    return found, unopened
 
 
 def evidence_hold(session: Session, incident: Incident, reason: Reason, items: Items = None) -> None:
@@ -164,17 +179,25 @@ def evidence_hold(session: Session, incident: Incident, reason: Reason, items: I
     _hold(session, incident, "hold", reason, items)
 
 
-def evidence_release(session: Session, incident: Incident, reason: Reason, items: Items = None) -> None:
-    """Lift a legal hold."""
-    _hold(session, incident, "release", reason, items)
+def evidence_release(
+    session: Session,
+    incident: Incident,
+    reason: Reason,
+    items: Items = None,
+    hold: Annotated[int | None, Opt("--hold", metavar="FACT", show_default=False)] = None,
+) -> None:
+    """Lift a legal hold; where several last, that which is named by its number."""
+    _hold(session, incident, "release", reason, items, hold)
 
 
-def _hold(session: Session, incident: str, how: str, reason: str, items: list[str] | None) -> None:
+def _hold(
+    session: Session, incident: str, how: str, reason: str, items: list[str] | None, hold: int | None = None
+) -> None:
     from models.custody import HoldEvidence  # noqa: PLC0415
 
     state = session.incident(incident)
     ids = tuple(one_of(session, state, one).id for one in items or ())
-    session.write(state.stream, HoldEvidence, how=how, reason=reason, ids=ids)
+    session.write(state.stream, HoldEvidence, how=how, reason=reason, ids=ids, hold=hold)
 
 
 def evidence_dispose(
@@ -187,16 +210,37 @@ def evidence_dispose(
     from console.cli import report  # noqa: PLC0415
     from console.evidence_removal import remove_object  # noqa: PLC0415
     from models.custody import DisposeEvidence, RecordRemoval  # noqa: PLC0415
+    from models.errors import ActionFailed  # noqa: PLC0415
 
     state = session.incident(incident)
     known = one_of(session, state, item)
     if known.disposal is None or known.disposal.removed:
         outcome = session.ask(state.stream, DisposeEvidence, id=known.id, reason=reason, authority=authority)
         report.recorded(session, outcome)
-    how = remove_object(session.desk, session.house.evidence, state.stream, known.id)
+    _must_be_removable(session, state.stream, known.id)
+    try:
+        how = remove_object(session.desk, session.house.evidence, state.stream, known.id)
+    except ActionFailed as failed:
+        session.say(str(failed), "bad", stderr=True)
+        raise typer.Exit(REFUSED) from failed
     removed = session.ask(state.stream, RecordRemoval, id=known.id, how=how)
     if not session.given.json:
         report.recorded(session, removed)
+
+
+def _must_be_removable(session: Session, stream: str, number: str) -> None:
+    """Refuse before the object is gone what would be refused after it; the refusal is recorded."""
+    from models.custody import RecordRemoval  # noqa: PLC0415
+    from models.decide import decide  # noqa: PLC0415
+    from models.errors import Refused  # noqa: PLC0415
+
+    state = session.incident(stream)
+    for_ = session.person(session.given.for_) if session.given.for_ else None
+    command = RecordRemoval(actor=session.actor, for_=for_, id=number, how="missing")
+    try:
+        decide(state, command, session.desk.world(state))
+    except Refused:
+        session.ask(stream, RecordRemoval, id=number, how="missing")
 
 
 def evidence_dispose_text(

@@ -70,6 +70,7 @@ def evidence_add(  # noqa: PLR0913 - one option for each field of a custody form
     at: At = None,
 ) -> None:
     """Something was preserved; a file given is copied into the evidence folder with its digest."""
+    from console.cli import report  # noqa: PLC0415
     from models.commands import AddEvidence  # noqa: PLC0415
     from models.evidence import Particulars  # noqa: PLC0415
 
@@ -94,12 +95,18 @@ def evidence_add(  # noqa: PLR0913 - one option for each field of a custody form
         volatility=volatility,
     )
     path = file if file is not None else reference
-    if path is not None:
-        _must_be_allowed(session, incident, fields, about)
-        kept = _take(session, Path(path), referenced=reference is not None)
-        fields |= _of_file(kept, Path(path), fields)
-        about = _with_file(about, kept, Path(path), referenced=reference is not None)
-    session.write(session.stream(incident), AddEvidence, about=about, **fields)
+    if path is None:
+        session.write(session.stream(incident), AddEvidence, about=about, **fields)
+        return
+    if digest is not None or size:
+        session.wrong(session.texts("evidence.usage_computed"))
+    _must_be_allowed(session, incident, fields, about)
+    kept = _take(session, Path(path), referenced=reference is not None)
+    fields |= _of_file(kept, Path(path), fields)
+    about = _with_file(about, kept, Path(path), referenced=reference is not None)
+    outcome = session.ask(session.stream(incident), AddEvidence, about=about, **fields)
+    kept.recorded()
+    report.recorded(session, outcome)
 
 
 def _must_be_allowed(session: Session, incident: str, fields: dict[str, Any], about: Particulars) -> None:

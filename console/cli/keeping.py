@@ -40,6 +40,8 @@ class Kept:
     sealed_to: tuple[str, ...] = ()
     was_there: bool = False
     problem: str = ""
+    recorded: Callable[[], None] = lambda: None
+    """To be called once the item is on record."""
 
 
 class FolderFull(ActionFailed):
@@ -77,6 +79,7 @@ def keep(path: Path, folder: Path, seal_to: tuple[str, ...], told: Callable[[int
         sealed_to=writer.sealed_to,
         was_there=writer.was_there,
         problem=problem,
+        recorded=writer.recorded,
     )
 
 

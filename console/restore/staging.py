@@ -228,7 +228,7 @@ class Staging:
             digest = self._digest(body)
             decided.add((stream, digest))
             self.database.execute(
-                "update text set body = null where stream = ? and digest = ?", (stream, digest)
+                "update text set body = null, salt = x'' where stream = ? and digest = ?", (stream, digest)
             )
         for stream, digest in self.database.execute("select stream, digest from text where body is null"):
             if (stream, digest) not in decided:

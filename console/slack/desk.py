@@ -391,7 +391,7 @@ class FrontDesk:
 def _kept_before(state: StreamState, kept: Fetched) -> str:
     """The evidence that this very file is already; empty if it is none. A dialog may be sent again."""
     known = state.evidence.items() if isinstance(state, Incident) else ()
-    return next((name for name, one in known if one.digest == kept.digest), "")
+    return next((name for name, one in known if one.digest == kept.digest and not one.gone), "")
 
 
 def _confirm(actor: Actor, target: Target) -> Command:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from console.evidence_list import BEFORE, phase_of
 from console.views.naming import Naming
 from console.views.sheet import Line, Section, Style
-from models.evidence import BROKEN, STORE, Evidence, Transfer
+from models.evidence import STORE, Evidence, Transfer
 from models.policy import PHASES
 from models.state import Incident
 
@@ -18,10 +18,11 @@ MAX_WORDS = 1_200
 
 def lines(state: Incident, naming: Naming, *, whole: bool = False) -> Iterator[Line]:
     """A line for each item; `whole` with its whole digest."""
-    if state.evidence_hold is not None:
-        reason = naming.text(state.evidence_hold.reason, 200)
-        who = naming.who(state.evidence_hold.by)
-        yield Line(text=naming.texts("evidence.hold_all", who=who, reason=reason), style="strong")
+    for hold in state.evidence_holds:
+        reason = naming.text(hold.reason, 200)
+        who = naming.who(hold.by)
+        said = naming.texts("evidence.hold_all", who=who, reason=reason)
+        yield Line(text=f"{said}  #{hold.seq}", style="strong")
     for item in state.evidence.values():
         yield line(item, naming, whole=whole)
 
@@ -44,7 +45,7 @@ def line(item: Evidence, naming: Naming, *, whole: bool = False) -> Line:
 
 
 def _style(item: Evidence) -> Style:
-    if item.check is not None and item.check.result in BROKEN and item.disposal is None:
+    if item.doubted and item.disposal is None:
         return "bad"
     return "warn" if item.partial else "dim" if item.disposal is not None else "plain"
 
@@ -65,7 +66,7 @@ def marks(item: Evidence, naming: Naming) -> list[str]:
         found.append(say("evidence.held_by", who=holder(item, naming)))
     if item.check is not None:
         found.append(say.word("evidence.check", item.check.result))
-    if item.hold is not None:
+    if item.holds:
         found.append(say("evidence.on_hold"))
     if item.disposal is not None:
         found.append(say("evidence.disposed", at=naming.times.at(item.disposal.at)))
@@ -193,12 +194,10 @@ def _receipt(one: Transfer, naming: Naming) -> str:
 
 def _end(item: Evidence, state: Incident, naming: Naming) -> Iterator[Line]:
     say = naming.texts
-    for hold in (item.hold, state.evidence_hold):
-        if hold is not None:
-            who, reason = naming.who(hold.by), naming.text(hold.reason)
-            yield Line(
-                text=say("evidence.hold", who=who, at=naming.times.at(hold.at), reason=reason), style="strong"
-            )
+    for hold in (*item.holds, *state.evidence_holds):
+        who, reason = naming.who(hold.by), naming.text(hold.reason)
+        said = say("evidence.hold", who=who, at=naming.times.at(hold.at), reason=reason)
+        yield Line(text=f"{said}  #{hold.seq}", style="strong")
     if item.disposal is not None:
         end = item.disposal
         yield Line(

@@ -80,24 +80,31 @@ def _verified(state: Incident, fact: Fact) -> None:
     found = fact.data.get("found", {})
     for result in get_args(CheckResult):
         for number in fact.data.get(result, ()):
-            state.evidence[number].check = Check(
-                at=fact.at, by=fact.for_ or fact.actor, result=result, found=found.get(number)
-            )
+            item = state.evidence[number]
+            item.check = Check(at=fact.at, by=fact.for_ or fact.actor, result=result, found=found.get(number))
+            if result == "same" and fact.actor != SYSTEM:
+                # What a receiver found to differ is settled by a person who looks, not by the nightly round.
+                for transfer in item.transfers:
+                    transfer.settled = True
 
 
 def _held(state: Incident, fact: Fact) -> None:
-    hold = Hold(at=fact.at, by=fact.for_ or fact.actor, reason=fact.data["reason"])
-    if not fact.data["ids"]:
-        state.evidence_hold = hold
-    for number in fact.data["ids"]:
-        state.evidence[number].hold = hold
+    hold = Hold(at=fact.at, by=fact.for_ or fact.actor, reason=fact.data["reason"], seq=fact.seq)
+    for holds in _holds(state, fact):
+        holds.append(hold)
 
 
 def _released(state: Incident, fact: Fact) -> None:
-    if not fact.data["ids"]:
-        state.evidence_hold = None
-    for number in fact.data["ids"]:
-        state.evidence[number].hold = None
+    seq = fact.data.get("hold")
+    for holds in _holds(state, fact):
+        # Facts of before there could be several name none: they lifted whatever there was.
+        holds[:] = [one for one in holds if seq is not None and one.seq != seq]
+
+
+def _holds(state: Incident, fact: Fact) -> list[list[Hold]]:
+    """The lists that a fact is about: of the items that it names, or that of everything."""
+    numbers = fact.data["ids"]
+    return [state.evidence[number].holds for number in numbers] if numbers else [state.evidence_holds]
 
 
 def _disposed(state: Incident, fact: Fact) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from models.clock import iso
-from models.commands import AddEvidence
+from models.commands import AddEvidence, Command
 from models.custody import (
     DisposeEvidence,
     DisposeTexts,
@@ -18,7 +18,7 @@ from models.custody import (
     VerifyEvidence,
 )
 from models.errors import Refused
-from models.evidence import BROKEN, STORE, VOLATILITY, WHOLE, WORDS, Evidence, Particulars
+from models.evidence import BROKEN, STORE, VOLATILITY, WHOLE, WORDS, Evidence, Hold, Particulars
 from models.fact import SYSTEM, Draft
 from models.permission import require
 from models.reason import Reason
@@ -170,8 +170,10 @@ def transfer(state: Incident, command: TransferEvidence, world: World) -> Decide
         data["released_name"] = item.holder_name
     if command.digest:
         data["digest"] = _digest(command.digest)
+    if command.digest and item.digest:
         data["result"] = "same" if command.digest == item.digest else "different"
     else:
+        # Without a digest in the record there is nothing to compare with; what was found is kept.
         data["result"] = "not-checked"
     data |= _receiver(command, to, world, texts)
     moved = Draft(kind="evidence.transferred", data=data, texts=texts, at=command.at)
@@ -234,40 +236,70 @@ def verify(state: Incident, command: VerifyEvidence, world: World) -> Decided:
 def evidence_waits(state: Incident, number: str) -> bool:
     """Whether a page about an item still has to be answered: it is damaged or gone, and not disposed of."""
     item = state.evidence.get(number)
-    if item is None or item.disposal is not None:
-        return False
-    handed = bool(item.transfers) and item.transfers[-1].result == "different"
-    return handed or (item.check is not None and item.check.result in BROKEN)
+    return item is not None and item.disposal is None and item.doubted
 
 
 # -- holds and the end --------------------------------------------------------------------------------------
 
 
 def hold(state: Incident, command: HoldEvidence, world: World) -> Decided:
-    """A legal hold begins or ends."""
+    """A legal hold begins or ends. Several may last at once, and each is lifted by itself."""
     require(command, "evidence-hold", state, world)
     for number in command.ids:
-        item = _item(state, number)
-        _not_disposed(item)
-        if command.how == "release" and item.hold is None:
-            raise Refused(Reason.ALREADY, {"item": number})
-    if command.how == "release" and not command.ids and state.evidence_hold is None:
-        raise Refused(Reason.ALREADY, {"item": state.stream})
-    kind = "evidence.held" if command.how == "hold" else "evidence.released"
+        _not_disposed(_item(state, number))
     reason = {"reason": text(command.reason, "reason")}
-    return [Draft(kind=kind, data={"ids": list(command.ids)}, texts=reason, at=command.at)]
+    if command.how == "hold":
+        return [Draft(kind="evidence.held", data={"ids": list(command.ids)}, texts=reason, at=command.at)]
+    lifted: dict[int, list[str]] = {}
+    for number in command.ids:
+        lifted.setdefault(_lifted(state.evidence[number].holds, command.hold, number), []).append(number)
+    if not command.ids:
+        lifted = _lifted_whole(state, command.hold)
+    return [
+        Draft(kind="evidence.released", data={"ids": ids, "hold": seq}, texts=reason, at=command.at)
+        for seq, ids in lifted.items()
+    ]
+
+
+def _lifted(holds: list[Hold], wanted: int | None, what: str) -> int:
+    """The one hold that is meant: the only one, or that which is named."""
+    known = [one.seq for one in holds]
+    if not known or (wanted is not None and wanted not in known):
+        raise Refused(Reason.ALREADY, {"item": what})
+    if wanted is None and len(known) > 1:
+        named = ", ".join(f"#{one.seq} ({one.by})" for one in holds)
+        raise Refused(Reason.FIELD_WRONG, {"fields": [f"hold: several hold {what}, name one of {named}"]})
+    return known[0] if wanted is None else wanted
+
+
+def _lifted_whole(state: Incident, wanted: int | None) -> dict[int, list[str]]:
+    """A hold on everything, or one that is named with all items that are under it."""
+    under = [one.id for one in state.evidence.values() if any(hold.seq == wanted for hold in one.holds)]
+    if under and wanted is not None:
+        return {wanted: under}
+    return {_lifted(state.evidence_holds, wanted, state.stream): []}
+
+
+def _not_held(state: Incident, item: Evidence) -> None:
+    for one in (*item.holds, *state.evidence_holds):
+        raise Refused(Reason.ON_HOLD, {"item": item.id, "by": one.by})
+
+
+def _in_person(command: Command, what: str) -> None:
+    """Nobody destroys by writing that another has decided it: no later denial brings it back."""
+    if command.for_ is not None and command.for_ != command.actor.person:
+        raise Refused(Reason.IN_PERSON, {"who": command.for_, "step": what})
 
 
 def dispose(state: Incident, command: DisposeEvidence, world: World) -> Decided:
     """The decision to keep an item no longer, after the incident and outside any legal hold."""
     require(command, "evidence-dispose", state, world)
     item = _item(state, command.id)
+    _in_person(command, item.id)
     _not_disposed(item)
     if state.status not in ENDED | {"closed"}:
         raise Refused(Reason.STILL_OPEN, {"incident": state.stream, "status": state.status})
-    held = item.hold or state.evidence_hold
-    if held is not None:
-        raise Refused(Reason.ON_HOLD, {"item": item.id, "by": held.by})
+    _not_held(state, item)
     texts = {
         "reason": text(command.reason, "reason"),
         "authority": text(command.authority, "authority", MAX_TITLE),
@@ -276,23 +308,31 @@ def dispose(state: Incident, command: DisposeEvidence, world: World) -> Decided:
 
 
 def removal(state: Incident, command: RecordRemoval, world: World) -> Decided:
-    """What became of the stored object of a disposed item; said once."""
+    """What became of the stored object of a disposed item; said once.
+
+    Asked before the object is removed: a hold that came after the decision keeps what is still there.
+    """
     require(command, "evidence-dispose", state, world)
     item = _item(state, command.id)
+    _in_person(command, item.id)
     if item.disposal is None:
         raise Refused(Reason.STILL_OPEN, {"incident": state.stream, "status": state.status})
     if item.disposal.removed:
         return []
+    _not_held(state, item)
     return [Draft(kind="evidence.removed", data={"id": item.id, "how": command.how})]
 
 
 def dispose_texts(state: Incident, command: DisposeTexts, world: World) -> Decided:
     """Texts beside the record are disposed of by a recorded decision; verification then says so."""
     require(command, "evidence-dispose", state, world)
+    _in_person(command, state.stream)
     if state.status not in ENDED | {"closed"}:
         raise Refused(Reason.STILL_OPEN, {"incident": state.stream, "status": state.status})
-    if state.evidence_hold is not None:
-        raise Refused(Reason.ON_HOLD, {"item": state.stream, "by": state.evidence_hold.by})
+    for held in state.evidence_holds:
+        raise Refused(Reason.ON_HOLD, {"item": state.stream, "by": held.by})
+    for item in state.evidence.values():
+        _keeps_none(state, item, set(command.digests))
     reason = text(command.reason, "reason")
     wrong = [one for one in command.digests if not re.fullmatch(r"t:[0-9a-f]{64}", one)]
     if wrong or not command.digests:
@@ -302,6 +342,19 @@ def dispose_texts(state: Incident, command: DisposeTexts, world: World) -> Decid
         Draft(kind="text.disposed", data={"digest": one}, texts={"reason": reason})
         for one in dict.fromkeys(command.digests)
     ]
+
+
+def _keeps_none(state: Incident, item: Evidence, digests: set[str]) -> None:
+    """Refused: texts of an item under a hold, and the place of one that is looked after where it lies."""
+    own = {*item.words.values(), item.name, item.holder_name}
+    own |= {digest for one in item.transfers for digest in one.words.values()}
+    if own & digests:
+        _not_held(state, item)
+    if item.referenced and item.disposal is None and item.words.get("storage") in digests:
+        where = (
+            f"digest: says where {item.id} lies, without which it is not looked after; dispose of it first"
+        )
+        raise Refused(Reason.FIELD_WRONG, {"fields": [where]})
 
 
 def record_round(state: House, command: RecordRound, world: World) -> Decided:

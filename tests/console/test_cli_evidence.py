@@ -18,6 +18,9 @@ import pytest
 
 from console.export import markdown
 from flows.actions.store import Writer
+from models.commands import Actor, AddEvidence
+from models.custody import DisposeEvidence
+from models.evidence import Particulars
 from tests.console.clihouse import Cli, cli
 
 ROOT = Path(__file__).parents[2]
@@ -195,7 +198,11 @@ def test_sealed_evidence_is_verified_without_its_key_and_opened_by_plain_age(
     assert bank.run("evidence", "verify", INC, "--identity", own).code == 0
     wrong = given(tmp_path, str(pyrage.x25519.Identity.generate()).encode(), "other.txt")
     answer = bank.run("evidence", "verify", INC, "--identity", wrong)
-    assert answer.code == 2 and "cannot be opened" in answer.err
+    assert answer.code == 1 and "cannot be opened" in answer.err
+    there.chmod(0o600)
+    there.write_bytes(b"age-encryption.org/v1 and no more")
+    bank.run("evidence", "verify", INC, "--identity", wrong)
+    assert item(bank)["verified"]["result"] == "different"
     assert "AGE-SECRET" not in answer.err
     assert bank.run("evidence", "verify", INC, "--identity", given(tmp_path, b"-", "none")).code != 0
     assert "sealed (age)" in bank.run("evidence", "list", INC).out
@@ -207,8 +214,20 @@ def test_a_sealed_object_that_holds_something_else_is_found_with_the_key(bank: C
     digest = sha256(b"memory of a host").hexdigest()
     there = bank.house.evidence / "sha256" / digest[:2] / f"{digest}.age"
     there.parent.mkdir(parents=True)
-    there.write_bytes(pyrage.encrypt(b"something else", [key.to_public()]))
+    planted = pyrage.encrypt(b"something else", [key.to_public()])
+    there.write_bytes(planted)
     bank.done(*ADD, "--file", given(tmp_path))
+    assert item(bank)["storage"]["object"] != f"sha256/{digest[:2]}/{digest}.age", "ours lies beside it"
+    about = Particulars(
+        stored_digest="sha256:" + sha256(planted).hexdigest(),
+        stored_size=len(planted),
+        sealed_to=(str(key.to_public()),),
+    )
+    add = AddEvidence(
+        actor=Actor(person="sato-kenji", name="sato"), source="memory", description="-", about=about,
+        digest=f"sha256:{digest}", size=16, stored=f"sha256/{digest[:2]}/{digest}.age",
+    )  # fmt: skip
+    assert bank.house.desk.handle(INC, add).accepted
     own = given(tmp_path, str(key).encode(), "key.txt")
     assert bank.run("evidence", "verify", INC).code == 0, "without the key only the sealed bytes are known"
     assert bank.run("evidence", "verify", INC, "--identity", own).code == 3
@@ -304,10 +323,73 @@ def test_what_another_item_still_needs_is_not_removed(bank: Cli, tmp_path: Path)
     assert item(bank)["disposed"]["object"] == "shared"
 
 
-def test_a_removal_that_was_interrupted_is_taken_up_again(bank: Cli, tmp_path: Path) -> None:
-    from models.commands import Actor  # noqa: PLC0415
-    from models.custody import DisposeEvidence  # noqa: PLC0415
+def test_a_hold_after_the_decision_comes_before_the_object_goes(bank: Cli, tmp_path: Path) -> None:
+    bank.done(*ADD, "--file", given(tmp_path))
+    there = bank.house.evidence / item(bank)["storage"]["object"]
+    close(bank)
+    owner = next(one.id for one in bank.house.institution.organisation.people if one.account == "kato")
+    decided = DisposeEvidence(actor=Actor(person=owner, name="kato"), id="EV-0001", reason="-", authority="-")
+    assert bank.house.desk.handle(INC, decided).accepted
+    bank.done("evidence", "hold", INC, "--reason", "the police asked")
+    dispose = ("evidence", "dispose", INC, "1", "--reason", "-", "--authority", "-")
+    for who in ("kato", "sato"):
+        assert bank.run(*dispose, who=who).code == 1
+        assert there.exists(), "nobody removes first and asks afterwards"
+    number = str(bank.house.desk.incident(INC).evidence_holds[0].seq)
+    bank.done("evidence", "release", INC, "--reason", "over", "--hold", number)
+    bank.done(*dispose, who="kato")
+    assert not there.exists()
 
+
+def test_a_scribe_cannot_have_evidence_destroyed_in_another_name(bank: Cli, tmp_path: Path) -> None:
+    bank.done(*ADD, "--file", given(tmp_path))
+    there = bank.house.evidence / item(bank)["storage"]["object"]
+    close(bank)
+    dispose = ("evidence", "dispose", INC, "1", "--reason", "-", "--authority", "-", "--for", "kato")
+    refused = bank.run(*dispose)
+    assert refused.code == 1 and "for somebody else" in refused.err
+    assert there.exists()
+
+
+def test_what_a_collector_has_taken_again_and_not_recorded_yet_is_not_removed(
+    bank: Cli, tmp_path: Path
+) -> None:
+    bank.done(*ADD, "--file", given(tmp_path))
+    there = bank.house.evidence / item(bank)["storage"]["object"]
+    close(bank)
+    with Writer(bank.house.evidence) as writer:
+        writer.write(b"memory of a host")
+        writer.keep()
+    assert writer.was_there
+    dispose = ("evidence", "dispose", INC, "1", "--reason", "-", "--authority", "-")
+    refused = bank.run(*dispose, who="kato")
+    assert refused.code == 1 and "run this again" in refused.err
+    assert there.exists() and item(bank)["disposed"]["object"] == "not removed yet"
+    writer.recorded()
+    bank.done(*dispose, who="kato")
+    assert not there.exists()
+
+
+def test_a_link_in_the_place_of_an_object_is_no_object(bank: Cli, tmp_path: Path) -> None:
+    path = given(tmp_path)
+    bank.done(*ADD, "--file", path)
+    there = bank.house.evidence / item(bank)["storage"]["object"]
+    there.unlink()
+    there.symlink_to(path)
+    broken = bank.run("evidence", "verify", INC, "--json").json
+    assert broken["items"][0]["result"] == "unreadable"
+
+
+def test_what_is_computed_from_a_file_is_not_given_by_hand(bank: Cli, tmp_path: Path) -> None:
+    path = given(tmp_path)
+    for option in (("--digest", "sha256:" + "0" * 64), ("--size", "1")):
+        for how in ("--file", "--reference"):
+            answer = bank.run(*ADD, how, path, *option)
+            assert answer.code == 2 and "computed" in answer.err
+    assert not bank.house.evidence.exists()
+
+
+def test_a_removal_that_was_interrupted_is_taken_up_again(bank: Cli, tmp_path: Path) -> None:
     bank.done(*ADD, "--file", given(tmp_path))
     close(bank)
     owner = next(one.id for one in bank.house.institution.organisation.people if one.account == "kato")

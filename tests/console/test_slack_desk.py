@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
 
 from console.opening import House
-from console.slack.desk import FrontDesk, Pressed
+from console.slack.desk import FrontDesk, Pressed, _kept_before
 from console.slack.files import Fetched
 from console.slack.slash import Asked, parse
 from console.web.alerts import MOST_REFUSED
 from models.clock import ExerciseClock
 from models.commands import Actor, Decide, Declare
 from models.desk import Desk
+from models.evidence import Check, Evidence
 from models.fact import Fact
 from models.installation import Settings
 from models.outofband import ConfirmTrust, ProposeTrust
@@ -24,6 +26,7 @@ from models.playbook import Playbook
 from models.premises import Premises
 from models.record import Record
 from models.restriction import Restrict
+from models.state import Incident
 from notifiers.acts import Target
 from playbooks.institution import Institution
 
@@ -266,3 +269,13 @@ async def test_a_file_that_is_evidence_already_is_not_recorded_again(front: Fron
     assert not again.refused
     assert "EV-0001" in " ".join(again.lines)
     assert list(front.house.desk.incident(INC).evidence) == ["EV-0001"]
+
+
+@pytest.mark.parametrize("gone", [False, True])
+def test_a_file_is_known_only_while_its_item_still_has_it(gone: bool) -> None:
+    digest = "sha256:" + "a" * 64
+    check = Check(at=datetime.now(UTC), by="hikeshi", result="different" if gone else "same")
+    item = Evidence(id="EV-0001", source="x", digest=digest, at=check.at, by="sato-kenji", check=check)
+    state = Incident(stream=INC, evidence={item.id: item})
+    kept = Fetched(name="x", digest=digest, size=1, stored="sha256/aa/x")
+    assert _kept_before(state, kept) == ("" if gone else "EV-0001")

@@ -10,13 +10,15 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import pyrage
 import pytest
 
-from flows.actions.store import SEALED, Writer, place_of, remove, sweep
+from flows.actions.store import PIN, PINNED, SEALED, Writer, held, pinned, place_of, remove, sweep
 from models.errors import ActionFailed
 
 ROOT = Path(__file__).parents[2]
@@ -81,13 +83,81 @@ def test_a_key_that_is_none_is_said_before_anything_is_written(tmp_path: Path) -
     assert files(tmp_path) == []
 
 
-@pytest.mark.parametrize("sealed", [False, True])
-def test_the_same_bytes_are_stored_once(tmp_path: Path, key: pyrage.x25519.Identity, sealed: bool) -> None:
-    to = (str(key.to_public()),) if sealed else ()
-    first, second = put(tmp_path, BYTES, *to), put(tmp_path, BYTES, *to)
-    assert len(files(tmp_path)) == 1
+def objects(folder: Path) -> list[Path]:
+    return [path for path in files(folder) if not path.name.startswith(".")]
+
+
+def test_the_same_bytes_are_stored_once(tmp_path: Path) -> None:
+    first, second = put(tmp_path, BYTES), put(tmp_path, BYTES)
+    assert len(objects(tmp_path)) == 1
     assert (first.was_there, second.was_there) == (False, True)
     assert (first.stored, first.stored_digest) == (second.stored, second.stored_digest)
+
+
+def test_what_was_sealed_before_is_never_taken_for_the_same(tmp_path: Path) -> None:
+    """Nobody can look into it: it may be damaged, planted, or sealed to a key that was changed since."""
+    old, new = pyrage.x25519.Identity.generate(), pyrage.x25519.Identity.generate()
+    first = put(tmp_path, b"memory", str(old.to_public()))
+    (tmp_path / first.stored).chmod(0o600)
+    (tmp_path / first.stored).write_bytes(b"garbage")
+    second = put(tmp_path, b"memory", str(new.to_public()))
+    assert (tmp_path / first.stored).read_bytes() == b"garbage", "it stays as it is, to be examined"
+    there = tmp_path / second.stored
+    assert place_of(tmp_path, second.stored) == there
+    assert pyrage.decrypt(there.read_bytes(), [new]) == b"memory"
+    assert second.stored_digest == "sha256:" + sha256(there.read_bytes()).hexdigest()
+    assert not second.was_there
+
+
+def test_what_is_used_again_is_pinned_until_it_is_on_record_or_a_day_is_over(tmp_path: Path) -> None:
+    put(tmp_path, b"x").recorded()
+    again = put(tmp_path, b"x")
+    until = pinned(tmp_path, again.stored)
+    assert until is not None and timedelta(hours=23) < until - datetime.now(UTC) <= PINNED
+    again.recorded()
+    assert pinned(tmp_path, again.stored) is None
+    put(tmp_path, b"x")
+    (pin,) = (tmp_path / "sha256").glob(f"{PIN}*")
+    old = pin.rename(pin.with_name(f"{PIN}{int((datetime.now(UTC) - PINNED).timestamp()) - 1}-a"))
+    assert pinned(tmp_path, again.stored) is None
+    sweep(tmp_path)
+    assert not old.exists() and (tmp_path / again.stored).read_bytes() == b"x"
+    assert pinned(tmp_path, put(tmp_path, b"y").stored) is None
+    assert pinned(tmp_path, f"sha256/00/{'0' * 64}") is None
+
+
+def test_nothing_is_removed_while_somebody_gives_an_object_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("flows.actions.store.HELD_SECONDS", 0.1)
+    refused = pytest.raises(ActionFailed, match="run it again")
+    with held(tmp_path), held(tmp_path), refused, held(tmp_path, alone=True):
+        pytest.fail("it was held")
+    with held(tmp_path, alone=True):
+        pass
+
+
+class Planted(BaseException):
+    """What no library says that it raises."""
+
+
+def test_a_seal_that_ends_before_its_end_is_no_object(
+    tmp_path: Path, key: pyrage.x25519.Identity, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def breaks(source: Any, sink: Any, _: object) -> None:
+        sink.write(b"age-encryption.org/v1\n")
+        raise Planted("panic")
+
+    monkeypatch.setattr(pyrage, "encrypt_io", breaks)
+    with pytest.raises(ActionFailed, match="panic"):
+        put(tmp_path, b"memory", str(key.to_public()))
+    with Writer(tmp_path, [str(key.to_public())]) as writer:
+        # More than the pipe takes, twice: its number may be another file's by then.
+        for _ in range(2):
+            with pytest.raises(ActionFailed, match="sealed"):
+                for _ in range(64):
+                    writer.write(b"x" * 65_536)
+    assert files(tmp_path) == []
 
 
 def test_what_lies_there_in_clear_is_not_sealed_a_second_time(
@@ -95,17 +165,39 @@ def test_what_lies_there_in_clear_is_not_sealed_a_second_time(
 ) -> None:
     put(tmp_path, b"old")
     again = put(tmp_path, b"old", str(key.to_public()))
-    assert len(files(tmp_path)) == 1
+    assert len(objects(tmp_path)) == 1
     assert (again.sealed_to, again.stored_digest) == ((), again.digest)
 
 
-def test_other_bytes_under_the_name_are_left_and_said(tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", ["rot", "link", "folder"])
+def test_other_bytes_under_the_name_are_left_and_ours_are_kept_beside_them(tmp_path: Path, how: str) -> None:
     there = tmp_path / put(tmp_path, b"true").stored
-    there.chmod(0o600)
-    there.write_bytes(b"fake")
+    there.unlink()
+    other = tmp_path / "other"
+    other.write_bytes(b"true")
+    if how == "rot":
+        there.write_bytes(b"fake")
+    elif how == "link":
+        there.symlink_to(other)
+    else:
+        there.mkdir()
+    first, second = put(tmp_path, b"true"), put(tmp_path, b"true")
+    assert first.stored == second.stored != there.relative_to(tmp_path).as_posix()
+    assert place_of(tmp_path, first.stored).read_bytes() == b"true"
+    assert (first.was_there, second.was_there) == (False, True)
+    assert how != "rot" or there.read_bytes() == b"fake"
+
+
+def test_when_every_name_is_taken_by_other_bytes_somebody_has_to_look(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("flows.actions.store.MAX_BESIDE", 2)
+    for _ in range(2):
+        there = tmp_path / put(tmp_path, b"true").stored
+        there.chmod(0o600)
+        there.write_bytes(b"fake")
     with pytest.raises(ActionFailed, match="have it examined"):
         put(tmp_path, b"true")
-    assert there.read_bytes() == b"fake"
 
 
 @pytest.mark.parametrize("sealed", [False, True])
@@ -120,6 +212,7 @@ def test_leaving_without_keeping_leaves_nothing(
 FULL = """
 import sys
 from pathlib import Path
+from typing import Any
 from flows.actions.store import Writer
 try:
     with Writer(Path(sys.argv[1]), sys.argv[2:]) as writer:
@@ -157,6 +250,7 @@ def test_a_full_disk_is_said_and_nothing_is_left(
 SLOW = """
 import sys, time
 from pathlib import Path
+from typing import Any
 from flows.actions.store import Writer
 with Writer(Path(sys.argv[1]), sys.argv[3:]) as writer:
     writer.write(b"x" * int(sys.argv[2]))

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from models import commands as c
 from models.custody import (
@@ -20,7 +21,9 @@ from models.custody import (
     VerifyEvidence,
 )
 from models.evidence import STORE, Evidence, Particulars
+from models.fold import evidence
 from models.reason import Reason
+from models.record import TEXT
 from models.state import House
 from tests.models.small import (
     AMY,
@@ -226,6 +229,37 @@ def test_another_digest_on_handing_over_pages_somebody() -> None:
     assert made.page(f"evidence:{EV}", "evidence-damaged").state == "open"
 
 
+def test_a_difference_at_a_hand_over_closes_the_gate_until_a_person_finds_it_the_same() -> None:
+    made = ledger()
+    made.do(TransferEvidence(actor=by(AMY), id=EV, to=BEN, digest=OTHER, **HAND))
+    assert not item(made).secures
+    made.do(TransferEvidence(actor=by(BEN), id=EV, to=AMY, **HAND))
+    verified(made, "same")
+    assert made.page(f"evidence:{EV}", "evidence-damaged").state == "open", (
+        "the nightly round settles nothing"
+    )
+    verified(made, "same", by(AMY))
+    assert item(made).secures
+    assert made.page(f"evidence:{EV}", "evidence-damaged").state == "stopped"
+
+
+def test_a_hand_over_of_the_same_bytes_settles_that_of_others() -> None:
+    made = ledger()
+    for to, digest in ((BEN, OTHER), (AMY, DIGEST)):
+        made.do(TransferEvidence(actor=by(item(made).holder), id=EV, to=to, digest=digest, **HAND))
+    made.wait(1)
+    assert item(made).secures
+    assert made.page(f"evidence:{EV}", "evidence-damaged").state == "stopped"
+
+
+def test_a_digest_of_what_has_none_is_kept_and_compared_with_nothing() -> None:
+    made = ledger(digest=None, stored="")
+    made.do(TransferEvidence(actor=by(AMY), id=EV, to=BEN, digest=OTHER, **HAND))
+    moved = item(made).transfers[0]
+    assert (moved.result, moved.digest) == ("not-checked", OTHER)
+    assert not [one for one in made.incident.pages.values() if one.event == "evidence-damaged"]
+
+
 # -- the bytes ----------------------------------------------------------------------------------------------
 
 
@@ -303,6 +337,94 @@ def test_a_legal_hold_keeps_from_disposal_until_it_is_lifted(ids: tuple[str, ...
     assert made.says(again).reason is Reason.ALREADY
     made.do(dispose)
     assert item(made).disposal is not None and not item(made).secures
+
+
+def test_each_of_several_holds_is_lifted_by_itself() -> None:
+    """A lawsuit and the police: what the one gives up the other still needs."""
+    made = closed()
+    hold = HoldEvidence(actor=by(BEN), how="hold", ids=(EV,), reason="lawsuit A")
+    made.do(hold)
+    made.do(replace(hold, actor=by(CHO), reason="police B"))
+    first, second = (one.seq for one in item(made).holds)
+    release = HoldEvidence(actor=by(BEN), how="release", ids=(EV,), reason="over")
+    refused = made.says(release)
+    assert refused.reason is Reason.FIELD_WRONG and f"#{second}" in str(refused.detail)
+    assert made.says(replace(release, hold=1)).reason is Reason.ALREADY
+    made.do(replace(release, hold=first))
+    dispose = DisposeEvidence(actor=by(CHO), id=EV, reason="-", authority="-")
+    assert made.says(dispose).detail["by"] == CHO
+    # By its number alone a hold is lifted from all that it is on.
+    made.do(replace(release, ids=(), hold=second))
+    made.do(dispose)
+
+
+def test_holds_on_everything_are_several_too() -> None:
+    made = closed()
+    for who in (BEN, CHO):
+        made.do(HoldEvidence(actor=by(who), how="hold", reason="-"))
+    release = HoldEvidence(actor=by(BEN), how="release", reason="over")
+    assert made.says(release).reason is Reason.FIELD_WRONG
+    made.do(replace(release, hold=made.incident.evidence_holds[0].seq))
+    assert [one.by for one in made.incident.evidence_holds] == [CHO]
+    made.do(release)
+    assert made.incident.evidence_holds == []
+
+
+def test_a_release_of_before_there_were_several_lifts_whatever_there_was() -> None:
+    made = closed()
+    for ids in ((), (EV,)):
+        made.do(HoldEvidence(actor=by(BEN), how="hold", ids=ids, reason="-"))
+    state = made.incident
+    assert state.evidence_holds and state.evidence[EV].holds
+    for old in made.facts("evidence.held"):
+        evidence.FOLDS["evidence.released"](state, old)
+    assert (state.evidence_holds, state.evidence[EV].holds) == ([], [])
+
+
+def test_a_hold_after_the_decision_keeps_the_object_that_is_still_there() -> None:
+    made = closed()
+    made.do(DisposeEvidence(actor=by(CHO), id=EV, reason="-", authority="-"))
+    made.do(HoldEvidence(actor=by(BEN), how="hold", reason="the police"))
+    removal = RecordRemoval(actor=by(CHO), id=EV, how="removed")
+    assert made.says(removal).reason is Reason.ON_HOLD
+
+
+def test_nobody_disposes_of_anything_in_another_name() -> None:
+    made = closed()
+    for command in (
+        DisposeEvidence(actor=by(GUS), for_=CHO, id=EV, reason="-", authority="-"),
+        DisposeTexts(actor=by(GUS), for_=CHO, digests=("t:" + "0" * 64,), reason="-"),
+        RecordRemoval(actor=by(GUS), for_=CHO, id=EV, how="removed"),
+    ):
+        assert made.says(command).reason is Reason.IN_PERSON
+    assert item(made).disposal is None
+
+
+def test_texts_of_what_is_held_and_the_place_of_what_is_only_referenced_stay() -> None:
+    made = ledger()
+    words = (("storage", "/mnt/images/1"), ("owner", "Taro"))
+    known = add(made, digest=OTHER, stored="", about=Particulars(referenced=True, words=words))
+    made.do(TransferEvidence(actor=by(AMY), id=EV, to="Mori", organisation="KK", **HAND))
+    made.do(c.EndIncident(actor=by(AMY), how="dismissed", reason="-"))
+    made.do(HoldEvidence(actor=by(BEN), how="hold", ids=(EV,), reason="the court"))
+    held = (item(made).words["description"], item(made).transfers[0].words["purpose"], item(made).holder_name)
+    for digest in held:
+        gone = DisposeTexts(actor=by(CHO), digests=(digest,), reason="privacy")
+        assert made.says(gone).reason is Reason.ON_HOLD, digest
+    place = replace(gone, digests=(known.words["storage"],))
+    assert made.says(place).reason is Reason.FIELD_WRONG
+    made.do(replace(gone, digests=(known.words["owner"],)))
+    made.do(DisposeEvidence(actor=by(CHO), id=known.id, reason="-", authority="-"))
+    made.do(place)
+
+
+def test_of_a_disposed_text_no_salt_is_left_to_try_guesses_with() -> None:
+    made = closed()
+    digest = item(made).words["description"]
+    made.do(DisposeTexts(actor=by(CHO), digests=(digest,), reason="privacy"))
+    with made.desk.record.read() as tx:
+        row = tx.connection.execute(select(TEXT.c.salt, TEXT.c.body).where(TEXT.c.digest == digest)).one()
+    assert tuple(row) == (b"", None)
 
 
 def test_disposal_keeps_digest_and_chain_and_says_once_what_became_of_the_object() -> None:
