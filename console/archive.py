@@ -120,7 +120,7 @@ def write(house: House, wanted: Wanted, path: Path) -> Exported:
     try:
         with part.open("xb") as stream:
             os.fchmod(stream.fileno(), 0o600)
-            with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+            with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive, _from_facts(house):
                 _Writing(house, wanted, archive, exported).run()
             stream.flush()
             os.fsync(stream.fileno())
@@ -131,6 +131,17 @@ def write(house: House, wanted: Wanted, path: Path) -> Exported:
         part.unlink(missing_ok=True)
         raise
     return exported
+
+
+@contextmanager
+def _from_facts(house: House) -> Iterator[None]:
+    """What goes into it follows from the facts: a snapshot is outside the chain, and could say anything."""
+    house.desk.forget()
+    house.desk.from_facts = True
+    try:
+        yield
+    finally:
+        house.desk.from_facts = False
 
 
 class _Writing:
@@ -170,6 +181,7 @@ class _Writing:
             "made_at": iso(self._now),
             "complete": self._wanted.everything,
             "texts": self._wanted.texts,
+            "texts_left_out": self._bare(),
             "streams": self._exported.streams,
             "evidence_objects": self._wanted.objects,
             "missing_objects": self._exported.missing,
@@ -270,10 +282,14 @@ class _Writing:
             self._exported.streams[stream] = (seq, hashed.hex())
             self._exported.facts += 1
             yield fact_line(stream, seq, kind, hashed, body)
-        if self._wanted.texts:
+        if self._wanted.texts and stream not in self._bare():
             texts = select(TEXT.c.seq, TEXT.c.digest, TEXT.c.salt, TEXT.c.body).where(TEXT.c.stream == stream)
             for seq, name, salt, text in _rows(tx, texts.order_by(TEXT.c.seq, TEXT.c.digest)):
                 yield text_line(stream, seq, name, bytes(salt), text)
+
+    def _bare(self) -> list[str]:
+        """Records without their texts: what was said in the house of other incidents is not this one's."""
+        return [] if self._wanted.everything else [HOUSE]
 
     def _documents(self, tx: Tx) -> None:
         # Without texts: policies and playbooks, which an outsider has to know, and nobody's words.

@@ -24,7 +24,7 @@ from models.commands import Actor, Impair
 from models.desk import HOUSE
 from models.errors import BadConfiguration, RecordConflict
 from models.integrity import CLOCK, NoteAnchor, NoteClock, too_far, worth_noting
-from models.record import ANCHOR, CHECKPOINT, micros
+from models.record import ANCHOR, CHECKPOINT, Record, micros
 from models.state import House as HouseState
 from models.supervised import attempt_async, forever, wait
 from models.upkeep import Upkeep
@@ -150,16 +150,25 @@ class Keeper:
     async def place(self, place: Place) -> bool:
         """Put the latest checkpoint into a place if it is due there; whether it was. Raises AnchorFailed."""
         now = self.house.desk.clock.now()
-        taken = await self._run(partial(self._due, place, now))
-        if taken is None:
+        made = await self._run(partial(self._due, place, now))
+        if made is None:
             return False
-        made, kept = taken
+        kept = await asyncio.to_thread(self._kept, made)
         placed = await place.put(made, kept, now)
         await self._run(partial(self._placed, place, made, placed))
         return True
 
-    def _due(self, place: Place, now: datetime) -> tuple[Made, bytes] | None:
-        """The checkpoint to bring and the form in which it is kept, if one is due. In the record's thread."""
+    def _kept(self, made: Made) -> bytes:
+        """The form in which it is kept: thousands of heads, so by a connection of its own."""
+        record = Record(self.house.record.url)
+        try:
+            with record.read() as tx:
+                return kept_form(tx, made)
+        finally:
+            record.close()
+
+    def _due(self, place: Place, now: datetime) -> Made | None:
+        """The checkpoint to bring, if one is due. In the record's thread."""
         self._mail_trusted = "email" not in self.house.desk.distrusted()
         with self.house.record.read() as tx:
             last = tx.connection.execute(
@@ -173,8 +182,7 @@ class Keeper:
             due = anchor_due(latest=latest, moment=self._moment, last=known, every=place.every, now=now)
             if not due:
                 return None
-            made = find_made(tx)
-            return made, kept_form(tx, made)
+            return find_made(tx)
 
     def _placed(self, place: Place, made: Made, placed: Placed) -> None:
         """Where it lies, with the proof, and the fact that says so: both or neither."""

@@ -76,13 +76,23 @@ def open_signer(house: House) -> Signer:
         return read_signer(secrets_of(house.institution.directory)(named).encode(), named)
     path = house.data / KEY_FILE
     try:
-        return read_signer(path.read_bytes(), str(path))
+        return _for_its_owner_alone(read_signer(path.read_bytes(), str(path)), path)
     except FileNotFoundError:
         return make_key_file(path)
     except OSError as wrong:
         raise BadConfiguration(
             f"{path} cannot be read: {wrong.strerror}; it is for its owner alone"
         ) from wrong
+
+
+def _for_its_owner_alone(signer: Signer, path: Path) -> Signer:
+    """Raises BadConfiguration if others can read the file."""
+    if path.stat().st_mode & 0o077:
+        raise BadConfiguration(
+            f"{path} can be read by others; run `chmod 600 {path}`, then `hikeshi key rotate` if somebody "
+            "may have it"
+        )
+    return signer
 
 
 def make_key_file(path: Path) -> Signer:

@@ -36,7 +36,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -126,6 +126,8 @@ class Verification:
     signatures: int = 0
     stamps: int = 0
     held: int = 0
+    stamped: dict[int, str] = field(default_factory=dict)
+    """The time in each time-stamp, as its authority wrote it."""
     heads: dict[str, str] = field(default_factory=dict)
     lengths: dict[str, int] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
@@ -159,7 +161,8 @@ class Verification:
     def as_json(self) -> dict[str, Any]:
         """All of it for programs."""
         bad = {"first_bad": self.first_bad, "bad": {name: list(one) for name, one in self.bad.items()}}
-        lists = {"heads": self.heads, "problems": self.problems, "notes": self.notes}
+        lists: dict[str, Any] = {"heads": self.heads, "problems": self.problems, "notes": self.notes}
+        lists |= {"stamped": {str(number): at for number, at in self.stamped.items()}}
         return {"ok": self.ok, **self.counts(), **bad, **lists}
 
     def problem(self, text: str, stream: str = "", low: int = 0, high: int = 0) -> None:
@@ -331,6 +334,8 @@ class Source:
     whole: bool = True
     keys: list[dict[str, Any]] = field(default_factory=list)
     manifest: Manifest | None = None
+    bare: set[str] = field(default_factory=set)
+    """Records whose texts the manifest says were left out."""
     close: Callable[[], None] = lambda: None
 
 
@@ -498,6 +503,14 @@ def _texts(query: Query, found: Verification, named: Mapping[str, set[bytes]], s
     if not source.whole and not found.texts:
         found.note("the texts and documents beside the facts are not in it, so they were not looked at")
         return
+    _missing(found, left, source.bare)
+
+
+def _missing(found: Verification, left: dict[str, set[bytes]], bare: set[str]) -> None:
+    """Texts that a fact names and that are not there, unless the manifest says that they were left out."""
+    for stream in sorted(bare & set(left), key=str):
+        if left.pop(stream):
+            found.note(f"{stream}: its texts were left out, as the manifest says, so they were not looked at")
     for stream in sorted(left, key=str):
         for missing in sorted(left[stream]):
             found.problem(f"{stream}: the text {missing.decode()[:14]}… is missing")
@@ -529,6 +542,11 @@ def check_documents(query: Query, found: Verification, named: Mapping[bytes, tup
 
 # -- keys: Keys, signatures and time-stamps.
 
+_GENERALIZED = re.compile(rb"\x18[\x0f-\x19]([0-9]{14})(?:\.[0-9]+)?Z")
+BETWEEN = 64
+"""Of a time-stamp's bytes (RFC 3161, 2.4.2) after the digest: the serial number, then the time."""
+CLOCKS_DIFFER = timedelta(minutes=5)
+LATE = timedelta(days=1)
 MAX_STAMPS = 10
 """Time-stamps that are checked if not all are asked for: the latest ones, and those of what was kept."""
 
@@ -658,8 +676,11 @@ def check_stamps(query: Query, found: Verification, lines: Mapping[int, Checkpoi
         (number, as_bytes(token)) for number, kind, _, token in rows if kind == "rfc3161" and number in lines
     ]
     for number, token in stamps:
-        if hashlib.sha256(lines[number].body).digest() not in token:
+        where = token.find(hashlib.sha256(lines[number].body).digest())
+        if where < 0:
             found.problem(f"the time-stamp of checkpoint #{number} is not of it")
+        else:
+            _timed(found, lines[number], token[where + 32 : where + 32 + BETWEEN])
     held = {one.number for one in kept.checkpoints}
     asked = [one for one in stamps if kept.every or one[0] in held or one in stamps[-MAX_STAMPS:]]
     tool = shutil.which("openssl")
@@ -672,6 +693,26 @@ def check_stamps(query: Query, found: Verification, lines: Mapping[int, Checkpoi
         found.stamps += 1
         if said := _openssl(str(tool), lines[number].body, token, str(kept.tsa)):
             found.problem(f"the time-stamp of checkpoint #{number} does not hold: {said}")
+
+
+def _timed(found: Verification, one: Checkpoint, after: bytes) -> None:
+    """The authority's time: not before the checkpoint says that it was made."""
+    said = _GENERALIZED.search(after)
+    try:
+        stamped = datetime.strptime(said[1].decode() if said else "", "%Y%m%d%H%M%S").replace(tzinfo=UTC)
+        made = datetime.fromisoformat(one.content["at"])
+        apart = stamped - made
+    except (ValueError, KeyError, TypeError):
+        found.note(f"the time in the time-stamp of checkpoint #{one.number} cannot be read")
+        return
+    found.stamped[one.number] = stamped.strftime("%Y-%m-%dT%H:%M:%SZ")
+    what = (
+        f"checkpoint #{one.number} says {one.content['at']}, and its time-stamp {found.stamped[one.number]}"
+    )
+    if apart < -CLOCKS_DIFFER:
+        found.problem(f"{what}: it was stamped before it is said to have been made")
+    elif apart > LATE:
+        found.note(f"{what}: until then nothing but the host's clock says when it was made")
 
 
 def _openssl(tool: str, body: bytes, token: bytes, tsa: str) -> str:
@@ -952,7 +993,8 @@ def _archive(path: Path, found: Verification) -> Source:
     query = loader.database.execute
     named = _named(query, manifest["streams"], found)
     scope = None if manifest.get("complete") is True else named
-    return Source(query=query, scope=scope, whole=False, keys=loader.keys, manifest=signature)
+    bare = set(manifest.get("texts_left_out") or ())
+    return Source(query=query, scope=scope, whole=False, keys=loader.keys, manifest=signature, bare=bare)
 
 
 def _names(archive: zipfile.ZipFile, found: Verification) -> set[str]:
@@ -1134,6 +1176,10 @@ def _verify(source: Source, found: Verification, kept: Kept) -> None:
 def _said(found: Verification) -> Iterator[str]:
     """What was found, to be read by a person."""
     yield "  ".join(f"{name} {count:,}" for name, count in found.counts().items())
+    if found.stamped:
+        number = max(found.stamped)
+        more = f" ({len(found.stamped)} in all: --json)"
+        yield f"last time-stamp: checkpoint #{number} at {found.stamped[number]}{more}"
     yield from (f"note: {one}" for one in found.notes)
     yield from (f"ALTERED: {one}" for one in found.problems)
     first = found.first_bad

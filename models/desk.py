@@ -81,6 +81,8 @@ class Desk:
         self._refusals: dict[tuple[str, str, str], tuple[datetime, int]] = {}
         self._decoders: dict[type[StreamState], msgspec.json.Decoder[StreamState]] = {}
         self.after_commit: list[Callable[[Outcome], None]] = []
+        self.from_facts = False
+        """Whether states are folded from the facts alone: a snapshot is outside the chain."""
 
     # -- commands -------------------------------------------------------------------------------------------
 
@@ -305,7 +307,7 @@ class Desk:
         if state is not None and tx.version and self._versions.get(stream) == tx.version:
             return _Case(state=state)  # nobody else has written since
         if state is None:
-            body, seq, _ = tx.snapshot(stream, RULES_VERSION)
+            body, seq, _ = (None, 0, 0) if self.from_facts else tx.snapshot(stream, RULES_VERSION)
             state = self._decode(stream, body) if body is not None else None
             self._snapshots[stream] = seq if state is not None else 0
             state = state or empty(stream)

@@ -77,15 +77,22 @@ def _verified(session: Session, record: str | None, kept: Any) -> Verification:
     """Another record at a path; else our own, by the same statements on whatever database holds it."""
     from sqlalchemy import text  # noqa: PLC0415
 
+    from console import snapshots  # noqa: PLC0415
     from console import verify as verifier  # noqa: PLC0415
 
     if record is not None:
         return verifier.verify_path(Path(record), kept)
     path = session.house.data / "hikeshi.db"
     if session.house.record.url == f"sqlite:///{path}":
-        return verifier.verify_path(path, kept)
-    with session.house.record.read() as tx:
-        return verifier.verify(lambda sql, given={}: iter(tx.connection.execute(text(sql), given)), kept)
+        found = verifier.verify_path(path, kept)
+    else:
+        with session.house.record.read() as tx:
+            found = verifier.verify(lambda sql, given={}: iter(tx.connection.execute(text(sql), given)), kept)
+    for stream, seq in snapshots.altered(session.house.record):
+        found.problem(
+            f"{stream}: its snapshot at #{seq}, from which pages are shown, is not what its facts say"
+        )
+    return found
 
 
 def _show(session: Session, found: Verification) -> None:

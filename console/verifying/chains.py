@@ -191,6 +191,14 @@ def _texts(query: Query, found: Verification, named: Mapping[str, set[bytes]], s
     if not source.whole and not found.texts:
         found.note("the texts and documents beside the facts are not in it, so they were not looked at")
         return
+    _missing(found, left, source.bare)
+
+
+def _missing(found: Verification, left: dict[str, set[bytes]], bare: set[str]) -> None:
+    """Texts that a fact names and that are not there, unless the manifest says that they were left out."""
+    for stream in sorted(bare & set(left), key=str):
+        if left.pop(stream):
+            found.note(f"{stream}: its texts were left out, as the manifest says, so they were not looked at")
     for stream in sorted(left, key=str):
         for missing in sorted(left[stream]):
             found.problem(f"{stream}: the text {missing.decode()[:14]}… is missing")

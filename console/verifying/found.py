@@ -21,6 +21,8 @@ class Verification:
     signatures: int = 0
     stamps: int = 0
     held: int = 0
+    stamped: dict[int, str] = field(default_factory=dict)
+    """The time in each time-stamp, as its authority wrote it."""
     heads: dict[str, str] = field(default_factory=dict)
     lengths: dict[str, int] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
@@ -54,7 +56,8 @@ class Verification:
     def as_json(self) -> dict[str, Any]:
         """All of it for programs."""
         bad = {"first_bad": self.first_bad, "bad": {name: list(one) for name, one in self.bad.items()}}
-        lists = {"heads": self.heads, "problems": self.problems, "notes": self.notes}
+        lists: dict[str, Any] = {"heads": self.heads, "problems": self.problems, "notes": self.notes}
+        lists |= {"stamped": {str(number): at for number, at in self.stamped.items()}}
         return {"ok": self.ok, **self.counts(), **bad, **lists}
 
     def problem(self, text: str, stream: str = "", low: int = 0, high: int = 0) -> None:

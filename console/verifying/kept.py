@@ -90,4 +90,6 @@ class Source:
     whole: bool = True
     keys: list[dict[str, Any]] = field(default_factory=list)
     manifest: Manifest | None = None
+    bare: set[str] = field(default_factory=set)
+    """Records whose texts the manifest says were left out."""
     close: Callable[[], None] = lambda: None

@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,11 @@ from console.verifying.found import Verification, as_bytes, sha256_of
 from console.verifying.kept import Checkpoint, Kept, Manifest, Source
 from console.verifying.signing import signed
 
+_GENERALIZED = re.compile(rb"\x18[\x0f-\x19]([0-9]{14})(?:\.[0-9]+)?Z")
+BETWEEN = 64
+"""Of a time-stamp's bytes (RFC 3161, 2.4.2) after the digest: the serial number, then the time."""
+CLOCKS_DIFFER = timedelta(minutes=5)
+LATE = timedelta(days=1)
 MAX_STAMPS = 10
 """Time-stamps that are checked if not all are asked for: the latest ones, and those of what was kept."""
 
@@ -147,8 +153,11 @@ def check_stamps(query: Query, found: Verification, lines: Mapping[int, Checkpoi
         (number, as_bytes(token)) for number, kind, _, token in rows if kind == "rfc3161" and number in lines
     ]
     for number, token in stamps:
-        if hashlib.sha256(lines[number].body).digest() not in token:
+        where = token.find(hashlib.sha256(lines[number].body).digest())
+        if where < 0:
             found.problem(f"the time-stamp of checkpoint #{number} is not of it")
+        else:
+            _timed(found, lines[number], token[where + 32 : where + 32 + BETWEEN])
     held = {one.number for one in kept.checkpoints}
     asked = [one for one in stamps if kept.every or one[0] in held or one in stamps[-MAX_STAMPS:]]
     tool = shutil.which("openssl")
@@ -161,6 +170,26 @@ def check_stamps(query: Query, found: Verification, lines: Mapping[int, Checkpoi
         found.stamps += 1
         if said := _openssl(str(tool), lines[number].body, token, str(kept.tsa)):
             found.problem(f"the time-stamp of checkpoint #{number} does not hold: {said}")
+
+
+def _timed(found: Verification, one: Checkpoint, after: bytes) -> None:
+    """The authority's time: not before the checkpoint says that it was made."""
+    said = _GENERALIZED.search(after)
+    try:
+        stamped = datetime.strptime(said[1].decode() if said else "", "%Y%m%d%H%M%S").replace(tzinfo=UTC)
+        made = datetime.fromisoformat(one.content["at"])
+        apart = stamped - made
+    except (ValueError, KeyError, TypeError):
+        found.note(f"the time in the time-stamp of checkpoint #{one.number} cannot be read")
+        return
+    found.stamped[one.number] = stamped.strftime("%Y-%m-%dT%H:%M:%SZ")
+    what = (
+        f"checkpoint #{one.number} says {one.content['at']}, and its time-stamp {found.stamped[one.number]}"
+    )
+    if apart < -CLOCKS_DIFFER:
+        found.problem(f"{what}: it was stamped before it is said to have been made")
+    elif apart > LATE:
+        found.note(f"{what}: until then nothing but the host's clock says when it was made")
 
 
 def _openssl(tool: str, body: bytes, token: bytes, tsa: str) -> str:

@@ -123,7 +123,8 @@ def _archive(path: Path, found: Verification) -> Source:
     query = loader.database.execute
     named = _named(query, manifest["streams"], found)
     scope = None if manifest.get("complete") is True else named
-    return Source(query=query, scope=scope, whole=False, keys=loader.keys, manifest=signature)
+    bare = set(manifest.get("texts_left_out") or ())
+    return Source(query=query, scope=scope, whole=False, keys=loader.keys, manifest=signature, bare=bare)
 
 
 def _names(archive: zipfile.ZipFile, found: Verification) -> set[str]:

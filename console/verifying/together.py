@@ -115,6 +115,10 @@ def _verify(source: Source, found: Verification, kept: Kept) -> None:
 def _said(found: Verification) -> Iterator[str]:
     """What was found, to be read by a person."""
     yield "  ".join(f"{name} {count:,}" for name, count in found.counts().items())
+    if found.stamped:
+        number = max(found.stamped)
+        more = f" ({len(found.stamped)} in all: --json)"
+        yield f"last time-stamp: checkpoint #{number} at {found.stamped[number]}{more}"
     yield from (f"note: {one}" for one in found.notes)
     yield from (f"ALTERED: {one}" for one in found.problems)
     first = found.first_bad

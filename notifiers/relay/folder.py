@@ -78,14 +78,24 @@ class FolderSink:
         for sealed in (False, True):
             if (self.path / name_of(self._number + 1, sealed)).exists():
                 self.close()
-                raise SinkTaken(
-                    f"{self.path}: {name_of(self._number + 1, sealed)} is somebody else's; does another node "
-                    "go on with this record? Stop one of them, then start this one anew"
-                )
+                raise self._taken(name_of(self._number + 1, sealed))
+
+    def _taken(self, name: str) -> SinkTaken:
+        return SinkTaken(
+            f"{self.path}: {name} or one after it is somebody else's; does another node go on with "
+            "this record? Stop one of them, then start this one anew"
+        )
 
     def _begin(self) -> int:
+        name = name_of(self._number + 1, False)
+        if max((number_of(one.name) for one in self.path.iterdir()), default=0) > self._number:
+            raise self._taken(name)
+        try:
+            descriptor = os.open(self.path / name, FLAGS, 0o600)
+        except FileExistsError:
+            raise self._taken(name) from None
+        # Not before: a number that a full disk refused is still the next one, and a stranger in it is seen.
         self._number += 1
-        descriptor = os.open(self.path / name_of(self._number, False), FLAGS, 0o600)
         self._descriptor, self._size = descriptor, 0
         self._sync_folder()
         return descriptor
@@ -113,8 +123,12 @@ class FolderSink:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-        os.link(part, self.path / name)
-        part.unlink()
+        try:
+            os.link(part, self.path / name)
+        except FileExistsError:
+            raise self._taken(name) from None
+        finally:
+            part.unlink()
         self._number += 1
         self._sync_folder()
 

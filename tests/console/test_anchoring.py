@@ -6,7 +6,7 @@ import asyncio
 import json
 import sqlite3
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +94,7 @@ def house(cli: Cli) -> House:
 
 
 def stamping(cli: Cli, stamper: Stamper, *, root: Path | None = None) -> Keeper:
+    cli.clock.set(datetime.now(UTC))  # an authority's clock is not ours to move
     (cli.directory / "tsa.pem").write_bytes((root or stamper.root).read_bytes())
     return set_up(cli, f'\n[integrity.timestamp]\nurl = "{stamper.url}"\ncertificate = "tsa.pem"\n')
 
@@ -125,6 +126,23 @@ async def test_an_authority_stamps_and_its_answer_is_kept_and_verified(cli: Cli,
     assert verify_path(path).problems == [
         "checkpoint #1 was put elsewhere (rfc3161), and the proof of it is gone"
     ]
+
+
+@pytest.mark.parametrize(("ahead", "ok"), [(timedelta(hours=2), False), (-timedelta(days=30), True)])
+async def test_a_checkpoint_that_says_another_time_than_its_stamp_is_found(
+    cli: Cli, stamper: Stamper, ahead: timedelta, ok: bool
+) -> None:
+    keeper = stamping(cli, stamper)
+    cli.clock.advance(ahead)
+    cli.done("declare", "Files encrypted")
+    await checkpoint(cli, keeper)
+    [place] = places(cli.house, {}, lambda: True)
+    assert await keeper.place(place)
+    found = verify_path(cli.house.data / "hikeshi.db", keep(tsa=str(stamper.root)))
+    assert found.ok == ok
+    said = found.notes if ok else found.problems
+    assert any(found.stamped[1] in one for one in said), said
+    assert found.stamped[1].startswith(str(datetime.now(UTC).year))
 
 
 async def test_an_authority_that_sends_its_chain_is_read_by_openssl(cli: Cli, chaining: Stamper) -> None:

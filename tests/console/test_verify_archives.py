@@ -227,6 +227,16 @@ def test_without_the_key_an_archive_is_written_unsigned_and_says_so(
     assert "key" not in json.loads(member(cli.directory / "bare.zip", "manifest.json"))
 
 
+def test_a_key_that_others_can_read_signs_nothing(taken: tuple[Cli, Path, Path]) -> None:
+    cli, _, _ = taken
+    path = cli.house.data / "checkpoint.key"
+    path.chmod(0o640)
+    refused = cli.run("checkpoint", "now")
+    assert refused.code == 1 and f"chmod 600 {path}" in refused.err
+    path.chmod(0o600)
+    assert cli.run("checkpoint", "now").code == 0
+
+
 # -- keys ---------------------------------------------------------------------------------------------------
 
 

@@ -159,6 +159,35 @@ def test_another_writer_in_the_same_place_is_an_alarm(desk: Desk, vault: Path) -
     one.close()
 
 
+def test_a_full_disk_lets_nobody_jump_over_another_writers_segment(
+    desk: Desk, vault: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = carrier(desk, FolderSink(vault))
+    carry(desk, one)
+    one.sink.close()
+    note(desk, "more")
+    real = os.open
+
+    def full(path: Path, flags: int, *rest: int) -> int:
+        if flags & os.O_CREAT:
+            raise OSError(28, os.strerror(28))
+        return real(path, flags, *rest)
+
+    monkeypatch.setattr(os, "open", full)
+    for _ in range(3):
+        with pytest.raises(SinkError, match="No space left"):
+            one.carry()
+    monkeypatch.setattr(os, "open", real)
+    (vault / "facts-00000002.jsonl").write_bytes(b"")
+    with pytest.raises(SinkTaken, match="does another node go on"):
+        one.carry()
+    # Nor if only what came after it is there.
+    (vault / "facts-00000002.jsonl").rename(vault / "facts-00000003.jsonl")
+    with pytest.raises(SinkTaken, match="does another node go on"):
+        one.carry()
+    one.close()
+
+
 def test_an_older_database_in_its_place_sends_nothing_under_the_old_numbers(
     desk: Desk, vault: Path, tmp_path: Path
 ) -> None:
