@@ -11,14 +11,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from msgspec.structs import replace
-from sqlalchemy import select
 
 from models.access import NOBODY, Reading, Viewer, may_read
 from models.actor import Actor
 from models.desk import Desk
 from models.errors import HikeshiError
 from models.fact import Fact
-from models.record import STREAM, Record
+from models.record import Record
 from models.restriction import RecordRead
 from models.state import House, Incident, Intake, Page, Programme, StreamState
 
@@ -32,9 +31,8 @@ CONCEALED = "INC-…"
 
 def restricted(record: Record) -> frozenset[str]:
     """Ids of the incidents that only some may know of."""
-    wanted = select(STREAM.c.id).where(STREAM.c.restricted.is_(True))
     with record.read() as tx:
-        return frozenset(row[0] for row in tx.connection.execute(wanted))
+        return frozenset(tx.restricted())
 
 
 def _incidents(record: Record) -> frozenset[str]:

@@ -106,8 +106,11 @@ def known(house: House, alert: Alert) -> Known:
     return Known(count=count, before=sum(row[0] < alert.id for row in rows), over=over)
 
 
-def preview(house: House, source_id: str, body: bytes) -> list[Preview]:
-    """What each alert in `body` would do now. Writes nothing. Raises NotFound for an unknown source."""
+def preview(house: House, source_id: str, body: bytes, hidden: frozenset[str] = frozenset()) -> list[Preview]:
+    """What each alert in `body` would do now. Writes nothing. Raises NotFound for an unknown source.
+
+    `hidden` are the incidents of which whoever asks may not know.
+    """
     source, premises = find_source(house, source_id), house.desk.premises
     alerts = read_alerts(
         source,
@@ -117,30 +120,30 @@ def preview(house: House, source_id: str, body: bytes) -> list[Preview]:
         house.desk.clock.now(),
         premises.policy.severity,
     )
-    incidents = open_incidents(house)
+    incidents = [one for one in open_incidents(house) if one.stream not in hidden]
     return [
         Preview(
             source=source,
             alert=one,
             related=related(house, one, source.id, incidents),
-            counted=_counted(house, source, one),
+            counted=_counted(house, source, one, hidden),
         )
         for one in alerts
     ]
 
 
-def _counted(house: House, source: Source, alert: ReadAlert) -> str | None:
+def _counted(house: House, source: Source, alert: ReadAlert, hidden: frozenset[str]) -> str | None:
     """The alert that this one would be counted under: it lies there, or its incident is open."""
     with house.record.read() as tx:
         row = tx.connection.execute(
-            select(ALERT.c.id, ALERT.c.status, STREAM.c.status)
+            select(ALERT.c.id, ALERT.c.status, STREAM.c.status, ALERT.c.incident)
             .outerjoin(STREAM, STREAM.c.id == ALERT.c.incident)
             .where(ALERT.c.source == source.id, ALERT.c.key == alert.key)
             .where(ALERT.c.status.not_in((REPEAT, STORM, ENDED)))
             .order_by(ALERT.c.first_at.desc(), ALERT.c.id.desc())
             .limit(1)
         ).first()
-    if row is None or alert.ended:
+    if row is None or alert.ended or row[3] in hidden:
         return None
     counted = row[2] == "open" or GRAVITY[alert.do] <= WEIGHED.get(row[1], -1)
     return str(row[0]) if counted else None

@@ -13,6 +13,8 @@ from datetime import datetime
 from functools import lru_cache, partial
 from zoneinfo import ZoneInfo
 
+from sqlalchemy import select
+
 from console.opening import House, find_directory, open_house, secrets_of
 from console.reading import restricted
 from flows.actions import ACTIONS, Actions
@@ -22,6 +24,7 @@ from models.desk import Desk
 from models.errors import RecordBusy, Refused
 from models.organisation import Organisation
 from models.premises import Outcome
+from models.record import STREAM
 from models.state import Incident
 from models.supervised import Tried, attempt, attempt_async
 from models.targets import Target
@@ -169,14 +172,24 @@ class Place:
         state = self.desk.state(incident)
         if not isinstance(state, Incident) or not state.restriction.on:
             return incident
-        return HANDLE + hashlib.sha256(state.title.encode()).hexdigest()[:16]
+        return _opaque(state)
 
     def incident_of(self, handle: str) -> str:
         """The incident behind a handle; the handle itself if it is none of ours."""
         if not handle.startswith(HANDLE):
             return handle
         names = sorted(restricted(self.house.record))
-        return next((one for one in names if self.handle_of(one) == handle), handle)
+        found = next((one for one in names if self.handle_of(one) == handle), None)
+        return found or self._lifted(handle) or handle
+
+    def _lifted(self, handle: str) -> str | None:
+        """The incident of a run that began before it was opened to everybody again."""
+        wanted = select(STREAM.c.id).where(STREAM.c.kind == "incident").order_by(STREAM.c.opened_at.desc())
+        with self.house.record.read() as tx:
+            names = list(tx.connection.execute(wanted).scalars())
+        states = (self.desk.state(name) for name in names)
+        opaque = (one for one in states if isinstance(one, Incident) and _opaque(one) == handle)
+        return next((one.stream for one in opaque), None)
 
     def local(self, at: datetime) -> str:
         """`at` (aware) as people of the institution read it, to the minute."""
@@ -185,6 +198,10 @@ class Place:
     async def handle(self, stream: str, command: Command) -> Outcome:
         """Write through the desk; see `Writer.handle`."""
         return await self.writer.handle(stream, command)
+
+
+def _opaque(state: Incident) -> str:
+    return HANDLE + hashlib.sha256(state.title.encode()).hexdigest()[:16]
 
 
 @lru_cache(maxsize=1)

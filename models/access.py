@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from msgspec import structs
+
 from models.answers import Decline, HandOver, RefuseHandOver
 from models.commands import (
     Acknowledge,
@@ -31,7 +33,7 @@ from models.readers import ReadPlaybook
 from models.reason import Reason
 from models.restriction import READER_ROLES, BreakGlass, Inspector, Restrict
 from models.shifts import SetShifts
-from models.state import House, Incident, Page, StreamState
+from models.state import House, Improvement, Incident, Page, Programme, StreamState
 from models.world import World
 
 ANYONE = "anyone"
@@ -190,9 +192,11 @@ def must_act(state: StreamState, command: Command, world: World) -> None:
 
 def _hands_to_nobody_barred(state: Incident, command: Command) -> None:
     """Nothing of the incident is given to somebody who must not know of it."""
-    shifts = getattr(command, "shifts", ())
-    named = [getattr(command, name, None) for name in ("person", "to", "owner")]
-    barred = sorted({*named, *(one.person for one in shifts)} & set(state.restriction.barred))
+    named = {one.person for one in getattr(command, "shifts", ())}
+    for name in ("person", "to", "owner"):
+        value = getattr(command, name, None)
+        named |= set(value) if isinstance(value, tuple) else {value}
+    barred = sorted(named & set(state.restriction.barred))
     if barred:
         raise Refused(Reason.BARRED, {"who": ", ".join(barred)})
 
@@ -229,6 +233,42 @@ def _is_own(state: Incident, person: str, command: Command, page: int | None, wo
     if step is None:
         return True  # confirming, or answering the page that asks them: the rule looks for their own
     return any(key == step or key.endswith(f"/{step}") for key in own_steps(state, person, world))
+
+
+def as_known(state: StreamState, command: Command, world: World) -> StreamState:
+    """The programme as whoever acts may know it: improvements of an incident that is kept from them, and the
+    pages about those, are not there. Whoever owns one, or was called for it, knows of it, unless barred.
+    """
+    if not isinstance(state, Programme) or command.actor.person == SYSTEM:
+        return state
+    people = [one for one in dict.fromkeys((command.actor.person, command.for_)) if one is not None]
+    restricted = world.restricted() if state.improvements else {}
+    hidden = {
+        one.id
+        for one in state.improvements.values()
+        if (of := restricted.get(one.incident)) is not None
+        and not all(_knows_improvement(state, one, of, person, world) for person in people)
+    }
+    if not hidden:
+        return state
+    return structs.replace(
+        state,
+        improvements={name: one for name, one in state.improvements.items() if name not in hidden},
+        pages={
+            number: page
+            for number, page in state.pages.items()
+            if page.subject.removeprefix("improvement:") not in hidden
+        },
+    )
+
+
+def _knows_improvement(state: Programme, one: Improvement, of: Incident, person: str, world: World) -> bool:
+    if person in of.restriction.barred:
+        return False
+    if may_read(of, Viewer(person=person), world).whole or one.owner == person:
+        return True
+    about = [page for page in state.pages.values() if page.subject == f"improvement:{one.id}"]
+    return one.owner in world.roles_of(None, person) or any(reached(page, person) for page in about)
 
 
 # -- looking ------------------------------------------------------------------------------------------------

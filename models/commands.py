@@ -69,6 +69,7 @@ class Absorb(Command):
     other: str
     alerts: tuple[str, ...] = ()
     severity: str | None = None
+    restricted: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from models import answers, commands, custody, integrity, rooms
-from models.access import must_act
+from models.access import as_known, must_act
 from models.clocks.rules import clock_instants, clocks_due
 from models.collecting import BeginCollection, EndCollection
 from models.comcheck import StartComcheck
@@ -229,7 +229,7 @@ def decide(state: StreamState, command: commands.Command, world: World) -> Decid
         raise Refused(Reason.NO_SUCH_INCIDENT, {"incident": state.stream})
     must_act(state, command, world)
     _check_times(command, world)
-    return rule(state, command, world)
+    return rule(as_known(state, command, world), command, world)
 
 
 def _check_times(command: commands.Command, world: World) -> None:

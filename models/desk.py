@@ -268,7 +268,7 @@ class Desk:
         with self.record.read() as tx:
             self._hear(tx)
             world = self._world(tx, state, self.clock.now())
-        return replace(world, beside=lambda: self.texts(state.stream))
+        return replace(world, beside=lambda: self.texts(state.stream), restricted=self._restricted_now)
 
     def distrusted(self) -> frozenset[str]:
         """The channels that are out of band now. Cheap; from the thread of the record, like all else here."""
@@ -428,7 +428,16 @@ class Desk:
             drill=self.premises.drill,
             next_incident=upcoming,
             beside=lambda: self._beside(tx, state.stream),
+            restricted=lambda: self._restricted(tx),
         )
+
+    def _restricted(self, tx: Tx) -> dict[str, Incident]:
+        states = (self._load(tx, name).state for name in tx.restricted())
+        return {one.stream: one for one in states if isinstance(one, Incident)}
+
+    def _restricted_now(self) -> dict[str, Incident]:
+        with self.record.read() as tx:
+            return self._restricted(tx)
 
     def _policy(self, tx: Tx, digest: str) -> Policy:
         if digest not in self._policies:

@@ -245,6 +245,7 @@ def _conflicts(dialect: str) -> _Conflicts:
 
 
 _DOCUMENT = select(DOCUMENT.c.body).where(DOCUMENT.c.digest == bindparam("digest"))
+_RESTRICTED = select(STREAM.c.id).where(STREAM.c.restricted.is_(True)).order_by(STREAM.c.id)
 _HEAD = select(STREAM.c.seq, STREAM.c.hash).where(STREAM.c.id == bindparam("stream"))
 _FACTS = (
     select(FACT.c.body)
@@ -287,6 +288,10 @@ class Tx:
         if row is None:
             return None, 0, 0
         return (bytes(row[0]), row[1], row[3]) if row[0] and row[2] == rules else (None, 0, row[3])
+
+    def restricted(self) -> list[str]:
+        """Ids of the incidents that only some may know of."""
+        return list(self.connection.execute(_RESTRICTED).scalars())
 
     def facts(self, stream: str, after: int = 0) -> list[Fact]:
         """The facts of a stream after `after`, in order."""

@@ -106,7 +106,7 @@ def level_recipients(
     For a notice: in quiet hours `held_until` says how long it waits. For a page use `paged`.
     """
     found: dict[str, dict[str, Any]] = {}
-    incident = state if isinstance(state, Incident) else None
+    incident = _matter(world, state, subject)
     barred = _barred(world, incident, subject)
     for who in to:
         for holder in (
@@ -120,7 +120,7 @@ def level_recipients(
 def everybody(world: World, state: StreamState, to: tuple[str, ...], subject: str) -> list[dict[str, Any]]:
     """Whoever `to` can mean, on leave and off duty as well, each once: for when nobody else is reached."""
     found = {one["person"]: one for one in level_recipients(world, state, to, (), subject)}
-    incident = state if isinstance(state, Incident) else None
+    incident = _matter(world, state, subject)
     barred = _barred(world, incident, subject)
     for who in to:
         for named in _names(world, state, who, subject):
@@ -138,6 +138,16 @@ def _anybody(world: World, incident: Incident | None, role: str) -> Iterator[Hol
         person = world.directory.person(name)
         if person is not None:
             yield Holder(person=person, role=role)
+
+
+def _matter(world: World, state: StreamState, subject: str) -> Incident | None:
+    """The incident whose bar holds for a page: of an improvement, the restricted one that it came of."""
+    if isinstance(state, Incident):
+        return state
+    kind, _, name = subject.partition(":")
+    if not isinstance(state, Programme) or kind != "improvement" or name not in state.improvements:
+        return None
+    return world.restricted().get(state.improvements[name].incident)
 
 
 def _barred(world: World, incident: Incident | None, subject: str) -> frozenset[str]:
@@ -317,7 +327,7 @@ def answering_level(world: World, state: StreamState, page: Page, person: str) -
     level = entitled_level(world, state, route_of(world, state, page), person, page.subject)
     if level is not None or page.delegated_to == person:
         return page.level if level is None else level
-    incident = state if isinstance(state, Incident) else None
+    incident = _matter(world, state, page.subject)
     if page.event == COMCHECK or person in _barred(world, incident, page.subject):
         return None
     called = [name for name, people in page.reached.items() if any(one.person == person for one in people)]

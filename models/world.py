@@ -27,7 +27,8 @@ class World:
     """`now` is aware, UTC. `plans` are the incident's own, frozen; `library` is what could be added today.
 
     `channels` are those set up and trusted, `distrusted` those set up and out of band.
-    `beside` reads the texts beside this stream's facts, as they are in this transaction, by digest.
+    `beside` reads the texts beside this stream's facts, as they are in this transaction, by digest;
+    `restricted` the incidents that only some may know of, by id: other records speak of them too.
 
     One world serves one transaction on one stream.
     """
@@ -45,6 +46,7 @@ class World:
     drill: bool = False
     next_incident: str = ""
     beside: Callable[[], Mapping[str, str | None]] = field(default=dict, compare=False, repr=False)
+    restricted: Callable[[], Mapping[str, Incident]] = field(default=dict, compare=False, repr=False)
     _laid_out: dict[int, dict[str, PlannedStep]] = field(default_factory=dict, compare=False, repr=False)
 
     def calendar(self, name: str) -> Calendar:

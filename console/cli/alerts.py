@@ -70,7 +70,7 @@ def intake_test(
     from console.views import triage as view  # noqa: PLC0415
 
     name = _source(session, Path(file), source)
-    found = triage.preview(session.house, name, session.read(Path(file), "FILE"))
+    found = triage.preview(session.house, name, session.read(Path(file), "FILE"), session.reader.hidden())
     if session.given.json:
         output.json([view.preview_json(one) for one in found])
     else:

@@ -71,6 +71,7 @@ def _from_file(session: Session, path: Path, source: str | None) -> None:
     """A real alert, through the same intake as the API; `-` reads standard input."""
     from console.cli import report  # noqa: PLC0415
     from console.intake import receive  # noqa: PLC0415
+    from models.actor import Actor  # noqa: PLC0415
     from models.commands import Note  # noqa: PLC0415
 
     known = [one.id for one in session.house.institution.intake.sources]
@@ -84,10 +85,18 @@ def _from_file(session: Session, path: Path, source: str | None) -> None:
     # The alert speaks for itself, but who fed it in must be known.
     session.known_actor()
     received = receive(session.house, source, body)
+    hidden = received.incident in session.reader.hidden()
     if received.incident is not None:
         note = session.texts("words.fed", alert=received.alert, file=path.name)
-        session.ask(received.incident, Note, text=note)
-    if received.duplicate:
+        if hidden:
+            # It was received all the same; whoever fed it in may not write there, nor learn where it went.
+            actor = Actor.machine(f"cli:{session.actor.person}")
+            session.desk.handle(received.incident, Note(actor=actor, text=note))
+        else:
+            session.ask(received.incident, Note, text=note)
+    if hidden:
+        report.received(session, received.alert, received.outcome)
+    elif received.duplicate:
         report.counted(session, received.alert, received.incident)
     else:
         report.recorded(session, received.outcome)

@@ -154,6 +154,8 @@ def log(
     session.say(session.texts("words.follow_hint"), "dim", stderr=True)
     try:
         for _ in _changes(session.house.record):
+            if stream not in OTHER_STREAMS:
+                session.part_of(stream)  # whoever has been barred since follows no longer
             last = _print_facts(session, stream, last)
     except KeyboardInterrupt:
         return

@@ -99,6 +99,19 @@ def counted(session: Session, alert: str, incident: str | None) -> None:
     session.say(session.texts("words.duplicate", alert=alert, incident=incident or ""), "warn")
 
 
+def received(session: Session, alert: str, outcome: Outcome) -> None:
+    """An alert that went to where the caller may not look: it has arrived, and no more is said."""
+    asked = any(fact.kind == "page.asked" for fact in outcome.facts)
+    paged = _on_their_way(session, outcome) if asked else None
+    if session.given.json:
+        output.json({"accepted": True, "duplicate": False, "alert": alert, "stream": None, "paged": paged})
+    else:
+        session.say(session.texts("words.received", alert=alert), "good")
+        _say_whether_paged(session, paged)
+    if paged is False:
+        raise typer.Exit(NOBODY_PAGED)
+
+
 def _on_their_way(session: Session, outcome: Outcome) -> bool:
     """Whether the messages that wait are on their way: a node takes them up, or they were delivered now."""
     if pager_is_running(session) and _is_taken_up(session, outcome):

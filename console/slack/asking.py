@@ -29,18 +29,21 @@ Name = Callable[[str], Naming]
 MaySee = Callable[[str], bool]
 
 
-def command(asked: Asked, actor: Actor, room: str, house: House) -> tuple[str | None, Command]:
+def command(
+    asked: Asked, actor: Actor, room: str, house: House, may_see: MaySee
+) -> tuple[str | None, Command]:
     """What `declare TEXT` and `ack [INCIDENT]` do; the stream None opens an incident."""
     if asked.word == "declare":
         return None, Declare(actor=actor, text=asked.rest, source="slack")
-    stream = whole(asked.stream or room, house) or _asking(actor, house)
+    stream = whole(asked.stream or room, house) or _asking(actor, house, may_see)
     return stream, Acknowledge(actor=actor)
 
 
-def _asking(actor: Actor, house: House) -> str:
+def _asking(actor: Actor, house: House, may_see: MaySee) -> str:
     """The gravest open incident with a page that waits for this person; else Hikeshi's own pages."""
     for name in open_names(house):
-        if any(asks(page, actor.person or "") for page in house.desk.state(name).open_pages()):
+        pages = house.desk.state(name).open_pages()
+        if any(asks(page, actor.person or "") for page in pages) and may_see(name):
             return name
     return "house"
 

@@ -159,7 +159,9 @@ class FrontDesk:
         if (no := self._stranger(actor, "press")) is not None:
             return no
         answer = self._put(target.stream, make(actor, target), actor)
-        return self._since(answer, target, actor) if answer.refused else answer
+        if not answer.refused or not self.may_see(target.stream, actor):
+            return answer
+        return self._since(answer, target, actor)
 
     def _since(self, answer: Answer, target: Target, actor: Actor) -> Answer:
         """What has happened since an old button was drawn: that is what its presser has to know."""
@@ -253,7 +255,8 @@ class FrontDesk:
             return self._nothing_there(target.stream, actor, form.name)
         self._note(target.stream, actor)
         if form.name in {"timeline", "evidence"}:
-            target = Target(stream=self._room_of(pressed.channel) or target.stream)
+            target = Target(stream=self._room_of(pressed.channel, actor) or target.stream)
+            self._note(target.stream, actor)
             extra["incidents"] = self._incidents(target.stream, actor)
         if form.name in {"approve", "reject"}:
             extra |= self._proposal(target)
@@ -316,11 +319,12 @@ class FrontDesk:
             found.append(f"{name}={' '.join(title.split())[:60]}")
         return "\n".join(found)
 
-    def _room_of(self, channel: str) -> str:
-        """The incident whose own channel this is."""
+    def _room_of(self, channel: str, actor: Actor) -> str:
+        """The incident whose own channel this is; none for whoever was left behind in an old one."""
         from console.slack.rooms import incident_of  # noqa: PLC0415 - rooms need the forms' words in turn
 
-        return incident_of(self.house.record, channel) if channel else ""
+        stream = incident_of(self.house.record, channel) if channel else ""
+        return stream if self.may_see(stream, actor) else ""
 
     def _files(self, filled: Mapping[str, Any], user: str) -> list[str] | Answer:
         actor = self.actor(user)
@@ -329,7 +333,7 @@ class FrontDesk:
         target, _, extra = _read_metadata(str(filled.get("private_metadata") or ""))
         stream = text(given(filled), telling.INCIDENT) or target.stream
         state = self.house.desk.state(stream) if stream and stream != "-" else None
-        if not isinstance(state, Incident):
+        if not isinstance(state, Incident) or not self.may_see(stream, actor):
             # Nothing is fetched that belongs to no incident.
             return self._nothing_there(stream, actor, "evidence")
         if not self._may_keep(state, actor):
@@ -350,14 +354,13 @@ class FrontDesk:
         if (no := self._stranger(actor, form.name)) is not None:
             return no
         values = given(filled)
-        if form.name == "more":
-            act = FORMS.get(text(values, "act"))
-            if act is None:
-                return Answer(problem="button")
-            case = self.case(target, actor, extra)
-            return Answer(view=view(act, case, _metadata(target, channel, extra)))
-        if (chosen := text(values, telling.INCIDENT)) and chosen != "-":
+        if (chosen := text(values, telling.INCIDENT)) and chosen != "-" and form.name != "more":
             target = Target(stream=chosen)
+        if not self.may_see(target.stream, actor):
+            # The dialog was opened while they might know of it.
+            return self._nothing_there(target.stream, actor, form.name)
+        if form.name == "more":
+            return self._next(text(values, "act"), target, channel, self.case(target, actor, extra))
         case = self.case(target, actor, extra)
         try:
             command = form.read(case, values)
@@ -371,20 +374,27 @@ class FrontDesk:
         answer = self._put(None if form.opens else target.stream, command, actor)
         return answer if answer.refused else replace(answer, channel=channel)
 
+    def _next(self, name: str, target: Target, channel: str, case: Case) -> Answer:
+        """The dialog of the act that was chosen in another."""
+        act = FORMS.get(name)
+        if act is None:
+            return Answer(problem="button")
+        return Answer(view=view(act, case, _metadata(target, channel, case.extra)))
+
     def _typed(self, asked: Asked, pressed: Pressed) -> Answer:
         from console.slack import asking  # noqa: PLC0415 - it builds on the board
 
         actor = self.actor(pressed.user)
         if (no := self._stranger(actor, asked.word)) is not None:
             return no
+        seen = partial(self.may_see, actor=actor)
         if asked.word in {"declare", "ack"}:
-            room = self._room_of(pressed.channel)
-            stream, command = asking.command(asked, actor, room, self.house)
+            room = self._room_of(pressed.channel, actor)
+            stream, command = asking.command(asked, actor, room, self.house, seen)
             if stream and stream != HOUSE and not self._is_there(stream, actor):
                 return self._nothing_there(asked.typed or stream, actor, asked.word)
             return self._put(stream, command, actor)
-        stream = asked.stream or self._room_of(pressed.channel)
-        seen = partial(self.may_see, actor=actor)
+        stream = asked.stream or self._room_of(pressed.channel, actor)
         return asking.answer(asked, stream, self.house, partial(self._naming, actor=actor), seen)
 
 

@@ -146,7 +146,11 @@ def merge(state: Incident, command: Merge, world: World) -> Decided:
         kind="incident.merged", data={"into": command.into}, texts={"reason": text(command.reason, "reason")}
     )
     other = Absorb(
-        actor=command.actor, other=state.stream, alerts=tuple(state.alerts), severity=state.severity
+        actor=command.actor,
+        other=state.stream,
+        alerts=tuple(state.alerts),
+        severity=state.severity,
+        restricted=state.restriction.on,
     )
     return [merged, Then(stream=command.into, command=other)]
 
@@ -154,6 +158,10 @@ def merge(state: Incident, command: Merge, world: World) -> Decided:
 def absorb(state: Incident, command: Absorb, world: World) -> Decided:
     """The incident that another was merged into."""
     must_be_open(state, "resolved")
+    if command.restricted is not state.restriction.on:
+        # Each names the other in its record: an open one would tell of one that is restricted.
+        open_one = state.stream if command.restricted else command.other
+        raise Refused(Reason.NOT_RESTRICTED, {"incident": open_one})
     absorbed = Draft(kind="incident.absorbed", data={"from": command.other, "alerts": list(command.alerts)})
     if world.policy.severity.rank(command.severity) <= state.severity_rank:
         return [absorbed]

@@ -123,9 +123,11 @@ def shifts_due(state: Incident, world: World) -> Iterator[Draft]:
 def _hand_over(state: Incident, shift: ShiftState, told: list[str], world: World) -> Iterator[Draft]:
     """The role goes over; to nobody who is away, and never to nobody."""
     outgoing = state.assigned.get(shift.role)
-    holders = world.directory.holders(shift.person, world.now)
+    # Whoever has been barred since is nobody here, and their deputy gets no authority in their name.
+    holders = world.holders(state, shift.person)
+    barred = shift.person in state.restriction.barred and shift.role not in FREE_ROLES
     data = {"shift": shift.id, "role": shift.role}
-    if not holders:
+    if not holders or barred:
         missed = data | {"person": shift.person} | ({"outgoing": outgoing} if outgoing else {})
         yield Draft(kind="shift.missed", data=missed)
         yield from ask(world, state, UNCOVERED, f"{SUBJECT}:{shift.id}")

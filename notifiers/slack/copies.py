@@ -17,9 +17,11 @@ from typing import Any
 from msgspec import structs
 from sqlalchemy import select
 
+from models.access import Viewer, may_read
 from models.desk import Desk
 from models.mirror import Mirror, face, keep, mirrors_named
 from models.record import OUTBOX, Tx, micros
+from models.state import Incident
 from models.supervised import attempt, attempt_async, wait
 from notifiers.briefing import Envelope
 from notifiers.bundling import bundle
@@ -153,12 +155,24 @@ class Copies:
         with self._desk.record.read() as tx:
             posts = self._posts(tx, stream)
             known = mirrors_named(tx, [_name(place) for place in posts])
+        posts = {place: rows for place, rows in posts.items() if all(self._may_read(row) for row in rows)}
         # One sick incident must not keep the posts of the others as they are.
         looks = [
             attempt(f"slack copy {place}", partial(self._look, place, rows, known))
             for place, rows in posts.items()
         ]
         return [one.value for one in looks if one.value is not None]
+
+    def _may_read(self, row: Item) -> bool:
+        """Whether whoever sees the post may know how its matter goes on: nobody barred since, and no channel
+        that others read.
+        """
+        state = self._desk.state(row.envelope.stream)
+        if not isinstance(state, Incident) or not state.restriction.on:
+            return True
+        person = row.envelope.person
+        viewer = Viewer(person=person)
+        return person is not None and may_read(state, viewer, self._desk.world(state)).some
 
     def _posts(self, tx: Tx, stream: str) -> dict[str, list[Item]]:
         """The newest posts that carry messages of a stream, by place, each with all that it carries."""

@@ -46,6 +46,8 @@ async def test_its_handle_says_nothing_and_leads_back(scene: Scene) -> None:
     assert here().incident_of("INC-2026-0777") == "INC-2026-0777"
     scene.house.desk.handle(name, Restrict(actor=LEAD, lift=True, reason=WHY))
     assert here().handle_of(name) == name
+    # A run that began before goes on: its handle still leads to it.
+    assert here().incident_of(handle) == name
 
 
 async def test_the_work_is_done_and_no_name_tag_state_or_artifact_tells(
