@@ -11,13 +11,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from msgspec.structs import replace
+from sqlalchemy import select
 
 from models.access import NOBODY, Reading, Viewer, may_read
 from models.actor import Actor
 from models.desk import Desk
 from models.errors import HikeshiError
 from models.fact import Fact
-from models.record import Record
+from models.record import STREAM, Record
 from models.restriction import RecordRead
 from models.state import House, Incident, Intake, Page, Programme, StreamState
 
