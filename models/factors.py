@@ -34,6 +34,11 @@ _HOURS = re.compile(r"(?P<from>\d{1,2}:\d{2})(?:\s*[-~–〜～]\s*(?P<until>\d{
 _RANGE = re.compile(r"\s*(?:\.\.|/|〜|～|\s-\s)\s*")
 
 
+_UNITS: Mapping[str, str] = {"日間": "d", "日": "d", "時間": "h", "分間": "m", "分": "m", "秒": "s"}
+"""Units as screens print them: what is shown can be written."""
+_IN_WORDS = re.compile(r"\s*(?:日間|日|時間|分間|分|秒)\s*")
+
+
 class WrongFactor(ValueError):
     """A factor that cannot be read; the message says what was expected."""
 
@@ -91,7 +96,7 @@ def _next(value: str, after: datetime, zone: str) -> datetime:
 
 def _duration(value: str, now: datetime, organisation: Organisation) -> str:
     try:
-        return write_duration(parse_duration(value))
+        return write_duration(parse_duration(_IN_WORDS.sub(lambda found: _UNITS[found[0].strip()], value)))
     except ValueError as wrong:
         raise WrongFactor(f"{wrong}, or unknown") from wrong
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -63,13 +63,28 @@ def break_glass(
     from models.reason import Reason as ReasonOf  # noqa: PLC0415
     from models.restriction import BreakGlass, EndGlass  # noqa: PLC0415
 
+    stream = session.stream(incident)
+    if session.is_number(stream) and (end or reason.strip()):
+        _whole_number(session, stream)
     if end:
-        session.write(session.stream(incident), EndGlass)
+        session.write(stream, EndGlass)
     elif not reason.strip():
         # Before the incident is looked for: the answer must not tell whether there is one.
         report.refused(session, None, ReasonOf.REASON_MISSING, {"field": "reason"})
     else:
-        session.write(session.stream(incident), BreakGlass, reason=reason)
+        session.write(stream, BreakGlass, reason=reason)
+
+
+def _whole_number(session: Session, said: str) -> NoReturn:
+    """Refuse a short number that finds nothing: what one may not read is found by its whole number only.
+
+    The answer is the same whether or not there is such an incident.
+    """
+    from console.cli import account, report  # noqa: PLC0415
+    from models.reason import Reason as Why  # noqa: PLC0415
+
+    account.record_refusal(session.desk, session.actor, Why.NO_SUCH_INCIDENT, session.surface)
+    report.refused(session, said, Why.NO_SUCH_INCIDENT, {"incident": said, "case": "full-number"})
 
 
 def inspector_grant(

@@ -115,6 +115,8 @@ def evidence_verify(
     found, unopened = _compare(session, objects, key)
     outcome = session.ask(state.stream, VerifyEvidence, found=tuple(found))
     broken = [one for one in found if one.result in BROKEN]
+    compared = {one.id for one in found}
+    without = [one.id for one in chosen if one.id not in compared and one.disposal is None]
     if session.given.json:
         output.json(
             {
@@ -129,12 +131,15 @@ def evidence_verify(
                     }
                     for one in found
                 ],
+                "without": without,
             }
         )
     else:
         for one in found:
             text = f"{one.id}  {session.texts.word('evidence.check', one.result)}"
             session.say(text, "bad" if one in broken else "good")
+        for number in without:
+            session.say(f"{number}  {session.texts('evidence.no_object')}", "dim")
         report.recorded(session, outcome)
     if broken or unopened:
         raise typer.Exit(REFUSED)

@@ -22,13 +22,17 @@ def decisions(
     step: Annotated[str | None, typer.Argument(metavar="[STEP]", show_default=False)] = None,
 ) -> None:
     """Each decision: who was entitled then, who was called, what was chosen, why, on what evidence."""
-    from console.cli import output  # noqa: PLC0415
+    from console.cli import output, report  # noqa: PLC0415
     from console.views import decisions as view  # noqa: PLC0415
+    from models.errors import Refused  # noqa: PLC0415
     from models.rules.common import find_step  # noqa: PLC0415
 
     state = session.incident(incident)
     naming = session.naming(state)
-    key = find_step(state, naming.world, step)[0].key if step is not None else None
+    try:
+        key = find_step(state, naming.world, step)[0].key if step is not None else None
+    except Refused as wrong:
+        report.refused(session, state.stream, wrong.reason, wrong.detail)
     with session.house.record.read() as tx:
         facts = tx.facts(state.stream)
     found = view.accounts(facts, key)

@@ -96,8 +96,9 @@ def health(session: Session) -> None:
     defects = session.house.institution.playbooks.left_out
     files = sorted({Path(one.file).name for one in defects})
     unreached = {one: known.comcheck for one, known in comchecks.unreached(session.desk).items()}
+    failing = {f"relay {one['name']}": one["error"] for one in continuity.sinks_json(session) if one["error"]}
     state = session.reader.without_hidden(session.desk.state("house"))
-    found = view.look(session.house.record, state, session.now, files, unreached)
+    found = view.look(session.house.record, state, session.now, files, unreached, not_working=failing)
     if session.given.json:
         output.json(found.as_json() | {"relay": continuity.sinks_json(session)})
     else:

@@ -138,6 +138,7 @@ def checkpoint_now(session: Session) -> None:
 def _say(session: Session, made: Made) -> None:
     """Number, instant and digest, so that somebody can write them down."""
     from console.cli import output  # noqa: PLC0415
+    from console.views.times import Times  # noqa: PLC0415
     from models.checkpoint import aloud, digest  # noqa: PLC0415
     from models.clock import iso  # noqa: PLC0415
 
@@ -145,7 +146,8 @@ def _say(session: Session, made: Made) -> None:
     if session.given.json:
         output.json({"number": made.number, "at": iso(made.at), "digest": name, "key": made.key})
         return
-    session.say(session.texts("integrity.checkpoint.made", number=made.number, at=iso(made.at)), "strong")
+    at = Times(zone=session.zone, texts=session.texts).at(made.at, seconds=True)
+    session.say(session.texts("integrity.checkpoint.made", number=made.number, at=at), "strong")
     for line in aloud(name).splitlines():
         session.say(f"  {line}")
     session.say(session.texts("integrity.checkpoint.key", key=made.key), "dim")
@@ -188,7 +190,10 @@ def checkpoint_export(
 # -- the key ------------------------------------------------------------------------------------------------
 
 
-def key_show(session: Session) -> None:
+def key_show(
+    session: Session,
+    out: Annotated[str | None, Opt("--out", metavar="FILE", show_default=False)] = None,
+) -> None:
     """The public key of checkpoints, to be kept with them, and those before it."""
     from console.cli import output  # noqa: PLC0415
     from console.signing import noted, open_signer  # noqa: PLC0415
@@ -199,6 +204,8 @@ def key_show(session: Session) -> None:
     noted(session.house, signer)
     state = session.desk.state("house")
     keys = state.upkeep.keys if isinstance(state, House) else {}
+    if out is not None:
+        session.save(Path(out), signer.public.hex() + "\n")
     if session.given.json:
         output.json({"key": signer.id, "public": signer.public.hex(), "keys": keys})
         return
@@ -208,6 +215,8 @@ def key_show(session: Session) -> None:
     for name in keys:
         if name != signer.id:
             session.say(session.texts("integrity.key.before", key=name, public=keys[name]), "dim")
+    if out is not None:
+        session.say(session.texts("words.written", path=out), "good", stderr=True)
 
 
 def key_rotate(

@@ -150,15 +150,29 @@ def _read(session: Session, text: str) -> datetime:
 def _take(session: Session, stream: str, kind: Any, command: dict[str, Any], file: Path) -> None:
     """Record it; a refusal lists every line that is wrong, not the first dozen."""
     from console.cli import report  # noqa: PLC0415
+    from models.reason import Reason as Why  # noqa: PLC0415
 
     for_ = session.person(session.given.for_) if session.given.for_ else None
     outcome = session.desk.handle(stream, kind(actor=session.actor, for_=for_, **command))
     fields = outcome.detail.get("fields")
     if outcome.refused is not None and isinstance(fields, list):
         _bad(session, file, [str(one) for one in fields])
-    if outcome.refused is not None:
+    if outcome.refused is Why.ALREADY and command.get("origin"):
+        # The same file again, as a script or a tired person gives it: nothing is new, and nothing is wrong.
+        _nothing_new(session, stream)
+    elif outcome.refused is not None:
         report.refused(session, stream, outcome.refused, outcome.detail)
-    report.recorded(session, outcome)
+    else:
+        report.recorded(session, outcome)
+
+
+def _nothing_new(session: Session, stream: str) -> None:
+    from console.cli import output  # noqa: PLC0415
+
+    if session.given.json:
+        output.json({"accepted": True, "stream": stream, "facts": [], "text": session.texts("scope.no_news")})
+    else:
+        session.say(session.texts("scope.no_news"), "good")
 
 
 def _would_refuse(session: Session, state: Any, kind: Any, command: dict[str, Any]) -> list[str]:

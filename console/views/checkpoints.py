@@ -80,7 +80,14 @@ def _row(one: Shown, naming: Naming) -> Row:
         f"{naming.texts.word('integrity.anchor', kind)} {place}" for kind, place in one.anchors
     )
     name = digest(one.made.body)
-    cells = (str(one.made.number), iso(one.at), content.facts, f"{name[:12]}…", places or "–")
+    at = naming.times.at(one.at, seconds=True)
+    cells = (
+        str(one.made.number),
+        at,
+        content.facts,
+        f"{name[:12]}…",
+        places or "–",
+    )
     return Row(cells=cells, style="plain" if places else "dim")
 
 

@@ -252,6 +252,12 @@ def _head(content: Mapping[str, Any], naming: Naming) -> Iterator[Line]:
         yield Line(text=say("decisions.asked", at=at, fact=content["asked"]["fact"]))
 
 
+def _titled(choice: str, content: Mapping[str, Any]) -> str:
+    """What was chosen by its title and id; the id alone where no playbook of the record has it."""
+    title = next((one["title"] for one in content["options"] if one["id"] == choice), choice)
+    return choice if title == choice else f"{title} [{choice}]"
+
+
 def _at(entry: Mapping[str, Any], naming: Naming, key: str = "at") -> str:
     return naming.times.at(datetime.fromisoformat(entry[key]), seconds=True)
 
@@ -261,8 +267,9 @@ def _choice(content: Mapping[str, Any], naming: Naming) -> Iterator[Line]:
     if made is None:
         yield Line(text=say("decisions.open"), style="bad")
         return
+    chosen = _titled(made["choice"], content)
     yield Line(
-        text=say("decisions.made", choice=made["choice"], at=_at(made, naming), fact=made["fact"]),
+        text=say("decisions.made", choice=chosen, at=_at(made, naming), fact=made["fact"]),
         style="strong",
     )
     key = "decisions.by_deputy" if made["deputy_for"] else "decisions.by"

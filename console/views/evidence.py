@@ -40,7 +40,7 @@ def line(item: Evidence, naming: Naming, *, whole: bool = False) -> Line:
     text = f"{item.id}  {item.source}  {naming.text(item.name, 120)}  {shown}  {naming.who(item.by)}"
     partial = naming.texts("words.partial") if item.partial else ""
     found = marks(item, naming)
-    said = "".join(f"  [{one}]" for one in found)
+    said = "".join(f"  {one}" if one.startswith("【") else f"  [{one}]" for one in found)
     return Line(text=f"{text}  {naming.times.at(item.at)}{partial}{said}", style=_style(item))
 
 

@@ -38,6 +38,7 @@ _VARIANTS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "decision.made": lambda data: (
         ".approved" if data.get("approved_by") else ".quorum" if data.get("votes") else ""
     ),
+    "decision.superseded": lambda data: ".followed" if data.get("followed") else "",
     "step.started": lambda data: ".taken" if data.get("taken_from") else "",
     "page.delegated": lambda data: ".deputy" if data.get("absent") else "",
     "page.declined": lambda data: ".back" if data.get("gave_back") else "",
@@ -155,12 +156,28 @@ def _special(naming: Naming, data: Mapping[str, Any]) -> dict[str, str]:
         found["level"] = naming.level(data["service"], data["level"])
     if data.get("loss"):
         found["loss"] = naming.times.span(timedelta(seconds=int(data["loss"])))
+    if data.get("organisation"):
+        said = naming.text(data["organisation"], MAX_VALUE)
+        found["organisation"] = naming.texts("words.brackets", text=said)
+    if set(data) & BROKEN:
+        found["results"] = _results(naming, data)
     if "party" in data:
         found["what"] = naming.texts.word("clocks.vendor", data.get("what", ""))
     if "kind" in data and "confidence" in data and "value" in data:
         found["kind"] = naming.texts.word("clocks.impact", data["kind"])
         found["confidence"] = naming.texts.word("clocks.confidence", data["confidence"])
     return found
+
+
+def _results(naming: Naming, data: Mapping[str, Any]) -> str:
+    """What a comparison of evidence found; of what it did not find nothing is said."""
+    say = naming.texts
+    shown = (
+        say("evidence.found", result=say(f"evidence.sorted.{name}"), ids=say("words.comma").join(data[name]))
+        for name in ("different", "missing", "unreadable", "same")
+        if data.get(name)
+    )
+    return say("words.semicolon").join(shown)
 
 
 def _value(naming: Naming, name: str, value: Any) -> str:

@@ -9,7 +9,7 @@ from console.views.causes import cause, gate, mends
 from console.views.naming import Naming
 from console.views.sheet import Line, Section
 from models.ahead import Ahead, gates_ahead
-from models.gate import GATES, services_of
+from models.gate import CLOSING, GATES, services_of
 from models.rules.overriding import authorities
 from models.state import Incident
 
@@ -35,7 +35,8 @@ def _section(name: str, many: Sequence[Ahead], naming: Naming) -> Section:
     source = GATES[name].guideline if name in GATES else SOURCES.get(name, "")
     lines = list(_sentences(many, naming))
     by = texts("words.comma").join(naming.who(role) for role in authorities(name, naming.world))
-    command = f"hikeshi override {naming.state.stream} {name} STEP --reason …"
+    step = naming.state.stream if name == CLOSING else "STEP"
+    command = f"hikeshi override {naming.state.stream} {name} {step} --reason …"
     lines.append(Line(text=texts("gates.override", who=by, command=command), style="dim", indent=1))
     return Section(title=f"{gate(naming, name)} [{name}, {source}]", parts=tuple(lines))
 

@@ -95,8 +95,13 @@ def look(
     now: datetime,
     left_out: Sequence[str] = (),
     unreached: Mapping[str, str] = _NOBODY,
+    *,
+    not_working: Mapping[str, str] = _NOBODY,
 ) -> Health:
-    """Read how things are. `left_out`: files of playbooks that have defects; `unreached`: person -> test."""
+    """Read how things are. `left_out`: files of playbooks that have defects; `unreached`: person -> test.
+
+    `not_working`: what else, by what it is, such as a sink of the second path.
+    """
     seen: dict[str, datetime | None] = dict.fromkeys(PARTS)
     with record.read() as tx:
         running = select(NODE.c.id, NODE.c.beat_at).where(NODE.c.detail != RETIRED)
@@ -126,6 +131,7 @@ def look(
     impaired = dict(state.impaired) | {
         f"channel {name}": error for name, error in failing if name not in state.distrusted
     }
+    impaired |= not_working
     if left_out:
         impaired["playbooks"] = f"{', '.join(left_out)} (hikeshi check)"
     return Health(

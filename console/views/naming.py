@@ -173,6 +173,8 @@ class Naming:
             return self.step(name)
         if kind == "clock":
             return self.clock(name)
+        if kind == "glass":
+            return self.texts("words.subject.glass", name=self.who(name))
         if kind in {"approval", "opinion"}:
             return self.texts(f"words.subject.{kind}", name=self.step(name.partition("#")[0]))
         return (

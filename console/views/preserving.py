@@ -24,12 +24,24 @@ def waiting(state: Incident, naming: Naming) -> Iterator[Line]:
     for planned in sorted(open_steps, key=lambda one: one.step.volatility or LEAST_VOLATILE):
         left = "".join(f"  {_left(source, state, naming)}" for source in planned.step.preserves)
         sources = naming.texts("words.comma").join(planned.step.preserves)
+        step = naming.step(planned.key)
+        if kept := _kept(planned, state):
+            # What is there is there; only the step was never said to be done.
+            items = naming.texts("words.comma").join(kept)
+            yield Line(text=naming.texts("evidence.step_open", step=step, items=items))
+            continue
         yield Line(
-            text=naming.texts("evidence.waiting", step=naming.step(planned.key), sources=sources).rstrip()
-            + left.rstrip(),
+            text=naming.texts("evidence.waiting", step=step, sources=sources).rstrip() + left.rstrip(),
             style="warn",
         )
         yield from (Line(text=line, indent=1) for line in said(planned, naming))
+
+
+def _kept(planned: PlannedStep, state: Incident) -> list[str]:
+    """The evidence by which everything that the step preserves is there already; none unless all of it is."""
+    items = [one for one in state.evidence.values() if one.disposal is None and not one.partial]
+    found = [[one.id for one in items if source in one.sources] for source in planned.step.preserves]
+    return list(dict.fromkeys(one for ids in found for one in ids)) if all(found) else []
 
 
 def said(planned: PlannedStep, naming: Naming) -> Iterator[str]:

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from console.views.causes import cause, gate
+from console.views.fieldtexts import factor_text, field_text
 from console.views.naming import Naming
 from console.views.sheet import harmless
 from console.views.shifts import defect_text
@@ -19,17 +20,24 @@ def what(naming: Naming, reason: Reason, detail: Mapping[str, object]) -> str:
     """The reason as a sentence."""
     if reason is Reason.NO_SUCH_PAGE:
         return _no_such_page(naming, detail)
-    return naming.texts(f"refused.{reason.name}.what", **_values(naming, detail))
+    return naming.texts(_key(naming, reason, detail, "what"), **_values(naming, detail))
 
 
 def advice(naming: Naming, reason: Reason, detail: Mapping[str, object]) -> str:
     """What to do next."""
-    return naming.texts(f"refused.{reason.name}.do", **_values(naming, detail))
+    return naming.texts(_key(naming, reason, detail, "do"), **_values(naming, detail))
+
+
+def _key(naming: Naming, reason: Reason, detail: Mapping[str, object], part: str) -> str:
+    """Where the text is: a rule may say by `case` that its refusal asks for other words than the reason's."""
+    special = f"refused.case.{reason.name}.{detail.get('case', '')}.{part}"
+    return special if naming.texts.has(special) else f"refused.{reason.name}.{part}"
 
 
 def _values(naming: Naming, detail: Mapping[str, object]) -> dict[str, str]:
     values = {name: _value(naming, name, value) for name, value in detail.items()}
     values["id"] = str(detail.get("step", ""))
+    values["holder_id"] = str(detail.get("holder", ""))
     gates = detail.get("gates")
     values["gate_id"] = str(gates[0]) if isinstance(gates, (list, tuple)) and gates else "GATE"
     return {"incident": naming.state.stream, **values}
@@ -53,6 +61,9 @@ def _value(naming: Naming, name: str, value: Any) -> str:
             "causes": "cause",
             "needs": "who",
             "defects": "defect",
+            "fields": "field",
+            "wrong": "field",
+            "factors": "factor",
         }
         shown = [_one(naming, kinds.get(name, "id"), str(one)) for one in list(value)[:MAX_NAMED]]
         more = ["…"] if len(value) > MAX_NAMED else []
@@ -67,9 +78,13 @@ def _one(naming: Naming, kind: str, value: str) -> str:
 
 _NAMED: Mapping[str, Callable[[Naming, str], str]] = {
     "who": Naming.who,
+    "holder": Naming.who,
+    "by": Naming.who,
     "step": Naming.step,
     "gate": gate,
     "defect": defect_text,
+    "field": field_text,
+    "factor": factor_text,
     "cause": cause,
     "instant": lambda naming, value: naming.times.at(datetime.fromisoformat(value)),
     "audience": lambda naming, value: naming.texts.word("communication.audience", value),

@@ -43,7 +43,9 @@ def _row(naming: Naming, parts: list[str]) -> str:
 
 
 def _first(naming: Naming, names: list[str]) -> str:
-    more = [f"… {len(names)}"] if len(names) > SHOWN else []
+    more = []
+    if len(names) > SHOWN:
+        more = [naming.texts("scope.others", n=len(names) - SHOWN, whole=len(names))]
     return _row(naming, [*(naming.service(one) for one in names[:SHOWN]), *more])
 
 

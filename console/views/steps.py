@@ -150,7 +150,9 @@ def _asks(planned: PlannedStep, naming: Naming) -> Iterator[Line]:
         kind = texts.word("words.field", field.type)
         yield Line(text=f"--set {field.id}=…  {field.title.lang(lang)} ({kind}, {must})", indent=1)
     for factor in step.weighed:
-        yield Line(text=f"--factor {factor}=…  {texts.word('words.factor', factor)}", indent=1)
+        hint = texts.get(f"gates.hint.{factor}", "")
+        said = f"{texts.word('words.factor', factor)}: {hint}" if hint else texts.word("words.factor", factor)
+        yield Line(text=f"--factor {factor}=…  {said}", indent=1)
 
 
 def _done(known: StepState, naming: Naming) -> Iterator[Line]:

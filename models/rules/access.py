@@ -163,7 +163,10 @@ def _sorted(names: tuple[str, ...], world: World) -> tuple[list[str], list[str]]
     ]
     unknown = [one for one in names if one not in people and one not in roles]
     if unknown:
-        raise Refused(Reason.UNKNOWN_PERSON, {"who": ", ".join(unknown)})
+        known = [one.id for one in world.organisation.roles]
+        known += [one.id for one in world.organisation.people]
+        detail = {"who": ", ".join(unknown), "case": "person-or-role", "known": known}
+        raise Refused(Reason.UNKNOWN_PERSON, detail)
     if len(names) > NAMES_MOST:
         raise Refused(Reason.TOO_LONG, {"field": "--to", "limit": NAMES_MOST, "length": len(names)})
     return people, roles
@@ -171,7 +174,7 @@ def _sorted(names: tuple[str, ...], world: World) -> tuple[list[str], list[str]]
 
 def _not_oneself(who: str | None, barred: list[str]) -> None:
     if who in barred:
-        raise Refused(Reason.SAME_PERSON, {"who": who})
+        raise Refused(Reason.SAME_PERSON, {"who": who, "case": "oneself"})
 
 
 def _not_barred(people: list[str], barred: set[str]) -> None:

@@ -32,7 +32,7 @@ def decide_step(state: Incident, command: Decide, world: World) -> Decided:
     if command.supersede:
         must_be_decided(planned, known, command)
     else:
-        must_be_undecided(state, planned, known)
+        must_be_undecided(state, planned, known, command.choice)
     options = [option.id for option in planned.step.options]
     if command.choice not in options:
         raise Refused(Reason.NO_SUCH_OPTION, {"choice": command.choice, "known": options})
@@ -69,10 +69,19 @@ def decide_step(state: Incident, command: Decide, world: World) -> Decided:
     return [made, *follows]
 
 
-def must_be_undecided(state: Incident, planned: PlannedStep, known: StepState) -> None:
-    """Raises Refused unless the decision can be made now."""
+def must_be_undecided(
+    state: Incident, planned: PlannedStep, known: StepState, choice: str | None = None
+) -> None:
+    """Raises Refused unless the decision can be made now; `choice` is what is to be decided, if it is known.
+
+    Whoever chooses something else than what stands must not read that nothing is left to do.
+    """
     if known.status == "done":
-        raise Refused(Reason.ALREADY, {"what": f"{planned.key}: {known.choice} ({known.done_by})"})
+        detail = {"what": f"{planned.key}: {known.choice} ({known.done_by})"}
+        if choice not in {None, known.choice}:
+            detail |= {"case": "other-choice", "step": planned.key, "choice": known.choice or ""}
+            detail |= {"who": known.done_by or ""}
+        raise Refused(Reason.ALREADY, detail)
     if known.status == "held":
         causes = state.gates_held.get(planned.key, [])
         raise Refused(Reason.GATE_HELD, {"step": planned.key, "gates": known.held, "causes": causes})
@@ -108,12 +117,10 @@ def _factors(planned: PlannedStep, command: Decide, world: World) -> tuple[dict[
     """
     needed = planned.step.weighed
     missing = [name for name in needed if not command.factors.get(name, "").strip()]
-    if missing:
-        raise Refused(Reason.FACTORS_MISSING, {"step": planned.key, "factors": missing})
     wrong = [f"{name}: no factor of this decision" for name in command.factors if name not in needed]
     plain: dict[str, Any] = {}
     texts: dict[str, str] = {}
-    for name in needed:
+    for name in (one for one in needed if one not in missing):
         value = text(command.factors[name], name, MAX_FACTOR)
         try:
             found = read_factor(name, value, world.now, world.organisation)
@@ -124,6 +131,12 @@ def _factors(planned: PlannedStep, command: Decide, world: World) -> tuple[dict[
             texts[f"factors.{name}"] = value
         else:
             plain[name] = found
+    if missing:
+        detail: dict[str, Any] = {"step": planned.key, "factors": missing}
+        if wrong:
+            # Told in one go: nobody who is in a hurry is refused twice for one decision.
+            detail |= {"case": "and-wrong", "wrong": wrong}
+        raise Refused(Reason.FACTORS_MISSING, detail)
     if wrong:
         raise Refused(Reason.FIELD_WRONG, {"fields": wrong})
     return plain, texts

@@ -53,6 +53,8 @@ def reopen(state: Incident, command: Reopen, world: World) -> Decided:
             raise Refused(Reason.ALREADY, {"what": state.status})
         return [Draft(kind="incident.reopened", texts={"reason": reason})]
     must_not_have_ended(state)
+    if command.phase not in PHASES:
+        raise Refused(Reason.NO_SUCH_ITEM, {"item": command.phase, "known": list(PHASES)})
     known = state.phases.get(command.phase)
     if known is None or known.status != "ended":
         raise Refused(Reason.ALREADY, {"what": command.phase})

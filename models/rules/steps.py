@@ -151,8 +151,6 @@ def read_fields(
         if name not in known
     ]
     missing = [field.id for field in fields if field.required and not values.get(field.id, "").strip()]
-    if missing:
-        raise Refused(Reason.FIELDS_MISSING, {"fields": missing})
     plain: dict[str, Any] = {}
     texts: dict[str, str] = {}
     for name, value in values.items():
@@ -165,6 +163,12 @@ def read_fields(
             texts[name] = text(value, name, MAX_TEXT)
         else:
             _read(field, value.strip(), now, plain, wrong)
+    if missing:
+        detail: dict[str, Any] = {"fields": missing}
+        if wrong:
+            # Told in one go: nobody who is in a hurry is refused twice for one entry.
+            detail |= {"case": "and-wrong", "wrong": wrong}
+        raise Refused(Reason.FIELDS_MISSING, detail)
     if wrong:
         raise Refused(Reason.FIELD_WRONG, {"fields": wrong})
     return plain, texts

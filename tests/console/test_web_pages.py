@@ -163,8 +163,8 @@ async def test_a_deputy_sees_for_whom_they_stand_in(web: Web, page: Page, clock:
     web.house.desk.tick("INC-2027-0001")
     second = only(web, "INC-2027-0001", "declared")
     text = await shown(web, second, "tanaka-misaki", "INC-2027-0001")
-    assert "田中 美咲 さん（佐藤 健二 さんの代理）宛ての呼出です" in text
-    assert "佐藤 健二 の代理" in text
+    assert "田中 美咲 さん（佐藤 健二 さんの代行）宛ての呼出です" in text
+    assert "佐藤 健二 の代行" in text
 
 
 async def test_somebody_who_is_not_on_the_route_is_told_and_only_seen(web: Web, page: Page) -> None:
