@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Literal
 
 from flows.actions import (
@@ -23,6 +23,7 @@ from flows.actions import (
     run,
 )
 from flows.actions.occasion import occasion_of
+from flows.actions.values import salvaged
 from flows.place import ACTOR, Place
 from models.clock import monotonic
 from models.commands import ClaimStep, FinishStep
@@ -40,8 +41,6 @@ RETRY_SECONDS = 1.0
 LEASE_SECONDS = 60
 """What a lease leaves for writing, beyond the time that the tries may take."""
 MAX_LEFT_OUT = 20
-BAD_END = "taken by a run that did not end well"
-"""What is wrong with evidence in which nothing else is: nobody knows whether it is all there was to take."""
 WORKING = ("open", "resolved")
 """The states of an incident in which machines act."""
 
@@ -167,7 +166,7 @@ class Attempt:
 
     def _salvage(self) -> None:
         """What a try preserved before it failed is evidence all the same, and says so (FSA-2.5.2.2-B1)."""
-        self._salvaged += tuple(replace(item, problem=item.problem or BAD_END) for item in self._kept)
+        self._salvaged += salvaged(self._kept)
 
     async def _claim(self) -> bool:
         """Take the step; False if somebody else has it, or it is not ready any more."""

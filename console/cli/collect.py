@@ -41,6 +41,7 @@ def evidence_collect(  # noqa: PLR0913 - one option for each thing that a collec
     within: Annotated[str | None, Opt("--within", metavar="SPAN", show_default=False)] = None,
 ) -> None:
     """Collect evidence from a target; refused before anything is read, or on record from its beginning."""
+    from flows.actions.values import salvaged  # noqa: PLC0415
     from models.collecting import BeginCollection, EndCollection  # noqa: PLC0415
 
     state = session.incident(incident)
@@ -53,16 +54,28 @@ def evidence_collect(  # noqa: PLR0913 - one option for each thing that a collec
     fields: dict[str, Any] = {"target": target, "source": source or target, "step": step}
     begun = session.ask(state.stream, BeginCollection, **fields)
     context = _context(session, state, seconds)
-    outcome, error = _run(session, (use, known), params, context)
-    session.write(
-        state.stream,
-        EndCollection,
-        begun=begun.facts[0].seq,
-        outcome=outcome,
-        items=tuple(asdict(item) for item in context.kept),
-        error=error,
-        **fields,
-    )
+
+    def end(outcome: Outcome, error: str) -> None:
+        """What was kept goes on record whatever it came to; of a bad end it says so (FSA-2.5.2.2-B1)."""
+        kept = context.kept if outcome == "done" else salvaged(context.kept)
+        items = tuple(asdict(item) for item in kept)
+        session.write(
+            state.stream,
+            EndCollection,
+            begun=begun.facts[0].seq,
+            outcome=outcome,
+            items=items,
+            error=error,
+            **fields,
+        )
+
+    try:
+        outcome, error = _run(session, (use, known), params, context)
+    except Exception as wrong:
+        # The name of the error alone: what a library says may quote a secret.
+        end("failed", type(wrong).__name__)
+        raise
+    end(outcome, error)
     if error:
         session.say(error, "bad", stderr=True)
         raise typer.Exit(REFUSED)

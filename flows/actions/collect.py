@@ -219,8 +219,18 @@ class _Run:
     def _changed(self, number: int, writer: Writer) -> str:
         """Both digests: of what is kept, and of the file as it is now (as far as the cap reaches)."""
         os.lseek(number, 0, os.SEEK_SET)
-        now, size = digest_of(lambda count: os.read(number, count), self.target.max_bytes)
-        return f"changed while it was read: kept {writer.digest}, afterwards {now} ({size} bytes)"
+        over = False
+
+        def read(count: int) -> bytes:
+            nonlocal over
+            over = over or self.stop.is_set() or monotonic() >= self.until
+            return b"" if over else os.read(number, count)
+
+        now, size = digest_of(read, self.target.max_bytes)
+        kept = f"changed while it was read: kept {writer.digest}"
+        if over:
+            return f"{kept}, not read again, the time is over"
+        return f"{kept}, afterwards {now} ({size} bytes)"
 
     def _leave(self, source: Path, reason: str) -> None:
         self.left_out_count += 1

@@ -79,10 +79,12 @@ class _Copy:
 
     def _folder(self, folder: bytes, pattern: str) -> None:
         try:
-            names = sorted(_names(self._client, folder))
+            names = sorted(_names(self._client, folder, self._span))
         except OSError as wrong:
             self._refused(_text(folder), wrong)
             return
+        if self._haul.partial is None:
+            self._haul.partial = self._span.over()
         for name in names:
             if self._haul.partial is None:
                 self._haul.partial = self._span.over()
@@ -166,6 +168,8 @@ class _Copy:
             while size < self._target.max_bytes and (piece := again.read(PIECE_BYTES)):
                 summed.update(piece)
                 size += len(piece)
+                if (over := self._span.over()) is not None:
+                    return f"changed while it was read: kept {taking.digest}, not read again: {over}"
         now = f"sha256:{summed.hexdigest()}"
         return f"changed while it was read: kept {taking.digest}, afterwards {now} ({size} bytes)"
 
@@ -232,18 +236,23 @@ def _text(name: bytes) -> str:
     return name.decode("utf-8", "surrogateescape")
 
 
-def _names(client: paramiko.SFTPClient, folder: bytes) -> Iterator[bytes]:
-    """Names in a folder as bytes. The library's own listing fails at the first that is no UTF-8."""
+def _names(client: paramiko.SFTPClient, folder: bytes, span: Span) -> Iterator[bytes]:
+    """Names in a folder as bytes. The library's own listing fails at the first that is no UTF-8.
+
+    Raises OSError if an answer brings no name: such a server could go on so for ever.
+    """
     kind, message = client._request(CMD_OPENDIR, folder)  # type: ignore[attr-defined]
     if kind != CMD_HANDLE:
         raise paramiko.SSHException("no handle for a folder")
     handle, count = message.get_binary(), 0
     try:
-        while count < MAX_ENTRIES:
+        while count < MAX_ENTRIES and span.over() is None:
             kind, message = client._request(CMD_READDIR, handle)  # type: ignore[attr-defined]
             if kind != CMD_NAME:
                 return
-            for _ in range(message.get_int()):
+            if not (many := message.get_int()):
+                raise OSError("an answer without a name where names were asked for")
+            for _ in range(many):
                 name = message.get_binary()
                 message.get_binary()
                 paramiko.SFTPAttributes._from_msg(message)  # type: ignore[attr-defined]

@@ -22,6 +22,8 @@ from models.errors import ActionFailed, SourceUnreachable
 
 PIECE_BYTES = 1 << 18
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+GRACE_SECONDS = 15.0
+"""Longer than a connection, or the end of a command, may take by itself."""
 MAX_LEFT_OUT = 200
 MAX_NAMED = 5
 
@@ -62,11 +64,21 @@ class Span:
 
 
 async def in_thread(work: Callable[[Span], ActionResult], context: ActionContext) -> ActionResult:
-    """Run a blocking collector in a thread of its own; a cancellation closes what it waits for."""
+    """Run a blocking collector in a thread of its own; a cancellation closes what it waits for.
+
+    A source that leaves a question unanswered is left a grace after the time, whatever the library waits for.
+    """
     span = Span(context)
     running = asyncio.create_task(asyncio.to_thread(work, span))
     try:
-        return await asyncio.shield(running)
+        await asyncio.wait({running}, timeout=span.seconds + GRACE_SECONDS)
+        if not running.done():
+            span.stop()
+            await asyncio.wait({running}, timeout=GRACE_SECONDS)
+        if not running.done():
+            why = f"it gave no answer, the time of {span.seconds:g} s is over"
+            raise unreachable("the source", why, context.kept)
+        return await running
     except asyncio.CancelledError:
         span.stop()
         await asyncio.gather(running, return_exceptions=True)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,8 @@ from models.installation import Settings
 
 Value = str | int | bool
 Params = Mapping[str, Value]
+BAD_END = "taken by a run that did not end well"
+"""What is wrong with evidence in which nothing else is: nobody knows whether it is all there was to take."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +90,11 @@ def stored_as(writer: Writer) -> dict[str, Any]:
         "stored_size": writer.stored_size if writer.sealed_to else 0,
         "sealed_to": writer.sealed_to,
     }
+
+
+def salvaged(items: Iterable[CollectedItem]) -> tuple[CollectedItem, ...]:
+    """What was preserved before it failed is evidence all the same, and says so (FSA-2.5.2.2-B1)."""
+    return tuple(replace(item, problem=item.problem or BAD_END) for item in items)
 
 
 @dataclass(frozen=True, kw_only=True)

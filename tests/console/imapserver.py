@@ -75,6 +75,13 @@ class ImapServer:
         server.close()
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await self._answers(reader, writer)
+        finally:
+            # Also when the loop ends under it: a socket left open is found in whatever test runs then.
+            writer.transport.abort() if self._stop.is_set() else writer.close()
+
+    async def _answers(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"* OK ready\r\n")
         while line := (await reader.readline()).decode().strip():
             tag, _, rest = line.partition(" ")
@@ -87,7 +94,6 @@ class ImapServer:
             await writer.drain()
             if word == "LOGOUT":
                 break
-        writer.close()
 
     def _answer(self, word: str, rest: str) -> tuple[bytes, str]:  # noqa: PLR0911 - a table of commands
         if word == "CAPABILITY":

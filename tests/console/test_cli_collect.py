@@ -11,6 +11,7 @@ from typing import Any
 import asyncssh
 import pytest
 
+from console.cli.progress import Progress
 from console.opening import open_house
 from models.fact import Fact
 from models.reason import Reason
@@ -114,6 +115,44 @@ def test_what_was_taken_before_it_failed_is_kept(cli: Cli, host: SshHost) -> Non
     assert (item.partial, item.size) == (True, 5)
     [ended] = facts(cli, "collection.ended")
     assert (ended.data["outcome"], ended.data["taken"]) == ("failed", 1)
+
+
+def test_what_was_whole_by_itself_says_that_the_collection_broke(cli: Cli, host: SshHost) -> None:
+    for name in ("a.log", "b.log"):
+        (host.folder / name).write_bytes(b"one line\n")
+    reads: list[int] = []
+
+    def cut(made: SshHost, offset: int) -> None:
+        reads.append(offset)
+        if len([one for one in reads if one == 0]) > 1:
+            made.drop()
+
+    host.on_read = cut
+    declared(cli, ssh_target(cli, host))
+    assert cli.run("evidence", "collect", INC, "web1").code == 3
+    first = cli.house.desk.incident(INC).evidence["EV-0001"]
+    assert (first.partial, first.secures) == (True, False)
+
+
+def test_an_error_that_nobody_foresaw_loses_nothing_that_was_kept(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = Progress.__call__
+
+    def broken(self: Progress, done: int) -> None:
+        told(self, done)
+        if len(kept) == 1:
+            raise ZeroDivisionError("nobody foresaw this")
+        kept.append(done)
+
+    kept: list[int] = []
+    monkeypatch.setattr(Progress, "__call__", broken)
+    declared(cli)
+    with pytest.raises(ZeroDivisionError):
+        cli.run("evidence", "collect", INC, "log-archive")
+    [item] = cli.house.desk.incident(INC).evidence.values()
+    [ended] = facts(cli, "collection.ended")
+    assert (item.partial, ended.data["outcome"], ended.data["taken"]) == (True, "failed", 1)
 
 
 @pytest.mark.parametrize(

@@ -227,6 +227,26 @@ async def test_when_its_time_is_over_what_was_taken_is_kept(
     assert result.outputs["partial"] == "yes"
 
 
+async def test_a_changed_file_is_not_read_again_beyond_the_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context = make_context(tmp_path, timeout_seconds=0.3)
+    file = context.base / "logs" / "live.log"
+    file.write_bytes(b"x" * PIECE_BYTES * 4)
+    really_write = Writer.write
+
+    def change_and_wait(writer: Writer, piece: bytes) -> None:
+        really_write(writer, piece)
+        with file.open("ab") as live:
+            live.write(b"more")
+        threading.Event().wait(0.5)
+
+    monkeypatch.setattr(Writer, "write", change_and_wait)
+    [item] = (await collect(context)).evidence
+    assert item.problem is not None
+    assert item.problem.endswith(f"kept {item.digest}, not read again, the time is over")
+
+
 async def test_a_cancelled_collection_stops_and_leaves_no_half_object(
     context: ActionContext, logs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

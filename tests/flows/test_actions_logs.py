@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -211,11 +211,29 @@ Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 @asynccontextmanager
 async def serving(talk: Talk) -> AsyncIterator[str]:
-    server = await asyncio.start_server(talk, "127.0.0.1", 0)
+    """Nothing of it outlives the test: a socket left open is found in whatever test runs when it is."""
+    talks: list[asyncio.Task[None]] = []
+
+    async def whole(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await talk(reader, writer)
+        finally:
+            writer.close()
+            with suppress(ConnectionError):
+                await writer.wait_closed()
+
+    def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        talks.append(asyncio.ensure_future(whole(reader, writer)))
+
+    server = await asyncio.start_server(accept, "127.0.0.1", 0)
     try:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/logs"
     finally:
         server.close()
+        if talks:
+            _, left = await asyncio.wait(talks, timeout=5)
+            assert not left
+            await asyncio.gather(*talks, return_exceptions=True)
 
 
 async def test_a_connection_that_drops_in_the_middle_leaves_a_marked_part(context: ActionContext) -> None:

@@ -195,6 +195,7 @@ async def test_something_that_speaks_no_ssh_is_unreachable(host: SshHost, contex
     with pytest.raises(SourceUnreachable, match="no SSH there"):
         await collect(context, target(host, port=port))
     server.close()
+    await server.wait_closed()
 
 
 async def test_another_exit_code_fails_and_the_output_is_kept_and_marked(

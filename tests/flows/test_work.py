@@ -12,8 +12,9 @@ import pytest
 
 from flows.actions import ACTIONS, ActionContext, ActionResult, CollectedItem, LeftOut, Params
 from flows.actions.store import Writer
+from flows.actions.values import BAD_END
 from flows.place import ACTOR, Place, RunClock
-from flows.work import BAD_END, UNDER_WAY, Attempt, Run, UnderWay, is_ready, variables_of
+from flows.work import UNDER_WAY, Attempt, Run, UnderWay, is_ready, variables_of
 from models.clock import SystemClock
 from models.commands import ClaimStep, Command, Reclaim, RetryStep
 from models.errors import ActionFailed, OutcomeUnknown, RecordBusy
