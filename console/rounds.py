@@ -30,7 +30,7 @@ from models.errors import ActionFailed, HikeshiError
 from models.evidence import BROKEN
 from models.record import FACT, STREAM
 from models.state import House as HouseState
-from models.supervised import attempt, forever, wait
+from models.supervised import attempt, attempt_async, forever, wait
 
 LOOK_SECONDS = 60.0
 BATCH = 50
@@ -47,6 +47,8 @@ class Tally:
     items: int = 0
     size: int = 0
     damaged: int = 0
+    unrecorded: int = 0
+    """Compared, and refused or not written by its incident's record."""
 
 
 class Rounds:
@@ -89,7 +91,12 @@ class Rounds:
         self._last = self.house.desk.clock.now()
         if tally.items and not stop.is_set():
             command = RecordRound(
-                actor=ACTOR, since=tally.since, items=tally.items, size=tally.size, damaged=tally.damaged
+                actor=ACTOR,
+                since=tally.since,
+                items=tally.items,
+                size=tally.size,
+                damaged=tally.damaged,
+                unrecorded=tally.unrecorded,
             )
             await self.run_in_writer(partial(self.house.desk.handle, HOUSE, command))
         return tally
@@ -113,10 +120,10 @@ class Rounds:
             tally.damaged += result.result in BROKEN
             found.append(result)
             if len(found) >= BATCH or result.result in BROKEN:
-                await self._tell(stream, found)
+                await self._tell(stream, found, tally)
                 found = []
         if found:
-            await self._tell(stream, found)
+            await self._tell(stream, found, tally)
 
     def _objects(self, stream: str) -> list[Object]:
         """What is stored of an incident; nothing is loaded of those that have no evidence."""
@@ -153,7 +160,13 @@ class Rounds:
         finally:
             await loop.run_in_executor(thread, going.close)
 
-    async def _tell(self, stream: str, found: list[Found]) -> None:
+    async def _tell(self, stream: str, found: list[Found], tally: Tally) -> None:
+        """On record; an incident that does not take it keeps no other from being looked after."""
+        tried = await attempt_async(f"evidence {stream}", partial(self._record, stream, found))
+        if tried.error is not None:
+            tally.unrecorded += len(found)
+
+    async def _record(self, stream: str, found: list[Found]) -> None:
         command = VerifyEvidence(actor=ACTOR, found=tuple(found))
         outcome = await self.run_in_writer(partial(self.house.desk.handle, stream, command))
         if outcome.refused is not None:

@@ -87,3 +87,4 @@ class RecordRound(Command):
     items: int
     size: int
     damaged: int
+    unrecorded: int = 0

@@ -68,6 +68,7 @@ _VARIANTS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     ),
     "evidence.held": lambda data: "" if data.get("ids") else ".all",
     "evidence.released": lambda data: "" if data.get("ids") else ".all",
+    "evidence.round": lambda data: ".unrecorded" if data.get("unrecorded") else "",
     "evidence.verified": lambda data: ".broken" if set(data) & BROKEN else "",
     "scope.seen": lambda data: ".reopens" if data.get("reopens") else "",
     "sharing.shared": lambda data: ".unapproved" if data.get("unapproved") else "",

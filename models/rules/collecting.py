@@ -13,7 +13,7 @@ from models.fact import Draft
 from models.permission import require
 from models.reason import Reason
 from models.routing import ask
-from models.rules.common import MAX_TEXT, Decided, find_step, text
+from models.rules.common import MAX_TEXT, Decided, find_step, word
 from models.rules.evidence import from_machine, particulars, words_of
 from models.sources import EVENT, SUBJECT, unreachable_fact
 from models.state import Incident
@@ -23,7 +23,7 @@ from models.world import World
 def begin(state: Incident, command: BeginCollection, world: World) -> Decided:
     """Refused here, nothing has been read yet; allowed for ever, since evidence is."""
     require(command, "evidence", state, world)
-    data = {"target": text(command.target, "target", WHOLE), "source": text(command.source, "source", WHOLE)}
+    data = {"target": word(command.target, "target", WHOLE), "source": word(command.source, "source", WHOLE)}
     if command.step:
         data["step"] = find_step(state, world, command.step)[0].key
     return [Draft(kind="collection.begun", data=data)]
@@ -36,14 +36,14 @@ def end(state: Incident, command: EndCollection, world: World) -> Decided:
         raise Refused(Reason.FIELD_WRONG, {"fields": ["begun: expected the number of a fact"]})
     planned = find_step(state, world, command.step)[0] if command.step else None
     step = planned.key if planned is not None else None
-    source = text(command.source, "source", WHOLE)
+    source = word(command.source, "source", WHOLE)
     volatility = planned.step.volatility if planned is not None else None
     drafts = collected(state, command.items, [source], step=step, volatility=volatility)
     if command.outcome == "unreachable":
         drafts += _unreachable(state, command, step, world)
     data: dict[str, Any] = {
         "begun": command.begun,
-        "target": text(command.target, "target", WHOLE),
+        "target": word(command.target, "target", WHOLE),
         "outcome": command.outcome,
         "taken": len(command.items),
     }

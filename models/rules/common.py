@@ -49,6 +49,15 @@ def text(value: str, field: str, limit: int = MAX_TEXT) -> str:
     return clean
 
 
+def word(value: str, field: str, limit: int) -> str:
+    """A kind or an id, which stands in the fact itself: one printable line. Raises Refused."""
+    clean = text(value, field, limit)
+    if not clean.isprintable():
+        what = f"{field}: expected one line of printable characters; put words about it into the description"
+        raise Refused(Reason.FIELD_WRONG, {"fields": [what]})
+    return clean
+
+
 def past(instant: datetime, field: str, world: World) -> datetime:
     """`instant`, which must not lie ahead. Raises Refused."""
     if instant > world.now + LEEWAY:

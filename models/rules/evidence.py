@@ -23,7 +23,7 @@ from models.fact import SYSTEM, Draft
 from models.permission import require
 from models.reason import Reason
 from models.routing import ask
-from models.rules.common import MAX_TEXT, MAX_TITLE, Decided, find_step, text
+from models.rules.common import MAX_TEXT, MAX_TITLE, Decided, find_step, text, word
 from models.state import ENDED, House, Incident
 from models.world import World
 
@@ -58,7 +58,7 @@ def add_evidence(state: Incident, command: AddEvidence, world: World) -> Decided
     about = command.about
     data: dict[str, Any] = {
         "id": f"EV-{len(state.evidence) + 1:04d}",
-        "source": text(command.source, "source", WHOLE),
+        "source": word(command.source, "source", WHOLE),
         "size": str(command.size),
         "partial": command.partial,
         "stored": command.stored[:MAX_TITLE],
@@ -365,5 +365,5 @@ def record_round(state: House, command: RecordRound, world: World) -> Decided:
         "items": command.items,
         "size": str(command.size),
         "damaged": command.damaged,
-    }
+    } | ({"unrecorded": command.unrecorded} if command.unrecorded else {})
     return [Draft(kind="evidence.round", data=data, at=world.now)]

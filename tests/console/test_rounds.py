@@ -159,3 +159,30 @@ async def test_it_runs_until_it_is_stopped_in_a_thread_that_comes_last(
     stop.set()
     await asyncio.wait_for(running, 5)
     assert nice and nice[0] > os.getpriority(os.PRIO_PROCESS, 0)
+
+
+async def test_an_incident_that_takes_no_result_keeps_no_other_from_being_looked_after(house: House) -> None:
+    put(house, b"one")
+    assert house.desk.handle(None, Declare(actor=SATO, text="y", playbooks=("short",))).accepted
+    data = b"two"
+    with Writer(house.evidence) as writer:
+        writer.write(data)
+        writer.keep()
+    later = AddEvidence(
+        actor=SATO, source="memory", description="-", digest=writer.digest, size=3, stored=writer.stored
+    )
+    assert house.desk.handle("INC-2026-0002", later).accepted
+
+    def sick() -> None:
+        with house.record.begin() as tx:
+            tx.connection.exec_driver_sql(
+                "create trigger sick before insert on fact when new.stream = 'INC-2026-0001' "
+                "begin select raise(abort, 'sick'); end"
+            )
+
+    sick()
+    tally = await once(house)
+    assert (tally.items, tally.unrecorded) == (2, 1)
+    assert len(facts(house, "INC-2026-0002", "evidence.verified")) == 1
+    [line] = facts(house, "house", "evidence.round")
+    assert (line.data["items"], line.data["unrecorded"]) == (2, 1)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from models.collecting import BeginCollection, EndCollection
+from models.commands import AddEvidence
 from models.reason import Reason
 from models.sources import missing_sources
 from tests.models.small import AMY, DAN, Scene, by, scene_of, step
@@ -84,3 +85,11 @@ def test_an_end_names_its_beginning(number: int) -> None:
     made = scene_of(step("look"))
     begun(made)
     assert made.says(end(made, number)).reason is Reason.FIELD_WRONG
+
+
+def test_what_stands_in_a_fact_is_one_printable_line() -> None:
+    made = scene_of(step("look"))
+    for fields in ({"source": "a\x1b[2J", "target": "web1"}, {"source": "logs", "target": "we\nb1"}):
+        assert made.says(BeginCollection(actor=by(AMY), **fields)).reason is Reason.FIELD_WRONG
+    added = AddEvidence(actor=by(AMY), source="mem\u202eory", description="-")
+    assert made.says(added).reason is Reason.FIELD_WRONG
