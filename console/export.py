@@ -13,7 +13,7 @@ from console.views import decisions as decided
 from console.views import incident as screen
 from console.views import review
 from console.views.naming import Naming
-from console.views.sheet import Line, Section, Table
+from console.views.sheet import Line, Section, Table, dull
 from models.clock import iso
 from models.desk import Desk
 from models.fact import Fact
@@ -123,9 +123,10 @@ def _with_title(one: Improvement, naming: Naming) -> Improvement:
 
 def escape(text: str) -> str:
     """Text that means nothing in Markdown or HTML, on one line, with dead links."""
-    dull = _SCHEME.sub(lambda found: found[1].lower().replace("tt", "xx", 1) + "[:]//", text)
-    dull = _WWW.sub("www[.]", dull).replace("&", "&amp;")
-    return _LIST.sub(r"\1\\\2", _SPECIAL.sub(r"\\\1", " ".join(dull.split("\n"))))
+    plain = " ".join(dull(text).split("\n"))
+    dead = _SCHEME.sub(lambda found: found[1].lower().replace("tt", "xx", 1) + "[:]//", plain)
+    dead = _WWW.sub("www[.]", dead).replace("&", "&amp;")
+    return _LIST.sub(r"\1\\\2", _SPECIAL.sub(r"\\\1", dead))
 
 
 def _section(section: Section) -> Iterator[str]:

@@ -22,15 +22,16 @@ OURS = tuple(
     ipaddress.ip_network(one)
     for one in (
         "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "127.0.0.0/8", "169.254.0.0/16",
-        "fc00::/7", "fe80::/10",
+        "100.64.0.0/10", "fc00::/7", "fe80::/10",
     )
 )  # fmt: skip
-"""Addresses that mean something inside an institution only (RFC 1918, 3927, 4193, 4291)."""
+"""Addresses that mean something inside an institution only (RFC 1918, 3927, 4193, 4291, 6598)."""
 LEAST = 3
 """Shorter names are found in any text."""
 MAX_FOUND = 200
 _IP4 = re.compile(r"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?![\d.]*\d)")
 _IP6 = re.compile(r"(?<![0-9a-f:])[0-9a-f]{0,4}(?::[0-9a-f]{0,4}){2,7}(?![0-9a-f:])")
+_IN_PATTERN = re.compile(r"\\(['\\])")
 _INCIDENT = re.compile(r"\binc-\d{4}-\d{4,}\b")
 
 
@@ -84,11 +85,19 @@ def _folded(text: str) -> str:
 
 
 def _shown(text: str) -> str:
-    """One width, one case, refanged."""
+    """One width, one case, refanged, one sort of dash and of space, and nothing that no eye can see."""
     plain = unicodedata.normalize("NFKC", text).casefold()
+    if not plain.isascii():
+        plain = "".join(_drawn(char) for char in plain)
+    plain = re.sub(r"\s+", " ", plain)
     for token, real in (("[.]", "."), ("[@]", "@"), ("[:]", ":")):
         plain = plain.replace(token, real)
     return plain
+
+
+def _drawn(char: str) -> str:
+    kind = unicodedata.category(char)
+    return "" if kind == "Cf" else "-" if kind == "Pd" or char == "\u2212" else char
 
 
 def leaks(
@@ -117,7 +126,10 @@ def leaks(
 def _written(file: str, line: str) -> str:
     """A line as whoever reads the file sees it: what JSON and Markdown escape is not hidden by that."""
     if file.endswith(".json"):
-        return re.sub(r"\\(?:u([0-9a-fA-F]{4})|(.))", _unescaped, line)
+        once = re.sub(r"\\(?:u([0-9a-fA-F]{4})|(.))", _unescaped, line)
+        # Within a STIX pattern quotes and backslashes are escaped once more (STIX 2.1, 9.2).
+        twice = _IN_PATTERN.sub(r"\1", once)
+        return once if twice == once else f"{once} {twice}"
     return html.unescape(re.sub(r"\\([^\w\s])", r"\1", line)) if file.endswith(".md") else line
 
 
@@ -133,10 +145,10 @@ def _on(line: str, wanted: Mapping[str, str], let_pass: set[str]) -> Iterator[tu
     for name, what in wanted.items():
         if name in (plain if name.isascii() else close) and _whole(name, plain):
             yield what, name
-    for address in (*_IP4.findall(plain), *_IP6.findall(plain)):
+    for address in dict.fromkeys((*_IP4.findall(plain), *_IP6.findall(plain))):
         if address not in let_pass and _is_ours(address):
             yield "internal-address", address
-    for incident in _INCIDENT.findall(plain):
+    for incident in dict.fromkeys(_INCIDENT.findall(plain)):
         if incident not in wanted and incident not in let_pass:
             yield "incident", incident
 
@@ -153,4 +165,6 @@ def _is_ours(address: str) -> bool:
         found = ipaddress.ip_address(address)
     except ValueError:
         return False
+    if isinstance(found, ipaddress.IPv6Address):
+        found = found.ipv4_mapped or found.sixtofour or found
     return any(found in network for network in OURS if network.version == found.version)

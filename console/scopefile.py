@@ -28,6 +28,10 @@ MAX_CELL = 10_000
 MAX_DEPTH = 30
 MAX_DEFECTS = 200
 MAX_OBJECTS = 50_000
+MAX_GRAMMAR = 4_000
+"""Characters of a pattern that the library's grammar is given; what is longer is left out unread."""
+MAX_GRAMMARS = 1_000
+"""Patterns of one file that the library's grammar is given: each takes it a millisecond or more."""
 FIELDS = (
     "kind", "type", "name", "first_seen", "last_seen", "confidence", "source", "evidence", "party", "note",
 )  # fmt: skip
@@ -49,6 +53,7 @@ class FromFile:
     items: list[NewItem] = field(default_factory=list)
     defects: list[str] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
+    grammars: int = 0
 
     def wrong(self, where: str, what: str) -> None:
         """Keep a defect; there is an end to how many."""
@@ -148,7 +153,7 @@ def _line(
 def _cell(text: str) -> str:
     """As it was before `scope export` made it harmless for spreadsheets."""
     clean = text.strip()
-    return clean[1:] if clean.startswith("'") and clean[1:2] in {"=", "+", "-", "@"} else clean
+    return clean[1:] if re.match("'+[=+\\-@＝＋－＠]", clean) else clean
 
 
 def _kind(value: str) -> str:
@@ -275,12 +280,12 @@ def _of_indicator(one: dict[str, Any], where: str, found: FromFile) -> Iterator[
         return
     plain = read_pattern(str(one.get("pattern", "")))
     # Plain comparisons are read here; the library takes 2 ms for the grammar of each.
-    wrong = _unlike(one) if plain is not None else _not_read(one)
+    wrong = _unlike(one) if plain is not None else _not_read(one, found)
     if wrong:
         found.wrong(where, f"is no STIX 2.1 indicator: {wrong[:200]}")
         return
     if plain is None:
-        found.left_out.append(f"{where} (indicator, pattern: {one['pattern'][:80]})")
+        found.left_out.append(f"{where} (indicator, pattern: {str(one.get('pattern'))[:80]})")
         return
     for type_, value in plain:
         yield _item(one, where, type_, value, found)
@@ -294,8 +299,11 @@ def _unlike(one: dict[str, Any]) -> str:
     return f"missing or wrong: {', '.join(sorted(lacking))}" if lacking else ""
 
 
-def _not_read(one: dict[str, Any]) -> str:
-    """Why the library cannot read an indicator; nothing if it can."""
+def _not_read(one: dict[str, Any], found: FromFile) -> str:
+    """Why the library cannot read an indicator; nothing if it can, or if nobody should try."""
+    if len(str(one.get("pattern", ""))) > MAX_GRAMMAR or found.grammars >= MAX_GRAMMARS:
+        return _unlike(one)
+    found.grammars += 1
     import stix2  # noqa: PLC0415 - a tenth of a second, and few bundles need it
     from stix2.exceptions import STIXError  # noqa: PLC0415
 
@@ -303,6 +311,9 @@ def _not_read(one: dict[str, Any]) -> str:
         stix2.parse(one, allow_custom=True, version="2.1")
     except (STIXError, ValueError, TypeError, KeyError, AttributeError) as wrong:
         return str(wrong)
+    except RecursionError:
+        # Nested, or joined, deeper than the library's grammar goes: left out as any other that is not plain.
+        return _unlike(one)
     return ""
 
 

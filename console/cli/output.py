@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from console.views.sheet import Line, Section, Table
+from console.views.sheet import Line, Section, Table, dull
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -36,7 +37,7 @@ def show(sections: Iterable[Section | Line], *, stderr: bool = False) -> None:
             _line(out, one)
             continue
         out.print()
-        out.print(f"■ {one.title}", style="bold")
+        out.print(f"■ {dull(one.title)}", style="bold")
         for part in one.parts:
             if isinstance(part, Table):
                 _table(out, part)
@@ -48,10 +49,9 @@ def _line(out: Console, line: Line) -> None:
     from rich.padding import Padding  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
-    text = Text(line.text, style=STYLES[line.style])
-    out.print(
-        Padding(text, (0, 0, 0, 2 * line.indent)) if out.is_terminal else " " * 2 * line.indent + line.text
-    )
+    plain = dull(line.text)
+    text = Text(plain, style=STYLES[line.style])
+    out.print(Padding(text, (0, 0, 0, 2 * line.indent)) if out.is_terminal else " " * 2 * line.indent + plain)
 
 
 def _table(out: Console, table: Table) -> None:
@@ -67,7 +67,7 @@ def _table(out: Console, table: Table) -> None:
             overflow="fold",
         )
     for row in table.rows:
-        grid.add_row(*(Text(cell, style=STYLES[row.style]) for cell in row.cells))
+        grid.add_row(*(Text(dull(cell), style=STYLES[row.style]) for cell in row.cells))
     out.print(grid)
 
 
@@ -76,7 +76,15 @@ def json(value: Any) -> None:
     import orjson  # noqa: PLC0415
 
     body = orjson.dumps(value, default=_plain, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS)
-    sys.stdout.write(body.decode() + "\n")
+    sys.stdout.write(_HIDDEN.sub(_spelt, body.decode()) + "\n")
+
+
+# What a terminal obeys or an eye cannot see is spelt as JSON spells it: the value stays what it is.
+_HIDDEN = re.compile("[\x7f-\x9f\xad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
+
+
+def _spelt(found: re.Match[str]) -> str:
+    return f"\\u{ord(found[0]):04x}"
 
 
 def _plain(value: Any) -> Any:

@@ -188,23 +188,26 @@ def _would_refuse(session: Session, state: Any, kind: Any, command: dict[str, An
 
 
 def _say_left_out(session: Session, names: list[str]) -> None:
+    from console.views.sheet import harmless  # noqa: PLC0415
+
     if names:
         session.say(session.texts("scope.left_out", n=len(names)), "warn", stderr=True)
         for one in names[:MAX_SHOWN]:
-            session.say(f"  {one}", "dim", stderr=True)
+            session.say(f"  {harmless(one)}", "dim", stderr=True)
 
 
 def _bad(session: Session, file: Path, defects: list[str]) -> NoReturn:
     """Each defect on a line of its own; exit 1, nothing recorded."""
     from console.cli import output  # noqa: PLC0415
     from console.cli.session import REFUSED  # noqa: PLC0415
+    from console.views.sheet import harmless  # noqa: PLC0415
 
     if session.given.json:
         output.json({"accepted": False, "defects": defects})
     else:
         session.say(session.texts("scope.bad", path=file, n=len(defects)), "bad", stderr=True)
         for one in defects:
-            session.say(f"  {one}", stderr=True)
+            session.say(f"  {harmless(one)}", stderr=True)
     raise typer.Exit(REFUSED)
 
 

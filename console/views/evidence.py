@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from console.evidence_list import BEFORE, phase_of
 from console.views.naming import Naming
-from console.views.sheet import Line, Section, Style
+from console.views.sheet import Line, Section, Style, harmless
 from models.evidence import STORE, Evidence, Transfer
 from models.policy import PHASES
 from models.state import Incident
@@ -37,7 +37,8 @@ def line(item: Evidence, naming: Naming, *, whole: bool = False) -> Line:
     """One item in one line, with what is to be known of it before it is relied upon."""
     digest = item.digest or naming.texts("words.no_digest")
     shown = digest if whole else digest[:SHORT_DIGEST]
-    text = f"{item.id}  {item.source}  {naming.text(item.name, 120)}  {shown}  {naming.who(item.by)}"
+    source = harmless(item.source)
+    text = f"{item.id}  {source}  {naming.text(item.name, 120)}  {shown}  {naming.who(item.by)}"
     partial = naming.texts("words.partial") if item.partial else ""
     found = marks(item, naming)
     said = "".join(f"  {one}" if one.startswith("【") else f"  [{one}]" for one in found)

@@ -63,6 +63,11 @@ class Naming:
             return self.texts("words.disposed") if found is None else harmless(found, limit)
         return harmless(value, limit)
 
+    def raw(self, value: str | None) -> str:
+        """A text by its digest as it was given, for programs and tables; never for a screen."""
+        found = self.beside.get(value, value) if value else ""
+        return self.texts("words.disposed") if found is None else found
+
     def who(self, name: str | None) -> str:
         """A person's name, else a role's or a third party's title, else the id."""
         if not name:

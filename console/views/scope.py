@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Iterator
 
 from console.views.naming import Naming
@@ -19,7 +20,8 @@ COLUMNS = (
     "id", "kind", "type", "name", "first_seen", "last_seen", "confidence", "source", "evidence", "party",
     "note", "state", "fix", "step", "fix_evidence", "reason",
 )  # fmt: skip
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+_FORMULA = re.compile("'*[=+\\-@＝＋－＠\t\r\n]")
+"""Full-width signs as well: spreadsheets here take them for the others."""
 
 
 def name(item: ScopeItem, naming: Naming, limit: int = 200) -> str:
@@ -107,19 +109,19 @@ def _row(item: ScopeItem, naming: Naming) -> dict[str, object]:
         "id": item.id,
         "kind": item.kind,
         "type": item.type,
-        "name": naming.text(item.name),
+        "name": naming.raw(item.name),
         "first_seen": iso(item.first_seen) if item.first_seen else None,
         "last_seen": iso(item.last_seen) if item.last_seen else None,
         "confidence": item.confidence,
-        "source": naming.text(item.source),
+        "source": naming.raw(item.source),
         "evidence": item.evidence,
         "party": item.party,
-        "note": naming.text(item.note),
+        "note": naming.raw(item.note),
         "state": standing(item),
-        "fix": naming.text(item.fix),
+        "fix": naming.raw(item.fix),
         "step": item.fix_step,
         "fix_evidence": item.fix_evidence,
-        "reason": naming.text(item.retracted or item.accepted),
+        "reason": naming.raw(item.retracted or item.accepted),
     }
 
 
@@ -140,4 +142,4 @@ def table(head: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
 def harmless_cell(value: object) -> str:
     """A cell that no spreadsheet takes for a formula."""
     text = "" if value is None else str(value)
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    return f"'{text}" if _FORMULA.match(text) else text

@@ -54,6 +54,19 @@ def harmless(text: str, limit: int = MAX_CHARACTERS) -> str:
     return clean if len(clean) <= limit else clean[: limit - 1].rstrip() + "…"
 
 
+def dull(text: str) -> str:
+    """The last line of defence before a terminal: lines and spaces stay, what it would obey goes."""
+    if text.isprintable():
+        return text
+    return "\n".join("".join(_dulled(one) for one in line) for line in text.replace("\r\n", "\n").split("\n"))
+
+
+def _dulled(char: str) -> str:
+    if char.isspace():
+        return char if char.isprintable() or char == "\u3000" else " "
+    return "" if unicodedata.category(char) in _HIDDEN else char
+
+
 def printable(text: str, limit: int = MAX_CHARACTERS) -> list[str]:
     """Text from outside, its lines kept, each of them harmless in a terminal."""
     whole = text if len(text) <= limit else text[:limit] + "…"

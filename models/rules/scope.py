@@ -21,11 +21,11 @@ from models.rules.common import (
     MAX_TEXT,
     MAX_TITLE,
     Decided,
-    find_step,
     must_not_have_ended,
     text,
     within_reach,
 )
+from models.rules.fixing import done_step, whole_item
 from models.rules.reopening import propose_reopening
 from models.scope import (
     KINDS,
@@ -323,9 +323,18 @@ def _changes(
         found["first_seen"] = first
     if last and (item.last_seen is None or last > iso(item.last_seen)):
         found["last_seen"] = last
+    earliest, latest = (found.get(one) or _told(item, one) for one in ("first_seen", "last_seen"))
+    if earliest and latest and earliest > latest:
+        what = f"{item.id}, first_seen: {earliest} would lie after last_seen, {latest}"
+        raise Refused(Reason.FIELD_WRONG, {"fields": [what]})
     if _back(item, found.get("last_seen")):
         found["reopens"] = True
     return found
+
+
+def _told(item: ScopeItem, name: str) -> str:
+    instant = getattr(item, name)
+    return iso(instant) if instant is not None else ""
 
 
 def _back(item: ScopeItem, last: str | None) -> bool:
@@ -354,13 +363,9 @@ def fix(state: Incident, command: FixScope, world: World) -> Decided:
     numbers = _chosen(state, command)
     data: dict[str, Any] = {}
     if command.step:
-        data["step"] = find_step(state, world, command.step)[0].key
+        data["step"] = done_step(state, command.step, world)
     if command.evidence:
-        data["evidence"] = command.evidence.upper()
-        if data["evidence"] not in state.evidence:
-            raise Refused(
-                Reason.NO_SUCH_ITEM, {"item": data["evidence"], "known": sorted(state.evidence)[:20]}
-            )
+        data["evidence"] = whole_item(state, command.evidence.upper())
     texts = {"fix": text(command.text, "fix")} if command.text.strip() or not data else {}
     return list(_about("scope.fixed", numbers, data, texts, command.at))
 

@@ -8,6 +8,7 @@ import json
 import time
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -65,6 +66,9 @@ def test_items_are_updated_fixed_accepted_and_retracted(bank: Cli) -> None:
         bank.done("scope", "add", INC, "terminal", name)
     said = bank.done("scope", "update", INC, "sc-001", "--confidence", "confirmed", "--note", "seen").out
     assert "confidence confirmed" in said
+    not_yet = bank.run("scope", "fix", INC, "SC-001,SC-002", "--fix", "rebuilt", "--step", "look")
+    assert (not_yet.code, "expected one that is done" in not_yet.err) == (1, True)
+    bank.done("done", INC, "look", "--set", "seen=note", "--set", "count=3")
     bank.done("scope", "fix", INC, "SC-001,SC-002", "--fix", "rebuilt", "--step", "look")
     bank.done("scope", "accept", INC, "SC-003", "--reason", "locked", who="kato")
     bank.done("scope", "retract", INC, "SC-004", "--reason", "scanner")
@@ -92,7 +96,7 @@ def test_a_table_in_each_encoding_of_the_field(bank: Cli, tmp_path: Path, encodi
     assert scope(bank) == []
     bank.done("scope", "import", INC, file)
     server, domain = scope(bank)
-    assert (server["kind"], server["name"], server["note"]) == ("server", "勘定系01", "一行目 二行目")
+    assert (server["kind"], server["name"], server["note"]) == ("server", "勘定系01", "一行目\n二行目")
     assert (domain["kind"], domain["type"], domain["confidence"]) == ("indicator", "domain", "70")
     again = bank.run("scope", "import", INC, file)
     assert again.code == 0 and len(scope(bank)) == 2
@@ -169,6 +173,21 @@ def test_the_scope_as_a_table_is_no_formula_and_comes_back(bank: Cli, tmp_path: 
     bank.done("scope", "import", "INC-2026-0002", str(out))
     back = bank.run("scope", "list", "INC-2026-0002", "--json").json
     assert [one["name"] for one in back] == [one["name"] for one in scope(bank)]
+
+
+def test_a_name_comes_back_as_it_was_and_a_screen_is_told_nothing(bank: Cli, tmp_path: Path) -> None:
+    names = ["evil  name\u200b.exe", "a\u202eexe.txt", "\x1b]0;x\x07b", "＝cmd", "'=cmd"]
+    for one in names:
+        bank.done("scope", "add", INC, "account", one)
+    assert [one["name"] for one in scope(bank)] == names
+    out = tmp_path / "scope.csv"
+    bank.done("scope", "export", INC, "--out", str(out))
+    cells = [cell for row in csv.reader(io.StringIO(out.read_text(encoding="utf-8-sig"))) for cell in row]
+    assert not [one for one in cells if one.startswith("＝")]
+    again = bank.run("scope", "import", INC, str(out))
+    assert len(scope(bank)) == len(names), again.out
+    shown = bank.run("scope", "list", INC).out + bank.run("scope", "list", INC, "--json").out
+    assert not set(shown) & set("\x1b\u202e\u200b\x07")
 
 
 # -- STIX ---------------------------------------------------------------------------------------------------
@@ -271,3 +290,52 @@ def test_five_thousand_indicators_are_quick(bank: Cli, tmp_path: Path) -> None:
     assert "5000" in shown and shown.count("203[.]") < 30
     assert scope(bank, "--open") == []
     assert taken < 20 and fixed < 10
+
+
+PLAIN = "[ipv4-addr:value = '203.0.113.7']"
+NESTED = "(" * 400 + "a:b = 1" + ")" * 400
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        pytest.param(f"[{NESTED}]", id="nested"),
+        pytest.param("[" + " AND ".join(["a:b = 1"] * 1_000) + "]", id="a thousand AND"),
+        pytest.param("[" + " AND ".join(["a:b=1"] * 350) + "]", id="as many as the bound lets through"),
+        pytest.param(" OR ".join(["[a:b = 1]"] * 3_000), id="three thousand OR"),
+    ],
+)
+def test_a_pattern_too_deep_for_the_library_is_left_out(bank: Cli, tmp_path: Path, pattern: str) -> None:
+    answer = bank.run("scope", "import", INC, put(tmp_path, "x.json", bundle_of(pattern, PLAIN)))
+    assert answer.code == 0, answer.err
+    found = scopefile.from_stix(bundle_of(pattern, PLAIN), "x")
+    assert (len(found.left_out), len(found.items), found.defects) == (1, 1, [])
+
+
+def test_only_so_many_patterns_cost_the_library_s_grammar(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scopefile, "MAX_GRAMMARS", 2)
+    found = scopefile.from_stix(bundle_of(*["[a:b = 1 AND a:c = 2]"] * 5, PLAIN), "x")
+    assert (found.grammars, len(found.left_out), found.defects) == (2, 5, [])
+
+
+def test_what_a_bundle_calls_its_objects_reaches_no_terminal(bank: Cli, tmp_path: Path) -> None:
+    body = json.loads(bundle_of("[ipv4-addr:value = '203.0.113.7']"))
+    body["objects"] += [
+        {"type": "tool\x1b[2J", "id": "tool--\x1b]0;owned\x07"},
+        {"type": "url", "id": "url--\x1b[31m", "value": 7},
+    ]
+    shown = bank.run("scope", "import", INC, put(tmp_path, "x.json", json.dumps(body)))
+    body["objects"].pop()
+    good = bank.run("scope", "import", INC, put(tmp_path, "y.json", json.dumps(body)))
+    assert (shown.code, good.code) == (1, 0)
+    for one in (shown, good):
+        assert "\x1b" not in one.out + one.err and "\x07" not in one.out + one.err
+
+
+def bundle_of(*patterns: str) -> bytes:
+    at = "2026-11-24T00:00:00.000Z"
+    own = {"type": "indicator", "spec_version": "2.1", "created": at, "modified": at, "valid_from": at}
+    objects = [
+        own | {"id": f"indicator--{uuid4()}", "pattern": one, "pattern_type": "stix"} for one in patterns
+    ]
+    return json.dumps({"type": "bundle", "id": f"bundle--{uuid4()}", "objects": objects}).encode()

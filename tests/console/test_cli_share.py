@@ -149,6 +149,36 @@ def test_a_name_of_ours_is_found_wherever_a_person_puts_it(bank: Cli, tmp_path: 
     assert bank.run("share", "list", INC, "--json").json == []
 
 
+KNOWN = {"aoi bank": "institution", "cb-batch01": "scope", "bank\\svc-a": "scope"}
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "found"),
+    [
+        pytest.param("x.md", "Aoi  Bank", "aoi bank", id="two spaces"),
+        pytest.param("x.md", "Aoi\u00a0Bank", "aoi bank", id="a space that does not break"),
+        pytest.param("x.md", "A\u200boi Ba\u00adnk", "aoi bank", id="nothing that shows"),
+        pytest.param("x.csv", "cb\u2010batch01, cb\u2212batch01", "cb-batch01", id="another dash"),
+        pytest.param(
+            "x.json", r"[user-account:user_id = 'bank\\\\svc-a']", "bank\\svc-a", id="escaped twice"
+        ),
+        pytest.param("x.json", r'{"note": "bank\\svc-a"}', "bank\\svc-a", id="escaped once"),
+        pytest.param("x.md", "::ffff:a00:1", "::ffff:a00:1", id="IPv4 in IPv6"),
+        pytest.param("x.md", "100.64.7.7", "100.64.7.7", id="shared address space"),
+    ],
+)
+def test_no_disguise_passes(file: str, text: str, found: str) -> None:
+    known = {leaks._folded(name): what for name, what in KNOWN.items()}
+    assert [name for _, _, _, name in leaks.leaks({file: text}, known)] == [found]
+
+
+def test_the_note_for_people_obeys_nothing() -> None:
+    package = sharing.Technical(tlp="CLEAR", made_at=utc(START), note="a\u202eb\x1b[2Jc\rd\r\ne")
+    text = sharing.technical_files(package, ("md",))["technical.en.md"]
+    assert not set(text) & set("\u202e\x1b\r")
+    assert "c d e" in text
+
+
 def test_what_its_maker_lets_pass_is_on_record(bank: Cli, tmp_path: Path) -> None:
     bank.done("scope", "add", INC, "indicator", "10.1.2.3")
     refused = prepare(bank, tmp_path / "a", "--json")

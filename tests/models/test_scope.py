@@ -324,7 +324,9 @@ def test_a_fix_is_words_a_step_or_evidence() -> None:
     made = bank()
     for name in ("a", "b", "c"):
         made.do(add(name, "host"))
-    made.do(AddEvidence(actor=by(AMY), source="memory", description="-"))
+    whole: dict[str, Any] = {"digest": "sha256:" + "a" * 64, "size": 9}
+    made.do(AddEvidence(actor=by(AMY), source="memory", description="-", **whole))
+    made.do(Done(actor=by(AMY), step="look"))
     made.do(FixScope(actor=by(AMY), ids=("sc-001",), text="rebuilt", step="look"))
     made.do(FixScope(actor=by(AMY), ids=("SC-002",), evidence="ev-0001"))
     first, second, third = made.incident.scope.values()
@@ -338,6 +340,32 @@ def test_a_fix_is_words_a_step_or_evidence() -> None:
     assert made.says(wrong).reason is Reason.NO_SUCH_ITEM
     no_step = FixScope(actor=by(AMY), ids=("SC-003",), step="garden")
     assert made.says(no_step).reason is Reason.NO_SUCH_STEP
+
+
+def test_a_step_that_is_not_done_and_a_part_of_evidence_fix_nothing() -> None:
+    made = bank()
+    made.do(add("a", "host"))
+    made.do(AddEvidence(actor=by(AMY), source="memory", description="-", partial=True))
+    wrong: list[tuple[dict[str, Any], str]] = [
+        ({"step": "look"}, "is ready"),
+        ({"evidence": "EV-0001"}, "is a part"),
+    ]
+    for fields, said in wrong:
+        no = made.says(FixScope(actor=by(AMY), ids=("SC-001",), text="rebuilt", **fields))
+        assert no.reason is Reason.FIELD_WRONG
+        assert said in str(no.detail["fields"])
+    assert made.incident.scope["SC-001"].holds
+
+
+def test_nothing_is_first_seen_after_it_was_last_seen() -> None:
+    made = bank()
+    made.do(add("a.example", last_seen=EARLIER))
+    no = made.says(UpdateScope(actor=by(AMY), id="SC-001", first_seen=LATER))
+    assert no.reason is Reason.FIELD_WRONG
+    assert "SC-001, first_seen" in str(no.detail["fields"])
+    made.do(UpdateScope(actor=by(AMY), id="SC-001", first_seen=LATER, last_seen=NIGHT))
+    made.do(add("b.example", first_seen=LATER))
+    assert made.says(UpdateScope(actor=by(AMY), id="SC-002", last_seen=EARLIER)).reason is Reason.FIELD_WRONG
 
 
 def test_thousands_are_fixed_by_one_command_and_the_gate_says_how_many() -> None:
