@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
 import tempfile
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -227,42 +226,29 @@ def digest_of(files: Mapping[str, str]) -> tuple[str, dict[str, str]]:
     return f"sha256:{hashlib.sha256(whole.encode()).hexdigest()}", named
 
 
-def write_package(files: Mapping[str, str], out: Path) -> None:
-    """A folder, or a .zip, that is there whole or not at all. Raises OSError, also if it is there already."""
+@contextmanager
+def packed(files: Mapping[str, str], out: Path) -> Iterator[Path]:
+    """A folder, or a .zip, beside its place under a hidden name: renamed to `out` once it is on record.
+
+    Whatever is not renamed is gone afterwards. Raises OSError, also if something is there already.
+    """
     if out.exists():
         raise FileExistsError(17, "it is there already", str(out))
-    if out.suffix == ".zip":
-        _write_zip(files, out)
-        return
     with tempfile.TemporaryDirectory(dir=out.resolve().parent, prefix=".share-") as made:
         inner = Path(made) / "package"
-        inner.mkdir(mode=0o700)
-        for name, text in files.items():
-            (inner / name).write_text(text, encoding="utf-8", newline="")
-        inner.rename(out)
+        if out.suffix == ".zip":
+            inner.write_bytes(_zipped(files))
+            inner.chmod(0o600)
+        else:
+            inner.mkdir(mode=0o700)
+            for name, text in files.items():
+                (inner / name).write_text(text, encoding="utf-8", newline="")
+        yield inner
 
 
-def take_back(files: Mapping[str, str], out: Path) -> None:
-    """Remove a package that was just written: its maker was not allowed to make it."""
-    if out.suffix == ".zip":
-        out.unlink()
-        return
-    for name in files:
-        (out / name).unlink()
-    out.rmdir()
-
-
-def _write_zip(files: Mapping[str, str], out: Path) -> None:
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+def _zipped(files: Mapping[str, str]) -> bytes:
+    packed_in = io.BytesIO()
+    with zipfile.ZipFile(packed_in, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, text in sorted(files.items()):
             archive.writestr(zipfile.ZipInfo(name), text.encode(), zipfile.ZIP_DEFLATED)
-    handle, made = tempfile.mkstemp(dir=out.resolve().parent, prefix=".share-")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(packed.getvalue())
-        Path(made).rename(out)
-    except BaseException:
-        with suppress(OSError):
-            Path(made).unlink()
-        raise
+    return packed_in.getvalue()

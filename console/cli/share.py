@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -72,14 +73,12 @@ def share_prepare(  # noqa: PLR0913 - one option for each thing that its maker d
         "files": each,
         "indicators": count,
     }
-    if not found:
-        _write(session, files, out)
-    try:
+    with ExitStack() as stack:
+        # On record before it lies under its name: what is not on record must not lie about.
+        made = _packed(session, stack, files, out) if not found else None
         outcome = session.ask(state.stream, PrepareSharing, allowed=tuple(allow), leaks=found, **fields)
-    except typer.Exit:
-        if not found:
-            sharing.take_back(files, out)  # what is not on record must not lie about
-        raise
+        if made is not None:
+            made.rename(out)
     _said(session, outcome, out, digest)
 
 
@@ -139,11 +138,11 @@ def _damage(session: Session, state: State, tlp: str) -> dict[str, str]:
     return {"damage.md": text, "assets.csv": view.as_csv(assets, naming)}
 
 
-def _write(session: Session, files: dict[str, str], out: Path) -> None:
+def _packed(session: Session, stack: ExitStack, files: dict[str, str], out: Path) -> Path:
     from console import sharing  # noqa: PLC0415
 
     try:
-        sharing.write_package(files, out)
+        return stack.enter_context(sharing.packed(files, out))
     except OSError as wrong:
         session.wrong(session.texts("words.usage.unwritable", option="--out", path=out, why=wrong.strerror))
 

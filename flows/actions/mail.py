@@ -102,10 +102,14 @@ class _Run:
             range_until=self._asked.ends_text if self._asked else "",
         )
         room = self._target.max_bytes - self._haul.size
+        over: str | None = None
         with Taking(self._context, what, room) as taking:
             try:
+                # A server may answer with less than was asked for: only nothing at all is the end.
                 while piece := imap.piece(uid, taking.size, PIECE_BYTES):
-                    if not taking.add(piece) or len(piece) < PIECE_BYTES:
+                    if not taking.add(piece):
+                        break
+                    if (over := self._span.over()) is not None:
                         break
             except MailboxError:
                 if taking.size:
@@ -114,7 +118,7 @@ class _Run:
             if taking.cut:
                 self._haul.partial = f"more than {self._target.max_bytes} bytes"
             if taking.size:
-                self._haul.items.append(taking.keep())
+                self._haul.items.append(taking.keep(f"{over}, the rest may be missing" if over else None))
 
     def _is_within(self, received: datetime | None) -> bool:
         """IMAP searches by the server's days; the instant decides, and a mail without one is taken."""

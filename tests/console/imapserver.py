@@ -44,6 +44,8 @@ class ImapServer:
     mails: list[Stored] = field(default_factory=list)
     log: list[str] = field(default_factory=list)
     breaks_at: str = ""
+    most: int = 1 << 30
+    """Bytes of a mail that it gives in one answer, however many are asked for."""
     port: int = 0
 
     def put(self, *raws: bytes, seen: bool = False) -> None:
@@ -138,6 +140,6 @@ class ImapServer:
             return f"* {uid} FETCH (UID {uid}{known})\r\n".encode()
         found = PARTIAL.search(rest)
         assert found is not None, rest
-        part = mail.raw[int(found[1]) : int(found[1]) + int(found[2])]
+        part = mail.raw[int(found[1]) : int(found[1]) + min(int(found[2]), self.most)]
         head = f"* {uid} FETCH (UID {uid} BODY[]<{found[1]}> {{{len(part)}}}\r\n".encode()
         return head + part + b")\r\n"

@@ -15,6 +15,7 @@ import stix2
 
 from console import leaks, sharing
 from models.clock import utc
+from models.desk import Desk
 from tests.console.clihouse import START, Cli, cli
 
 INC = "INC-2026-0001"
@@ -203,6 +204,24 @@ def test_the_record_has_the_digest_of_what_was_written(bank: Cli, tmp_path: Path
     lines = "".join(f"{each[name][7:]}  {name}\n" for name in sorted(each))
     assert fact["data"]["digest"] == f"sha256:{hashlib.sha256(lines.encode()).hexdigest()}"
     assert prepare(bank, out).code == 2, "nothing that is there already is written over"
+
+
+def test_a_package_lies_nowhere_under_its_name_before_it_is_on_record(
+    bank: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there: list[bool] = []
+    handle = Desk.handle
+
+    def looking(self: Desk, *arguments: Any, **named: Any) -> Any:
+        there.append(out.exists())
+        return handle(self, *arguments, **named)
+
+    monkeypatch.setattr(Desk, "handle", looking)
+    for out in (tmp_path / "package", tmp_path / "package.zip"):
+        assert prepare(bank, out).code == 0
+        assert out.exists()
+    assert there and not any(there)
+    assert [one for one in tmp_path.iterdir() if one.name.startswith(".share")] == []
 
 
 def test_the_two_parts_are_apart(bank: Cli, tmp_path: Path) -> None:

@@ -169,7 +169,20 @@ async def test_a_large_mail_comes_in_pieces(server: ImapServer, tmp_path: Path) 
     context = mail_context(server, tmp_path)
     [item] = (await mails(context, message_id="<large@example.net>")).evidence
     assert stored(context, item) == large
-    assert len([line for line in server.log if "BODY.PEEK" in line]) == 3
+    assert len([line for line in server.log if "BODY.PEEK" in line]) == 4, (
+        "the last of them says that there is no more"
+    )
+
+
+async def test_a_server_that_gives_less_than_asked_for_gives_the_whole(
+    server: ImapServer, tmp_path: Path
+) -> None:
+    server.most = 100_000
+    large = b"Message-ID: <large@example.net>\r\n\r\n" + b"y" * 950_000
+    server.put(large)
+    context = mail_context(server, tmp_path)
+    [item] = (await mails(context, message_id="<large@example.net>")).evidence
+    assert (stored(context, item), item.problem) == (large, None)
 
 
 async def test_what_somebody_types_is_quoted(server: ImapServer, tmp_path: Path) -> None:

@@ -90,6 +90,7 @@ def test_an_end_names_its_beginning(number: int) -> None:
 def test_what_stands_in_a_fact_is_one_printable_line() -> None:
     made = scene_of(step("look"))
     for source, target in (("a\x1b[2J", "web1"), ("logs", "we\nb1")):
-        assert made.says(BeginCollection(actor=by(AMY), source=source, target=target)).reason is Reason.FIELD_WRONG
+        begin = BeginCollection(actor=by(AMY), source=source, target=target)
+        assert made.says(begin).reason is Reason.FIELD_WRONG
     added = AddEvidence(actor=by(AMY), source="mem\u202eory", description="-")
     assert made.says(added).reason is Reason.FIELD_WRONG
