@@ -10,7 +10,7 @@ from models.fold import empty, fold
 from models.reason import Reason
 from models.restriction import BreakGlass, Restrict
 from models.shifts import SetShifts
-from tests.models.small import AMY, BEN, CHO, DAN, FAY, ROUTES, by, playbook, policy, scene, step
+from tests.models.small import AMY, BEN, CHO, DAN, FAY, ROUTES, by, open_desk, playbook, policy, scene, step
 from tests.models.test_access import GLASS_ROUTE, SECRET, WHY, reads, restricted
 
 LASTING = [
@@ -118,3 +118,13 @@ def test_a_playbook_added_later_keeps_those_at_work() -> None:
     made.do(c.UsePlaybook(actor=by(BEN), playbook="secret", how="add", reason="x"))
     assert set(made.incident.restriction.people) >= {BEN, FAY}
     assert reads(made, FAY).whole
+
+
+def test_a_version_that_is_for_few_restricts_before_anything_else() -> None:
+    made = scene(playbook("unknown", step("look", owner="pr")))
+    newer = playbook("unknown", step("look", owner="pr"), version="2.0.0", need_to_know=True)
+    made.desk = open_desk(newer, record=made.desk.record, clock=made.clock)
+    kinds = made.do(c.UsePlaybook(actor=by(BEN), playbook="unknown", how="move", reason="x"))
+    assert kinds[:2] == ("incident.restricted", "playbook.moved")
+    assert set(made.incident.restriction.people) == {BEN, FAY}
+    assert not reads(made, DAN).some
