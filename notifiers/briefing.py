@@ -290,7 +290,6 @@ def _improvement(number: str, matter: Matter, lang: str) -> dict[str, Any]:
         return {}
     return {
         "title": text_of(matter, one.title),
-        "what": text_of(matter, one.title),
         "incident": one.incident,
         "extra": {
             "improvement": f"{number} {text_of(matter, one.title)}",

@@ -8,7 +8,11 @@ from pathlib import Path
 import pytest
 
 from console.opening import open_house
+from console.texts import texts
+from console.views.naming import Naming
+from console.views.refusals import advice
 from models.factors import read_factor
+from models.reason import Reason
 from tests.console.clihouse import START, Cli, cli
 from tests.models.small import organisation
 
@@ -219,3 +223,16 @@ def test_health_is_not_well_while_the_second_path_fails(cli: Cli, tmp_path: Path
 @pytest.mark.parametrize(("said", "kept"), [("4時間", "4h"), ("1時間30分", "1h30m"), ("2 日", "2d")])
 def test_a_span_is_read_as_the_screens_print_it(said: str, kept: str) -> None:
     assert read_factor("duration", said, START, organisation()) == kept
+
+
+def test_a_gate_that_is_closed_is_no_reason_to_give_a_false_time(cli: Cli) -> None:
+    cli.done("declare", "-", "--playbook", "ransomware", "--service", "atm")
+    naming = Naming(
+        texts=texts("ja"),
+        world=cli.house.desk.world(cli.house.desk.incident(INC)),
+        state=cli.house.desk.incident(INC),
+        beside={},
+    )
+    detail = {"step": "ransomware/method", "gates": ["preserved-before-analysed"], "causes": []}
+    said = advice(naming, Reason.GATE_HELD, detail)
+    assert "時刻を実際より前にして通してはいけません" in said and "撤回された後" in said
