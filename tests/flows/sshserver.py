@@ -146,8 +146,12 @@ class SshHost:
     async def _watch(self, process: asyncssh.SSHServerProcess[bytes], shell: subprocess.Popen[bytes]) -> None:
         """Kill the command when the client says so, as sshd does, or has gone."""
         try:
-            while not process.is_closing():
+            while True:
+                # A signal and the end may come together: what was said is read once more after the end.
+                closing = process.is_closing()
                 if not await process.stdin.read(100):
+                    if closing:
+                        break
                     await asyncio.sleep(0.02)
         except asyncssh.SignalReceived as told:
             self.signals.append(str(told.signal))
