@@ -132,11 +132,12 @@ def test_an_archive_leaves_the_house_out_for_whoever_may_not_know_all(secret: Cl
     secret.done("export", PUBLIC, "--archive", str(partly), who="suzuki")
     with ZipFile(partly) as found:
         members = {name: found.read(name) for name in found.namelist() if name != "checkpoints.jsonl"}
+    assert b'"stream":"house"' not in members["facts.jsonl"]
     assert not [name for name, body in members.items() if INC.encode() in body or CANARY.encode() in body]
     assert secret.run("verify", str(partly)).code == 0
     secret.done("export", PUBLIC, "--archive", str(whole))
     with ZipFile(whole) as found:
-        assert INC.encode() in found.read("facts.jsonl")
+        assert b'"stream":"house"' in found.read("facts.jsonl")
 
 
 def test_a_suspect_who_follows_a_log_is_shown_no_more(secret: Cli) -> None:
