@@ -125,6 +125,7 @@ def _stream(name: str) -> tuple[list[dict[str, Any]], ...]:
     row |= {"id": name, "kind": "incident", "status": "closed", "severity": "", "drill": False}
     row |= {"opened_at": 0, "seq": len(facts), "hash": head, "wanted": 0, "served": 0, "rules": 0}
     row |= dict.fromkeys(("clocks_running", "clocks_breaking", "clocks_breached"), 0)
+    row["restricted"] = False
     return [row | {"snapshot_seq": 0, "failures": 0}], facts, texts
 
 

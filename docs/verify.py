@@ -543,7 +543,7 @@ def check_documents(query: Query, found: Verification, named: Mapping[bytes, tup
 # -- keys: Keys, signatures and time-stamps.
 
 _GENERALIZED = re.compile(rb"\x18[\x0f-\x19]([0-9]{14})(?:\.[0-9]+)?Z")
-BETWEEN = 64
+IMPRINT_TO_TIME = 64
 """Of a time-stamp's bytes (RFC 3161, 2.4.2) after the digest: the serial number, then the time."""
 CLOCKS_DIFFER = timedelta(minutes=5)
 LATE = timedelta(days=1)
@@ -680,7 +680,7 @@ def check_stamps(query: Query, found: Verification, lines: Mapping[int, Checkpoi
         if where < 0:
             found.problem(f"the time-stamp of checkpoint #{number} is not of it")
         else:
-            _timed(found, lines[number], token[where + 32 : where + 32 + BETWEEN])
+            _timed(found, lines[number], token[where + 32 : where + 32 + IMPRINT_TO_TIME])
     held = {one.number for one in kept.checkpoints}
     asked = [one for one in stamps if kept.every or one[0] in held or one in stamps[-MAX_STAMPS:]]
     tool = shutil.which("openssl")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import base64
 import hashlib
 import json
@@ -39,6 +40,20 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Kept:
 
 
 # -- the one file -------------------------------------------------------------------------------------------
+
+
+def test_no_part_takes_a_name_of_another_part() -> None:
+    """In one file the later one would win, and the earlier part would do something else."""
+    names: list[str] = []
+    for node in ast.parse(single_file()).body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            names.append(node.name)
+        targets = node.targets if isinstance(node, ast.Assign) else []
+        names += [one.id for one in targets if isinstance(one, ast.Name)]
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            names.append(node.target.id)
+    assert len(names) > 50
+    assert [name for name in set(names) if names.count(name) > 1] == []
 
 
 def test_the_file_is_made_of_the_parts_and_its_digest_is_published() -> None:
