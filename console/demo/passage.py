@@ -48,7 +48,11 @@ class Passages:
         for key, known in self.seen.items():
             if known.passed_at is None and key not in ahead and _is_behind(known, state):
                 known.passed_at = world.now
+                covered = state.override_causes.get(f"{known.gate}@{known.step}", [])
                 known.overridden = f"{known.gate}@{known.step}" in state.overrides
+                if known.overridden and covered:
+                    # What came in time was not passed over: only what the authority passed is told.
+                    known.causes = dict.fromkeys(covered)
 
     def passed(self) -> Iterator[tuple[str, list[Passage]]]:
         """Every gate with the steps that have passed it, in the guideline's order."""
@@ -68,7 +72,7 @@ def table(passages: Passages, naming: Naming) -> Table:
     say = naming.texts
     made = Table(title=say("demo.gates_passed"), title_justify="left", title_style="bold", expand=True)
     for name, ratio in (("gate", 4), ("before", 4), ("missing", 6), ("passed", 4)):
-        made.add_column(say(f"demo.column.{name}"), ratio=ratio)
+        made.add_column(say(f"demo.column.{name}"), ratio=ratio, overflow="fold")
     for name, many in passages.passed():
         title = f"{gate(naming, name)}\n{SOURCES[name]}"
         if not many:
