@@ -42,6 +42,19 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Kept:
 # -- the one file -------------------------------------------------------------------------------------------
 
 
+def test_the_file_verifies_a_large_database_with_workers(kept: Kept, tmp_path: Path) -> None:
+    """The very file that is published, but that it takes a few facts for many."""
+    assert single_file().count("AT_ONCE = 50_000") == 1
+    small = tmp_path / "verify.py"
+    small.write_text(single_file().replace("AT_ONCE = 50_000", "AT_ONCE = 7"), encoding="utf-8")
+    given = [str(kept.path), "--checkpoint", str(kept.elsewhere), "--key", kept.signer.public.hex()]
+    done = subprocess.run(  # noqa: S603
+        [sys.executable, "-I", "-S", str(small), *given],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_no_part_takes_a_name_of_another_part() -> None:
     """In one file the later one would win, and the earlier part would do something else."""
     names: list[str] = []
