@@ -21,6 +21,7 @@ from models.gate import closed_gates
 from models.page import hurry, nobody_left
 from models.plan import PlannedStep, choices_asked, variables_asked
 from models.policy import PHASES, Event
+from models.programme import SUBJECT as SUBJECT_FINDING
 from models.readers import SUBJECT
 from models.readiness import again, applies, owed, phases_before_ended, settled, waits_for
 from models.reason import Reason
@@ -128,6 +129,8 @@ def _programme_waits(state: Programme, kind: str, name: str) -> bool:
     if kind == SUBJECT_COMCHECK:
         known = state.comchecks.get(parts_of(name)[0])
         return known is not None and known.running
+    if kind == SUBJECT_FINDING:
+        return name in state.findings and state.findings[name].status == "open"
     if kind == SUBJECT:
         return name in state.readings and state.readings[name].overdue
     return name in state.improvements and state.improvements[name].status == "open"

@@ -39,6 +39,17 @@ from models.outofband import (
 )
 from models.overriding import WithdrawOverride
 from models.page import page_next_due
+from models.programme import (
+    AcceptFinding,
+    CancelExercise,
+    FixFinding,
+    OpenFinding,
+    PlanExercise,
+    RecordExercise,
+    ReopenFinding,
+    RetestFinding,
+    SignOffExercise,
+)
 from models.readers import AnnouncePlaybook, ReadPlaybook
 from models.reason import Reason
 from models.reopening import DeclineReopening
@@ -52,7 +63,7 @@ from models.restriction import (
     Restrict,
     RevokeInspector,
 )
-from models.routing import ask, level_recipients
+from models.routing import ask
 from models.rules import (
     access,
     approving,
@@ -62,6 +73,7 @@ from models.rules import (
     decisions,
     declining,
     evidence,
+    findings,
     handing,
     incident,
     inspectors,
@@ -72,6 +84,7 @@ from models.rules import (
     owed,
     pages,
     playbooks,
+    programme,
     readers,
     reopening,
     scope,
@@ -211,6 +224,15 @@ _PROGRAMME: dict[type[commands.Command], Rule] = {
     AnnouncePlaybook: readers.announce,
     ReadPlaybook: readers.read,
     StartComcheck: comcheck.start,
+    PlanExercise: programme.plan,
+    RecordExercise: programme.record,
+    CancelExercise: programme.cancel,
+    SignOffExercise: programme.sign_off,
+    OpenFinding: findings.open_finding,
+    FixFinding: findings.fix,
+    RetestFinding: findings.retest,
+    AcceptFinding: findings.accept,
+    ReopenFinding: findings.reopen,
 }
 _RULES: dict[type[StreamState], dict[type[commands.Command], Rule]] = {
     Incident: _INCIDENT | _PAGES,
@@ -257,7 +279,7 @@ def due(state: StreamState, world: World) -> list[Draft]:
         drafts += _alerts_due(state, world)
     elif isinstance(state, Programme):
         drafts += [*_improvements_due(state, world), *readers.reading_due(state, world)]
-        drafts += comcheck.comchecks_due(state, world)
+        drafts += [*comcheck.comchecks_due(state, world), *findings.findings_due(state, world)]
     return drafts
 
 
@@ -295,13 +317,7 @@ def _improvements_due(state: Programme, world: World) -> Iterator[Draft]:
             yield from ask(world, state, "improvement-overdue", f"improvement:{one.id}")
         elif not one.reminded and one.remind_at <= world.now < one.due:
             yield Draft(kind="improvement.reminded", data={"id": one.id})
-            yield _reminder(state, one.id, one.owner, world)
-
-
-def _reminder(state: Programme, number: str, owner: str, world: World) -> Draft:
-    people = level_recipients(world, state, (owner,), (), f"improvement:{number}")
-    data = {"template": "notice.improvement_due", "subject": f"improvement:{number}", "recipients": people}
-    return Draft(kind="message.requested", data=data)
+            yield findings.reminder(state, f"improvement:{one.id}", one.owner, world)
 
 
 def next_due(state: StreamState) -> datetime | None:
@@ -319,7 +335,7 @@ def next_due(state: StreamState) -> datetime | None:
         instants += [alert.overdue_at for alert in state.alerts.values()]
     elif isinstance(state, Programme):
         instants += [*_improvement_instants(state), *readers.reading_instants(state)]
-        instants += comcheck.comcheck_instants(state)
+        instants += [*comcheck.comcheck_instants(state), *findings.finding_instants(state)]
     return min((one for one in instants if one is not None), default=None)
 
 

@@ -111,6 +111,10 @@ class Reason(StrEnum):
     LAST_CHANNEL = "last trusted channel"
     NO_SUCH_PROPOSAL = "nothing proposed that could be confirmed"
     PROPOSAL_OPEN = "somebody else's proposal is open"
+    # exercises
+    SAME_EXERCISE = "the exercise that found it is no re-test"
+    RETEST_TOO_EARLY = "tested before it was mended"
+    NOT_EVALUATED = "no evaluator has rated it"
     # evidence
     NOT_HELD_BY = "held by somebody else"
     UNKNOWN_RECEIVER = "receiver without an organisation"

@@ -11,10 +11,12 @@ from models.communication import SUBJECT as MESSAGE
 from models.directory import Holder
 from models.fact import Draft
 from models.policy import STEP_ROLES, Route
+from models.programme import SUBJECT as SUBJECT_FINDING
+from models.programme import Finding
 from models.reach import hushed, recipient
 from models.readers import members
 from models.restriction import GLASS
-from models.state import Incident, Page, Programme, StepState, StreamState
+from models.state import Improvement, Incident, Page, Programme, StepState, StreamState
 from models.voting import empty_seats
 from models.world import World
 
@@ -201,14 +203,23 @@ def _named(world: World, state: StreamState, who: str, subject: str) -> str | No
     """The role or person that `authority` or `owner` means for this matter."""
     kind, _, name = subject.partition(":")
     if not isinstance(state, Incident):
-        owned = isinstance(state, Programme) and kind == "improvement" and name in state.improvements
-        return state.improvements[name].owner if owned and isinstance(state, Programme) else None
+        return _owner_in(state, kind, name) if isinstance(state, Programme) else None
     if kind == "confirm":
         waiting = [*state.unasked, *state.confirmations.values()]
         return next((one.person for one in waiting if str(one.seq) == name), None)
     if kind in _OWNERS:
         return _OWNERS[kind](state, name)
     return _of_step(world, state, who, kind, name)
+
+
+def _owner_in(state: Programme, kind: str, name: str) -> str | None:
+    """Whose an improvement or a finding is."""
+    owned: Improvement | Finding | None = None
+    if kind == "improvement":
+        owned = state.improvements.get(name)
+    elif kind == SUBJECT_FINDING:
+        owned = state.findings.get(name)
+    return owned.owner if owned is not None else None
 
 
 def _of_step(world: World, state: Incident, who: str, kind: str, name: str) -> str | None:

@@ -17,6 +17,7 @@ from models.communication import Outgoing, Situation
 from models.distrust import Distrusted, Proposal
 from models.evidence import Evidence, Hold
 from models.policy import ClockKind
+from models.programme import Entry, Finding
 from models.reopening import Reopening
 from models.restriction import Inspector, Restriction
 from models.rooms import Room
@@ -478,7 +479,7 @@ class Reading(msgspec.Struct, kw_only=True):
 
 
 class Programme(StreamState, kw_only=True):
-    """Improvements, who has read which playbook, communication checks, and later exercises."""
+    """Improvements, who has read which playbook, communication checks, exercises and what they found."""
 
     improvements: dict[str, Improvement] = {}
     readings: dict[str, Reading] = {}
@@ -486,3 +487,6 @@ class Programme(StreamState, kw_only=True):
     comchecks: dict[str, Comcheck] = {}
     comchecks_numbered: int = 0
     unreached: dict[str, Unreached] = {}
+    entries: dict[str, Entry] = {}
+    entries_numbered: int = 0
+    findings: dict[str, Finding] = {}

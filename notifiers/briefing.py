@@ -201,6 +201,7 @@ def _subject(subject: str, matter: Matter, lang: str, person: str | None) -> dic
         "opinion": lambda name, matter, lang: _with(_step, brief_opinion, name, matter, lang),
         "alert": _alert,
         "improvement": _improvement,
+        "finding": _finding,
         "confirm": _confirm,
         "reading": _reading,
         "comcheck": _comcheck,
@@ -293,6 +294,22 @@ def _improvement(number: str, matter: Matter, lang: str) -> dict[str, Any]:
         "incident": one.incident,
         "extra": {
             "improvement": f"{number} {text_of(matter, one.title)}",
+            "owner": person_name(matter.world, one.owner, lang),
+            "due": at(one.due, matter.world.organisation.zone, lang),
+        },
+    }
+
+
+def _finding(number: str, matter: Matter, lang: str) -> dict[str, Any]:
+    """A finding of an exercise; what it is about comes before any incident."""
+    one = matter.state.findings.get(number) if isinstance(matter.state, Programme) else None
+    if one is None:
+        return {}
+    return {
+        "title": text_of(matter, one.title),
+        "incident": one.exercise,
+        "extra": {
+            "finding": f"{number} {text_of(matter, one.title)}",
             "owner": person_name(matter.world, one.owner, lang),
             "due": at(one.due, matter.world.organisation.zone, lang),
         },

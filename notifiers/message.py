@@ -109,11 +109,11 @@ def blank_context() -> dict[str, Any]:
     lightest), `repeat` (bool), `options` (list of
     `{id, title, price}`) and `extra` (dict). `extra` may hold what one template shows besides: `others`
     and `tried` (lists of names), `by`, `at`, `said`, `failed_person`, `failed_channel`, `error`, `source`,
-    `since`, `part`, `from_severity`, `improvement`, `owner`, `due`, and of a clock `clock`, `left`, `share`,
-    `late`, `internal`, `lines` (list), `proposed`; of what people answered `declined`, `opinions`, `factors`
-    (lists), `delegated`, `proposed_by`, `proposal_reason`, `question`, `opinion`, `hand_over_reason`,
-    `refusal`, `handed_by`, `handed_to`, `take`, `refuse`, `begun_by`. A hand-over has `role` and a list for
-    each of its parts.
+    `since`, `part`, `from_severity`, `improvement`, `finding`, `owner`, `due`, and of a clock `clock`,
+    `left`, `share`, `late`, `internal`, `lines` (list), `proposed`; of what people answered `declined`,
+    `opinions`, `factors` (lists), `delegated`, `proposed_by`, `proposal_reason`, `question`, `opinion`,
+    `hand_over_reason`, `refusal`, `handed_by`, `handed_to`, `take`, `refuse`, `begun_by`. A hand-over
+    has `role` and a list for each of its parts.
     """
     texts = (
         "incident title severity severity_title phase organisation what asked until until_iso then link"

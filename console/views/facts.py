@@ -72,6 +72,9 @@ _VARIANTS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "evidence.verified": lambda data: ".broken" if set(data) & BROKEN else "",
     "scope.seen": lambda data: ".reopens" if data.get("reopens") else "",
     "sharing.shared": lambda data: ".unapproved" if data.get("unapproved") else "",
+    "programme.held": lambda data: ".imported" if data.get("imported") else "",
+    "finding.retested": lambda data: "" if data.get("passed") else ".failed",
+    "finding.reopened": lambda data: ".review" if data.get("review") else "",
 }
 """Kinds that say one of several things, by what they hold."""
 
@@ -109,6 +112,9 @@ def variants() -> tuple[str, ...]:
         "page.exhausted.away",
         "scope.seen.reopens",
         "sharing.shared.unapproved",
+        "programme.held.imported",
+        "finding.retested.failed",
+        "finding.reopened.review",
         "reader.removed.barred",
         "role.handed_over.first",
         "role.handed_over.deputy",
@@ -160,6 +166,9 @@ def _special(naming: Naming, data: Mapping[str, Any]) -> dict[str, str]:
     if data.get("organisation"):
         said = naming.text(data["organisation"], MAX_VALUE)
         found["organisation"] = naming.texts("words.brackets", text=said)
+    if data.get("imported"):
+        found |= {name: str(data["imported"][name]) for name in ("drill", "key", "trust")}
+        found["trust"] = naming.texts.word("programme.trust", found["trust"])
     if set(data) & BROKEN:
         found["results"] = _results(naming, data)
     if "party" in data:
@@ -217,6 +226,7 @@ def _versions(naming: Naming, value: Mapping[str, Any]) -> str:
 _Whole = Callable[[Naming, Mapping[str, Any]], str]
 _WHOLE: Mapping[str, _Whole] = {
     "recipient": lambda naming, value: naming.who(str(value.get("person", ""))),
+    "participant": lambda naming, value: naming.who(str(value.get("person") or value.get("role", ""))),
     "recipients": lambda naming, value: naming.who(str(value.get("person", ""))),
     "authority": lambda naming, value: naming.who(str(value.get("role", ""))),
     "seat": lambda naming, value: naming.who(str(value.get("role", ""))),
@@ -309,6 +319,7 @@ _BAD = frozenset(
         "step.overdue", "gate.overridden", "machine.impaired", "alert.overdue", "quarantine.entered",
         "decision.rejected", "override.withdrawn", "decision.superseded",
         "improvement.overdue", "reading.overdue", "clock.breached", "clock.missed", "service.level.fell",
+        "finding.overdue", "finding.retested.failed",
         "trust.withdrawn",
         "outgoing.voided", "outgoing.rejected", "evidence.verified.broken", "evidence.transferred.different",
         "shift.missed", "source.unreachable",

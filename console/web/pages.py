@@ -342,6 +342,8 @@ def _commands(found: Sheet) -> Iterator[str]:
         yield f'hikeshi alert dismiss {name} --reason "…"'
     elif kind == "improvement":
         yield f'hikeshi improvement done {name} --reason "…"'
+    elif kind == "finding":
+        yield f'hikeshi finding fix {name} --note "…"'
     elif kind == "confirm":
         yield f"hikeshi confirm {found.link.stream} {name}"
     elif kind in {"quarantine", "impaired"}:

@@ -22,6 +22,7 @@ from models.fold import (
     matter,
     others,
     pages,
+    programme,
     readers,
     reopening,
     scope,
@@ -53,7 +54,7 @@ _FOLDS: dict[type[StreamState], dict[str, Callable[[Any, Fact], None]]] = {
     | access.FOLDS,
     Intake: _PAGES | others.INTAKE,
     House: _PAGES | others.HOUSE | trust.FOLDS | integrity.FOLDS | access.HOUSE,
-    Programme: _PAGES | others.PROGRAMME | readers.FOLDS | comcheck.FOLDS,
+    Programme: _PAGES | others.PROGRAMME | readers.FOLDS | comcheck.FOLDS | programme.FOLDS,
 }
 
 

@@ -138,6 +138,7 @@ ELSEWHERE = {
     **dict.fromkeys((name for name in TABLE if TABLE[name] == ("anyone",)), "test_access: looking is a row"),
     "playbook-announce": "test_readers",
     "playbook-read": "test_readers",
+    **dict.fromkeys((name for name in TABLE if name.startswith(("programme", "finding"))), "test_programme"),
 }
 NOT_ENTITLED = {Reason.ROLE_MISSING, Reason.UNKNOWN_PERSON}
 
