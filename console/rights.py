@@ -165,6 +165,13 @@ OF: dict[str, str] = {
     "SettleAlert": "alert", "ProposeTrust": "out-of-band", "ConfirmTrust": "out-of-band", "TakeReply": "ack",
     "NoteKey": "key", "AcceptKey": "key", "RestoreRecord": "record-restore", "NoteExport": "record-export",
     "GrantInspector": "inspector", "RevokeInspector": "inspector", "EndImprovement": "improvement-end",
+    **dict.fromkeys(
+        ("PrepareDrill", "Staff", "Enrol", "ConfirmAddress", "MarkAbsent", "StartExercise", "SetTiming",
+         "FireInject", "SkipInject", "PutInject", "SpeakFor", "Observe", "Rate", "HotWash", "AnswerQuestions",
+         "EndExercise", "AbortExercise"),
+        "drill",
+    ),
+    "SignOff": "drill-sign-off",
     "AnnouncePlaybook": "playbook-announce", "ReadPlaybook": "playbook-read", "StartComcheck": "comcheck",
     "PlanExercise": "programme", "RecordExercise": "programme", "CancelExercise": "programme",
     "SignOffExercise": "programme-sign-off", "OpenFinding": "finding", "ReopenFinding": "finding",

@@ -27,6 +27,7 @@ from models.commands import (
     UsePlaybook,
 )
 from models.errors import Refused
+from models.exercise import AbortExercise, AnswerQuestions, ConfirmAddress, HotWash, Observe
 from models.fact import SYSTEM, Fact
 from models.permission import TABLE
 from models.readers import ReadPlaybook
@@ -42,6 +43,8 @@ INSPECTING = "inspector:"
 """How the `via` of an act says that an inspector's account or token is behind it."""
 _LASTING = (Restrict, AssignRole, SetShifts, HandOver, UsePlaybook, Close, EndIncident)
 """What nobody does who is in by broken glass alone."""
+_PLAYING = (ConfirmAddress, Observe, HotWash, AnswerQuestions, AbortExercise)
+"""What anybody who takes part in an exercise may do there; the exercise's own rules say the rest."""
 _OF_A_VENDOR = (StartStep, Done, Acknowledge, Decline, Confirm, RefuseHandOver)
 
 
@@ -221,7 +224,7 @@ def _must_be_own(state: StreamState, person: str, command: Command, world: World
         page = getattr(command, "page", None)
         if isinstance(command, _OF_A_VENDOR) and _is_own(state, person, command, page, world):
             return
-    elif isinstance(command, (Acknowledge, Decline, ReadPlaybook)):
+    elif isinstance(command, (Acknowledge, Decline, ReadPlaybook, *_PLAYING)):
         return
     raise Refused(Reason.THIRD_PARTY_LIMIT, {"who": person})
 

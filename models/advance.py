@@ -16,6 +16,7 @@ from models.clocks.rules import clock_facts, clock_waits, matter_facts
 from models.comcheck import SUBJECT as SUBJECT_COMCHECK
 from models.comcheck import parts_of
 from models.communication import SUBJECT as MESSAGE
+from models.exercise import Exercise
 from models.fact import SYSTEM, Draft
 from models.gate import closed_gates
 from models.page import hurry, nobody_left
@@ -30,6 +31,7 @@ from models.rules.approving import approvals, awaits
 from models.rules.comcheck import comchecks_complete
 from models.rules.evidence import SUBJECT as EVIDENCE
 from models.rules.evidence import evidence_waits
+from models.rules.exercise_due import exercise_follows
 from models.rules.overriding import spent
 from models.rules.scope import stopped_parties
 from models.rules.voting import quorums
@@ -69,6 +71,8 @@ def advance(state: StreamState, world: World) -> list[Draft]:
         )
     if isinstance(state, Programme) and not drafts:
         drafts = comchecks_complete(state)
+    if isinstance(state, Exercise) and not drafts:
+        drafts = exercise_follows(state, world)
     return drafts
 
 

@@ -24,6 +24,27 @@ from models.communication import (
     WithdrawMessage,
 )
 from models.errors import Refused
+from models.exercise import (
+    AbortExercise,
+    AnswerQuestions,
+    ConfirmAddress,
+    EndExercise,
+    Enrol,
+    Exercise,
+    FireInject,
+    HotWash,
+    MarkAbsent,
+    Observe,
+    PrepareDrill,
+    PutInject,
+    Rate,
+    SetTiming,
+    SignOff,
+    SkipInject,
+    SpeakFor,
+    Staff,
+    StartExercise,
+)
 from models.exporting import NoteExport, note_export
 from models.fact import Draft
 from models.impact import ForecastService, RecordImpact
@@ -73,6 +94,11 @@ from models.rules import (
     decisions,
     declining,
     evidence,
+    exercise,
+    exercise_due,
+    exercise_injects,
+    exercise_people,
+    exercise_watching,
     findings,
     handing,
     incident,
@@ -234,11 +260,32 @@ _PROGRAMME: dict[type[commands.Command], Rule] = {
     AcceptFinding: findings.accept,
     ReopenFinding: findings.reopen,
 }
+_EXERCISE: dict[type[commands.Command], Rule] = {
+    PrepareDrill: exercise.prepare,
+    Staff: exercise_people.staff,
+    Enrol: exercise_people.enrol,
+    ConfirmAddress: exercise_people.confirm,
+    MarkAbsent: exercise_people.mark_absent,
+    StartExercise: exercise.start,
+    SetTiming: exercise.set_timing,
+    FireInject: exercise_injects.fire,
+    SkipInject: exercise_injects.skip,
+    PutInject: exercise_injects.put,
+    SpeakFor: exercise_injects.speak,
+    Observe: exercise_watching.observe,
+    Rate: exercise_watching.rate,
+    HotWash: exercise_watching.hot_wash,
+    AnswerQuestions: exercise_watching.answer,
+    EndExercise: exercise.end,
+    AbortExercise: exercise.abort,
+    SignOff: exercise.sign_off,
+}
 _RULES: dict[type[StreamState], dict[type[commands.Command], Rule]] = {
     Incident: _INCIDENT | _PAGES,
     Intake: _INTAKE | _PAGES,
     House: _HOUSE | _PAGES,
     Programme: _PROGRAMME | _PAGES,
+    Exercise: _EXERCISE | _PAGES,
 }
 
 
@@ -280,6 +327,8 @@ def due(state: StreamState, world: World) -> list[Draft]:
     elif isinstance(state, Programme):
         drafts += [*_improvements_due(state, world), *readers.reading_due(state, world)]
         drafts += [*comcheck.comchecks_due(state, world), *findings.findings_due(state, world)]
+    elif isinstance(state, Exercise):
+        drafts += exercise_due.exercise_due(state, world)
     return drafts
 
 
@@ -336,6 +385,8 @@ def next_due(state: StreamState) -> datetime | None:
     elif isinstance(state, Programme):
         instants += [*_improvement_instants(state), *readers.reading_instants(state)]
         instants += [*comcheck.comcheck_instants(state), *findings.finding_instants(state)]
+    elif isinstance(state, Exercise):
+        instants += exercise_due.exercise_instants(state)
     return min((one for one in instants if one is not None), default=None)
 
 

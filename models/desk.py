@@ -7,10 +7,10 @@ channels and database, and in nothing else (design, 10).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -23,6 +23,7 @@ from models.decide import decide, due
 from models.deriving import derived
 from models.directory import Directory
 from models.errors import HikeshiError, NotFound, RecordConflict, Refused
+from models.exercise import EXERCISE, Exercise
 from models.fact import SYSTEM, Draft, Fact, place
 from models.fold import RULES_VERSION, empty, fold
 from models.frozen import Document, freeze_policy, thaw_plan, thaw_policy
@@ -31,7 +32,7 @@ from models.outofband import refuse_distrusted
 from models.plan import Plan
 from models.policy import Policy
 from models.premises import Library, Outcome, Premises
-from models.record import Record, StoredText, Tx, micros
+from models.record import Record, StoredText, Tx, dated
 from models.rules.common import Then
 from models.rules.pages import unheard
 from models.state import House, Incident, StreamState
@@ -47,6 +48,7 @@ TRIES = 5
 HOUSE, INTAKE = "house", "intake"
 REFUSALS_KEPT = 1_000
 SOMEBODY = "unknown"
+Seen = TypeVar("Seen")
 _FREEZING = frozenset({"playbook.added", "playbook.moved", "playbook.announced", "playbook.read"})
 
 
@@ -125,7 +127,11 @@ class Desk:
             raise
 
     def settled(self, outcome: Outcome) -> None:
-        """Tell those who listen what has been stored."""
+        """Tell those who listen what has been stored; in a drill the script looks at what was done."""
+        if self.premises.drill and outcome.facts and outcome.stream.startswith("INC-"):
+            # If somebody else is writing there, it is they who look.
+            with suppress(RecordConflict):
+                self.tick(EXERCISE)
         for listener in self.after_commit:
             listener(outcome)
 
@@ -268,7 +274,13 @@ class Desk:
         with self.record.read() as tx:
             self._hear(tx)
             world = self._world(tx, state, self.clock.now())
-        return replace(world, beside=lambda: self.texts(state.stream), restricted=self._restricted_now)
+        return replace(
+            world,
+            beside=lambda: self.texts(state.stream),
+            restricted=lambda: self._now(self._restricted),
+            exercise=lambda: self._now(self._exercise),
+            cases=lambda: self._now(self._cases),
+        )
 
     def distrusted(self) -> frozenset[str]:
         """The channels that are out of band now. Cheap; from the thread of the record, like all else here."""
@@ -381,7 +393,7 @@ class Desk:
             return 0
         head = tx.append(case.facts, case.texts)
         world = self._world(tx, state, now)
-        rows = [_dated(row, now) for fact in case.facts for row in messages(fact, state, world)]
+        rows = [dated(row, now) for fact in case.facts for row in messages(fact, state, world)]
         tx.enqueue(rows)
         self._freeze(tx, case)
         withdraw(tx, state.stream, case.facts)
@@ -429,15 +441,29 @@ class Desk:
             next_incident=upcoming,
             beside=lambda: self._beside(tx, state.stream),
             restricted=lambda: self._restricted(tx),
+            scenario=self.premises.scenario,
+            exercise=lambda: self._exercise(tx),
+            cases=lambda: self._cases(tx),
         )
 
     def _restricted(self, tx: Tx) -> dict[str, Incident]:
-        states = (self._load(tx, name).state for name in tx.restricted())
+        return self._incidents(tx, tx.restricted())
+
+    def _cases(self, tx: Tx) -> dict[str, Incident]:
+        return self._incidents(tx, tx.incidents())
+
+    def _incidents(self, tx: Tx, names: Sequence[str]) -> dict[str, Incident]:
+        states = (self._load(tx, name).state for name in names)
         return {one.stream: one for one in states if isinstance(one, Incident)}
 
-    def _restricted_now(self) -> dict[str, Incident]:
+    def _exercise(self, tx: Tx) -> Exercise | None:
+        """How far the exercise of this drill has come; None where none has been prepared."""
+        state = self._load(tx, EXERCISE).state if self.premises.drill else None
+        return state if isinstance(state, Exercise) and state.seq else None
+
+    def _now(self, look: Callable[[Tx], Seen]) -> Seen:
         with self.record.read() as tx:
-            return self._restricted(tx)
+            return look(tx)
 
     def _policy(self, tx: Tx, digest: str) -> Policy:
         if digest not in self._policies:
@@ -467,10 +493,3 @@ class Desk:
     def _upcoming(self, tx: Tx, now: datetime) -> str:
         year = now.astimezone(ZoneInfo(self.premises.organisation.zone)).year
         return f"INC-{year}-{tx.peek(f'incident-{year}') + 1:04d}"
-
-
-def _dated(row: dict[str, Any], now: datetime) -> dict[str, Any]:
-    """An outbox row with its instants; its age counts from when it may leave, not from the asking."""
-    due = row.pop("not_before", now)
-    stamp = micros(max(due, now))
-    return row | {"created_at": stamp, "next_try_at": stamp}

@@ -24,6 +24,9 @@ Status = Literal["prepared", "running", "ended", "aborted"]
 SLOWEST, FASTEST = 1, 600
 MAX_ADDED = 200
 MAX_OBSERVATIONS = 2_000
+MAX_PARTICIPANTS = 200
+SAID_KEPT = 500
+"""What control said as others that stays in the state; the facts tell of the rest."""
 
 
 class Timing(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,6 +47,29 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
         return timedelta(milliseconds=self.played_ms) + passed * self.speed
 
 
+class Line(msgspec.Struct, kw_only=True):
+    """An inject's place in the script, as it was written into the record: due times need no document.
+
+    Milliseconds of play after STARTEX, or after another inject; neither: as soon as `when` holds.
+    """
+
+    id: str
+    kind: str
+    at_ms: int | None = None
+    after: str | None = None
+    later_ms: int = 0
+    when: str | None = None
+
+
+class Said(msgspec.Struct, kw_only=True):
+    """What control said as somebody else; `text` is the digest of its text."""
+
+    party: str
+    to: list[str]
+    text: str
+    at: datetime
+
+
 class Participant(msgspec.Struct, kw_only=True):
     """Somebody who plays: enrolled, and only reached once an address of theirs has been confirmed."""
 
@@ -51,7 +77,7 @@ class Participant(msgspec.Struct, kw_only=True):
     roles: list[str] = []
     organisation: str = ""
     enrolled_at: datetime | None = None
-    confirmed: list[str] = []
+    confirmed: list[str] = msgspec.field(default_factory=list)
     """Channels whose address the person has confirmed."""
     absent: str | None = None
     """Why they are not there; None if they are."""
@@ -102,14 +128,25 @@ class Exercise(StreamState, kw_only=True):
     startex: datetime | None = None
     """The hour of the story at STARTEX."""
     timing: Timing | None = None
+    lines: dict[str, Line] = msgspec.field(default_factory=dict)
+    """The script, in its order, with what control has added or changed."""
+    leaps: list[tuple[int, int]] = msgspec.field(default_factory=list)
+    """At how many milliseconds of play the story moves on by how many."""
+    duration_ms: int = 0
+    endings: list[str] = msgspec.field(default_factory=list)
+    """The conditions of the scenario's endings."""
     staff: dict[str, str] = msgspec.field(default_factory=dict)
     """Person -> StaffRole; whoever prepared the drill is its facilitator."""
+    staff_confirmed: dict[str, list[str]] = msgspec.field(default_factory=dict)
+    """Channels whose address somebody of the staff has confirmed, who does not play."""
+    said: dict[int, Said] = msgspec.field(default_factory=dict)
+    """What control has said as others, by its fact."""
     participants: dict[str, Participant] = msgspec.field(default_factory=dict)
     injects: dict[str, Delivered] = msgspec.field(default_factory=dict)
     added: dict[str, dict[str, object]] = msgspec.field(default_factory=dict)
     """Injects that are not, or no longer, as in the scenario: the whole inject, as `Inject` reads it."""
     told: dict[str, str] = msgspec.field(default_factory=dict)
-    """Leaps and outcomes that have been told, by their name."""
+    """When what was told, by its name: `leap:1`, `outcome:playbook/step`, `ending:1`, `ending:time`."""
     observations: dict[str, Observation] = msgspec.field(default_factory=dict)
     ratings: dict[str, Rated] = msgspec.field(default_factory=dict)
     answers: dict[str, dict[str, str]] = msgspec.field(default_factory=dict)

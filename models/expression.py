@@ -29,6 +29,7 @@ FUNCTIONS = {
     "evidence": "whether something was preserved of a source",
     "round": "how often this step has been repeated, from 1",
 }
+_KNOWN = frozenset(FUNCTIONS)
 STEP_FUNCTIONS = ("decided", "done", "skipped", "output")
 MAX_NODES = 60
 MAX_DEPTH = 20
@@ -43,7 +44,7 @@ _QUOTED = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\"""", re.DOTALL)
 
 
 @lru_cache(maxsize=2048)
-def _compile(source: str, known: frozenset[str] = frozenset(FUNCTIONS)) -> Callable[..., Any]:
+def _compile(source: str, known: frozenset[str] = _KNOWN) -> Callable[..., Any]:
     calls_in(source, known)  # refuses what does not parse, and all that a condition may not hold
     # In brackets, as it was parsed: what was let through and what is run must be the same.
     return _environment.compile_expression(f"({source})", undefined_to_none=True)
@@ -60,7 +61,7 @@ UNKNOWN = Unknown()
 
 
 @lru_cache(maxsize=2048)
-def calls_in(source: str, known: frozenset[str] = frozenset(FUNCTIONS)) -> tuple[tuple[str, str | None], ...]:
+def calls_in(source: str, known: frozenset[str] = _KNOWN) -> tuple[tuple[str, str | None], ...]:
     """The functions that `source` calls, each with its first argument if that is a constant.
 
     Raises BadExpression if it holds anything else than what conditions are made of; `known` are the functions
@@ -118,13 +119,20 @@ def _call(source: str, node: nodes.Call, known: frozenset[str]) -> tuple[str, st
     return node.node.name, str(first.value) if isinstance(first, nodes.Const) else None
 
 
-def evaluate(source: str, names: Mapping[str, Callable[..., Any]], *, unknown_is_false: bool = False) -> bool:
+def evaluate(
+    source: str,
+    names: Mapping[str, Callable[..., Any]],
+    *,
+    unknown_is_false: bool = False,
+    known: frozenset[str] = _KNOWN,
+) -> bool:
     """Whether the condition holds. Raises BadExpression if it cannot be evaluated.
 
-    `unknown_is_false`: comparing with what is not known yet is false, as in a playbook's `when`.
+    `unknown_is_false`: comparing with what is not known yet is false, as in a playbook's `when`. `known` are
+    the functions that it may call: those of a playbook's condition, unless said otherwise.
     """
     try:
-        return bool(_compile(source)(**names))
+        return bool(_compile(source, known)(**names))
     except (UndefinedError, TypeError, ValueError, KeyError) as wrong:
         if unknown_is_false and isinstance(wrong, TypeError):
             return False

@@ -70,15 +70,18 @@ def read_fact(body: bytes) -> Fact:
     return _decoder.decode(body)
 
 
-def place(data: dict[str, Any], path: str, value: str) -> None:
+def place(data: dict[str, Any] | list[Any], path: str, value: str) -> None:
     """Put a digest where the text belongs: `outputs.entry` is the field `entry` of `outputs`.
 
-    The mappings on the way are copied: those of a draft are not the writer's to change.
+    A number is the place in a list that is there. The mappings and lists on the way are copied: those of a
+    draft are not the writer's to change.
     """
     head, _, rest = path.partition(".")
+    within: Any = data
+    key: str | int = int(head) if isinstance(data, list) else head
     if not rest:
-        data[head] = value
+        within[key] = value
         return
-    inner = data.get(head)
-    data[head] = dict(inner) if isinstance(inner, dict) else {}
-    place(data[head], rest, value)
+    inner = within[key] if isinstance(data, list) else data.get(head)
+    within[key] = inner.copy() if isinstance(inner, (dict, list)) else {}
+    place(within[key], rest, value)

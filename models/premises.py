@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from models.fact import Fact
 from models.frozen import FrozenPlaybook, freeze_playbook
@@ -12,16 +13,23 @@ from models.playbook import Playbook
 from models.policy import Policy
 from models.reason import Reason
 
+if TYPE_CHECKING:
+    from models.scenario import Scenario
+
 
 @dataclass(frozen=True, kw_only=True)
 class Premises:
-    """What the institution's directory says, as the desk needs it. `channels` are those that are set up."""
+    """What the institution's directory says, as the desk needs it. `channels` are those that are set up.
+
+    `scenario` is what is played in a drill's directory.
+    """
 
     organisation: Organisation
     policy: Policy
     playbooks: Mapping[str, Playbook]
     channels: frozenset[str] = frozenset({"console", "file"})
     drill: bool = False
+    scenario: Scenario | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,6 +11,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from models.clock import iso, utc
+from models.enrolled import reachable as may_reach
 from models.organisation import Person, Quiet, Reach
 from models.state import Incident, StreamState
 from models.world import World
@@ -48,7 +49,7 @@ def recipient(world: World, state: StreamState, person: Person, named: tuple[str
     """
     reach = reach_of(world, state, person)
     own = tuple(one.channel for one in reach.channels) if reach is not None else person.channels
-    wanted = [one for one in named or own if person.address(one)]
+    wanted = [one for one in named or own if person.address(one) and _allowed(world, person, one)]
     usable = [one for one in wanted if one in world.channels]
     # With nothing else left the outbox gives it up at once, and the fallback or the next level gets it.
     usable = usable or [one for one in wanted if one in world.distrusted]
@@ -64,6 +65,12 @@ def recipient(world: World, state: StreamState, person: Person, named: tuple[str
         if ends is not None:
             found["held_until"] = iso(ends)
     return found
+
+
+def _allowed(world: World, person: Person, channel: str) -> bool:
+    """In an exercise nobody is reached but those enrolled for it, where they have confirmed it (P8)."""
+    exercise = world.exercise() if world.drill else None
+    return exercise is None or may_reach(exercise, person.id, channel)
 
 
 def _exempt(quiet: Quiet, world: World, state: StreamState) -> bool:

@@ -134,3 +134,9 @@ class Reason(StrEnum):
     NOT_SENT = "the message was not sent"
     NOBODY_REACHED = "nobody can be reached there"
     NAMES_VICTIM = "the package names who was attacked"
+    # exercises
+    NOT_A_DRILL = "not a drill's directory"
+    EXERCISE_STATUS = "not at this point of the exercise"
+    NOT_STAFF = "not of the staff who may do this"
+    NOT_ENROLLED = "not enrolled for this exercise"
+    SCRIPTED = "played by script"

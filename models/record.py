@@ -44,6 +44,13 @@ def micros(at: datetime) -> int:
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+def dated(row: dict[str, Any], now: datetime) -> dict[str, Any]:
+    """An outbox row with its instants; its age counts from when it may leave, not from the asking."""
+    due = row.pop("not_before", now)
+    stamp = micros(max(due, now))
+    return row | {"created_at": stamp, "next_try_at": stamp}
+
+
 @dataclass(frozen=True, kw_only=True)
 class StoredText:
     """A text with the salt that its digest was made with."""
@@ -246,6 +253,7 @@ def _conflicts(dialect: str) -> _Conflicts:
 
 _DOCUMENT = select(DOCUMENT.c.body).where(DOCUMENT.c.digest == bindparam("digest"))
 _RESTRICTED = select(STREAM.c.id).where(STREAM.c.restricted.is_(True)).order_by(STREAM.c.id)
+_INCIDENTS = select(STREAM.c.id).where(STREAM.c.kind == "incident").order_by(STREAM.c.opened_at, STREAM.c.id)
 _HEAD = select(STREAM.c.seq, STREAM.c.hash).where(STREAM.c.id == bindparam("stream"))
 _FACTS = (
     select(FACT.c.body)
@@ -292,6 +300,10 @@ class Tx:
     def restricted(self) -> list[str]:
         """Ids of the incidents that only some may know of."""
         return list(self.connection.execute(_RESTRICTED).scalars())
+
+    def incidents(self) -> list[str]:
+        """Ids of all incidents of this record, in their order."""
+        return list(self.connection.execute(_INCIDENTS).scalars())
 
     def facts(self, stream: str, after: int = 0) -> list[Fact]:
         """The facts of a stream after `after`, in order."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -19,6 +20,10 @@ from models.policy import Policy
 from models.restriction import GLASS_ROLES
 from models.state import Incident
 
+if TYPE_CHECKING:
+    from models.exercise import Exercise
+    from models.scenario import Scenario
+
 ADDED = "added"
 
 
@@ -29,6 +34,8 @@ class World:
     `channels` are those set up and trusted, `distrusted` those set up and out of band.
     `beside` reads the texts beside this stream's facts, as they are in this transaction, by digest;
     `restricted` the incidents that only some may know of, by id: other records speak of them too.
+    In a drill `scenario` is what is played, `exercise` how far it has come (None: nothing has been prepared
+    here), and `cases` all incidents of this record by id, in their order: conditions of the script ask them.
 
     One world serves one transaction on one stream.
     """
@@ -47,6 +54,9 @@ class World:
     next_incident: str = ""
     beside: Callable[[], Mapping[str, str | None]] = field(default=dict, compare=False, repr=False)
     restricted: Callable[[], Mapping[str, Incident]] = field(default=dict, compare=False, repr=False)
+    scenario: Scenario | None = None
+    exercise: Callable[[], Exercise | None] = field(default=lambda: None, compare=False, repr=False)
+    cases: Callable[[], Mapping[str, Incident]] = field(default=dict, compare=False, repr=False)
     _laid_out: dict[int, dict[str, PlannedStep]] = field(default_factory=dict, compare=False, repr=False)
 
     def calendar(self, name: str) -> Calendar:

@@ -18,6 +18,7 @@ from console.rights import DOORS, MACHINES, SLACK, right_of
 from console.texts import texts
 from console.views.causes import KINDS as CAUSES
 from models.errors import HikeshiError
+from models.exercise import Exercise
 from models.expression import FUNCTIONS
 from models.fold import kinds_of
 from models.fold.pages import FOLDS as PAGE_FACTS
@@ -133,6 +134,7 @@ def facts(stream: str) -> ByHand:
         "intake": Intake,
         "house": House,
         "programme": Programme,
+        "exercise": Exercise,
     }
     kinds = sorted(PAGE_FACTS) if stream == "any" else sorted(kinds_of(types[stream]) - set(PAGE_FACTS))
     return ("fact",), [(_code(kind),) for kind in kinds]

@@ -84,7 +84,9 @@ def test_everything_that_can_be_named_has_its_table() -> None:
     shown = {what for page in PAGES for what in tables(page)}
     needed = {*GENERATED, "permissions", "gates", "channels", "variables", "commands"}
     needed |= {f"doors {what}" for what in ("commands", "endpoints", "slack", "machines")}
-    needed |= {f"facts {stream}" for stream in ("incident", "intake", "house", "programme", "any")}
+    needed |= {
+        f"facts {stream}" for stream in ("incident", "intake", "house", "programme", "exercise", "any")
+    }
     needed |= {
         f"list {name}" for name in ("events", "phases", "instants", "scope-kinds", "factors", "on-crash")
     }

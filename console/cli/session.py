@@ -38,7 +38,7 @@ MAX_DIGITS = 12
 """More digits than any number of an incident, a page or a fact will have."""
 PATHS = frozenset({"file", "from_", "out", "identity"})
 """A file may be called by any bytes; all else is text and goes into the record."""
-OTHER_STREAMS = ("intake", "house", "programme")
+OTHER_STREAMS = ("intake", "house", "programme", "exercise")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -75,6 +75,13 @@ _VARIANTS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "programme.held": lambda data: ".imported" if data.get("imported") else "",
     "finding.retested": lambda data: "" if data.get("passed") else ".failed",
     "finding.reopened": lambda data: ".review" if data.get("review") else "",
+    "exercise.staffed": lambda data: "" if data.get("role") else ".none",
+    "timing.set": lambda data: f".{data['what']}" if data.get("what") else "",
+    "inject.delivered": lambda data: ".fired" if data.get("how") == "fired" else "",
+    "inject.skipped": lambda data: ".not_needed" if data.get("how") == "not-needed" else "",
+    "inject.put": lambda data: ".changed" if data.get("changed") else "",
+    "ending.reached": lambda data: ".time" if data.get("told") == "ending:time" else "",
+    "observation.written": lambda data: "" if data.get("kind") == "observation" else f".{data.get('kind')}",
 }
 """Kinds that say one of several things, by what they hold."""
 
@@ -124,6 +131,17 @@ def variants() -> tuple[str, ...]:
         "evidence.verified.broken",
         "evidence.held.all",
         "evidence.released.all",
+        "exercise.staffed.none",
+        "timing.set.pause",
+        "timing.set.resume",
+        "timing.set.speed",
+        "timing.set.step",
+        "inject.delivered.fired",
+        "inject.skipped.not_needed",
+        "inject.put.changed",
+        "ending.reached.time",
+        "observation.written.strength",
+        "observation.written.improvement",
     )
 
 
@@ -169,6 +187,10 @@ def _special(naming: Naming, data: Mapping[str, Any]) -> dict[str, str]:
     if data.get("imported"):
         found |= {name: str(data["imported"][name]) for name in ("drill", "key", "trust")}
         found["trust"] = naming.texts.word("programme.trust", found["trust"])
+    if "played_ms" in data:
+        found["played"] = naming.times.span(timedelta(milliseconds=data["played_ms"]))
+    if "line" in data:
+        found["id"] = str(data["line"]["id"])
     if set(data) & BROKEN:
         found["results"] = _results(naming, data)
     if "party" in data:

@@ -10,6 +10,7 @@ from typing import Any
 
 from models import rooms, sources
 from models.errors import RecordTooNew
+from models.exercise import EXERCISE, Exercise
 from models.fact import Fact
 from models.fold import (
     access,
@@ -17,6 +18,7 @@ from models.fold import (
     comcheck,
     communication,
     evidence,
+    exercise,
     incident,
     integrity,
     matter,
@@ -33,7 +35,7 @@ from models.fold import (
 )
 from models.state import Confirmation, House, Incident, Intake, Programme, StreamState
 
-RULES_VERSION = 5
+RULES_VERSION = 6
 """Raised whenever the fold or a due time changes; snapshots of another version are not used."""
 
 _PAGES: dict[str, Callable[[Any, Fact], None]] = pages.FOLDS
@@ -55,13 +57,19 @@ _FOLDS: dict[type[StreamState], dict[str, Callable[[Any, Fact], None]]] = {
     Intake: _PAGES | others.INTAKE,
     House: _PAGES | others.HOUSE | trust.FOLDS | integrity.FOLDS | access.HOUSE,
     Programme: _PAGES | others.PROGRAMME | readers.FOLDS | comcheck.FOLDS | programme.FOLDS,
+    Exercise: _PAGES | exercise.FOLDS,
+}
+_KINDS: dict[str, type[StreamState]] = {
+    "intake": Intake,
+    "house": House,
+    "programme": Programme,
+    EXERCISE: Exercise,
 }
 
 
 def empty(stream: str) -> StreamState:
     """The state of a stream before its first fact."""
-    kinds: dict[str, type[StreamState]] = {"intake": Intake, "house": House, "programme": Programme}
-    return kinds.get(stream, Incident)(stream=stream)
+    return _KINDS.get(stream, Incident)(stream=stream)
 
 
 def kinds_of(state_type: type[StreamState]) -> frozenset[str]:

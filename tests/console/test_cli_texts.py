@@ -11,6 +11,7 @@ import pytest
 from console.cli.app import build
 from console.texts import LANGUAGES, Texts, texts
 from console.views import causes, facts
+from models.exercise import Exercise
 from models.fold import kinds_of
 from models.gate import GATES
 from models.policy import PHASES, Event
@@ -20,7 +21,7 @@ from models.scope import KINDS as SCOPE_KINDS
 from models.state import House, Incident, IncidentStatus, Intake, Programme, StepStatus
 
 BOTH = pytest.mark.parametrize("say", [texts(lang) for lang in LANGUAGES], ids=LANGUAGES)
-KINDS = sorted(kind for state in (Incident, Intake, House, Programme) for kind in kinds_of(state))
+KINDS = sorted(kind for state in (Incident, Intake, House, Programme, Exercise) for kind in kinds_of(state))
 JAPANESE = re.compile(r"[ぁ-んァ-ヶ一-龠]")
 PLACES = re.compile(r"\{(\w+)\}")
 

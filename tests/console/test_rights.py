@@ -20,6 +20,7 @@ from console.web.app import create_app
 from models import decide
 from models.commands import Actor, Command
 from models.desk import Desk
+from models.exercise import Exercise
 from models.permission import TABLE
 from models.reason import Reason
 from models.record import FACT
@@ -30,7 +31,7 @@ from tests.doctables import whole_names
 from tests.models.small import NIGHT, Scene, by, organisation, scene
 
 SOON = NIGHT + timedelta(days=3)
-STREAMS = {House: "house", Intake: "intake", Programme: "programme"}
+STREAMS = {House: "house", Intake: "intake", Programme: "programme", Exercise: "exercise"}
 HELD_BACK = {
     Reason.ROLE_MISSING, Reason.UNKNOWN_PERSON, Reason.AUTHORITY_MISSING, Reason.NOT_YOURS,
     Reason.NO_SUCH_ITEM, Reason.NO_SUCH_STEP, Reason.NO_SUCH_PAGE, Reason.NOT_ASKED_TO_CONFIRM,

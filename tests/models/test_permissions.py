@@ -139,6 +139,8 @@ ELSEWHERE = {
     "playbook-announce": "test_readers",
     "playbook-read": "test_readers",
     **dict.fromkeys((name for name in TABLE if name.startswith(("programme", "finding"))), "test_programme"),
+    "drill": "test_exercise",
+    "drill-sign-off": "test_exercise",
 }
 NOT_ENTITLED = {Reason.ROLE_MISSING, Reason.UNKNOWN_PERSON}
 
