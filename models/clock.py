@@ -11,6 +11,8 @@ from typing import Protocol
 
 from models.errors import NaiveInstant
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
 
 class Clock(Protocol):
     """Tells the present instant, aware and in UTC."""
@@ -57,6 +59,12 @@ def utc(at: datetime) -> datetime:
 def iso(at: datetime) -> str:
     """`at` (aware) as the record writes it: UTC, microseconds, a Z."""
     return utc(at).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def micros(at: datetime) -> int:
+    """Microseconds since 1970 UTC, exactly."""
+    delta = at - _EPOCH
+    return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
 
 
 def parse_instant(text: str) -> datetime:

@@ -7,82 +7,51 @@ channels and database, and in nothing else (design, 10).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime
 from typing import TypeVar
-from zoneinfo import ZoneInfo
 
 import msgspec
 
-from models.advance import MAX_PASSES, advance
+from models import casework
 from models.canonical import new_salt, text_digest
+from models.casework import Case, Casework, Setting, known_incident
 from models.clock import Clock
-from models.commands import Actor, Command, Declare, RecordRefusal
-from models.decide import decide, due
+from models.commands import Command
 from models.deriving import derived
-from models.directory import Directory
-from models.errors import HikeshiError, NotFound, RecordConflict, Refused
-from models.exercise import EXERCISE, Exercise
-from models.fact import SYSTEM, Draft, Fact, place
+from models.errors import NotFound, RecordConflict, Refused
+from models.fact import StoredText
 from models.fold import RULES_VERSION, empty, fold
-from models.frozen import Document, freeze_policy, thaw_plan, thaw_policy
-from models.messages import messages
-from models.outofband import refuse_distrusted
-from models.plan import Plan
-from models.policy import Policy
-from models.premises import Library, Outcome, Premises
-from models.record import Record, StoredText, Tx, dated
-from models.rules.common import Then
-from models.rules.pages import unheard
-from models.state import House, Incident, StreamState
-from models.withdrawing import withdraw
+from models.frozen import Document
+from models.premises import Outcome, Premises
+from models.record import Record, Tx
+from models.state import Incident, StreamState
+from models.withdrawing import withdrawals
 from models.world import World
 
-MAX_FOLLOWING = 5
 SNAPSHOT_EVERY = 50
 CACHED_STREAMS = 2_000
 CACHED_TEXTS = 200
 RECENT_FACTS = 5_000
 TRIES = 5
-HOUSE, INTAKE = "house", "intake"
-REFUSALS_KEPT = 1_000
-SOMEBODY = "unknown"
+HOUSE, INTAKE, SOMEBODY = casework.HOUSE, casework.INTAKE, casework.SOMEBODY
 Seen = TypeVar("Seen")
 _FREEZING = frozenset({"playbook.added", "playbook.moved", "playbook.announced", "playbook.read"})
 
 
-@dataclass(kw_only=True)
-class _Case:
-    """A stream at hand: its folded state, and what this transaction adds."""
-
-    state: StreamState
-    facts: list[Fact] = field(default_factory=list)
-    texts: dict[int, list[StoredText]] = field(default_factory=dict)
-    snapshot_seq: int = 0
-
-
-class Desk:
+class Desk(Casework[Tx]):
     """Takes commands and time, and writes what the rules say. One writer: not for several threads at once."""
 
     def __init__(self, record: Record, premises: Premises, clock: Clock) -> None:
+        super().__init__(Setting(premises), clock)
         self.record = record
-        self.premises = premises
-        self.clock = clock
-        self.directory = Directory(premises.organisation)
-        self.library = Library(premises.playbooks)
-        self._policy_now = freeze_policy(premises.policy)
-        self._policies: dict[str, Policy] = {self._policy_now.digest: premises.policy}
-        self._plans: dict[str, Plan] = {}
         self._states: dict[str, StreamState] = {}
-        self._house = House(stream=HOUSE)
         self._snapshots: dict[str, int] = {}
         self._versions: dict[str, int] = {}
         self._stored: set[str] = set()
         self._texts: dict[str, tuple[int, dict[str, str | None]]] = {}
-        self._refusals: dict[tuple[str, str, str], tuple[datetime, int]] = {}
         self._decoders: dict[type[StreamState], msgspec.json.Decoder[StreamState]] = {}
-        self.after_commit: list[Callable[[Outcome], None]] = []
         self.from_facts = False
         """Whether states are folded from the facts alone: a snapshot is outside the chain."""
 
@@ -126,15 +95,6 @@ class Desk:
             self.forget()
             raise
 
-    def settled(self, outcome: Outcome) -> None:
-        """Tell those who listen what has been stored; in a drill the script looks at what was done."""
-        if self.premises.drill and outcome.facts and outcome.stream.startswith("INC-"):
-            # If somebody else is writing there, it is they who look.
-            with suppress(RecordConflict):
-                self.tick(EXERCISE)
-        for listener in self.after_commit:
-            listener(outcome)
-
     def _once(
         self, stream: str | None, command: Command, beside: Sequence[tuple[Document, str]] = ()
     ) -> Outcome:
@@ -152,71 +112,6 @@ class Desk:
             self._stored.clear()
             raise
         return outcome
-
-    def _run(self, tx: Tx, stream: str | None, command: Command, touched: list[str]) -> Outcome:
-        if len(touched) > MAX_FOLLOWING:
-            raise HikeshiError(f"{command}: commands follow from each other without end")
-        now = self.clock.now()
-        if stream is None:
-            stream = self._next_incident(tx, now)
-        touched.append(stream)
-        refuse_distrusted(self._hear(tx), command)
-        case = self._load(tx, stream)
-        following: list[Then] = []
-        upcoming = self._upcoming(tx, now) if stream == INTAKE else ""
-        for item in decide(case.state, command, self._world(tx, case.state, now, upcoming)):
-            if isinstance(item, Then):
-                following.append(item)
-            else:
-                # What a scribe wrote is confirmed once, however many facts it came to.
-                self._apply(case, item, command.actor, None if case.facts else command.for_, now)
-        self._advance(tx, case, now)
-        queued = self._store(tx, case, now)
-        outcome = Outcome(
-            stream=stream,
-            facts=tuple(case.facts),
-            queued=queued,
-            opened=stream if isinstance(command, Declare) else None,
-        )
-        return self._and_then(tx, outcome, following, touched)
-
-    def _and_then(self, tx: Tx, outcome: Outcome, following: list[Then], touched: list[str]) -> Outcome:
-        for then in following:
-            further = self._run(tx, then.stream, then.command, touched)
-            outcome = replace(
-                outcome,
-                facts=outcome.facts + further.facts,
-                queued=outcome.queued + further.queued,
-                opened=outcome.opened or further.opened,
-            )
-        return outcome
-
-    def _refuse(self, stream: str | None, command: Command, no: Refused) -> Outcome:
-        """Every refusal is recorded; the same one again within a minute is counted, not written."""
-        name = type(command).__name__
-        # Names that nobody here has are chosen by whoever knocks: they share one place.
-        who = command.who if self.directory.person(command.who) else SOMEBODY
-        now = self.clock.now()
-        key = (who, name, no.reason.value)
-        last, held = self._refusals.pop(key, (None, 0))
-        if len(self._refusals) >= REFUSALS_KEPT:
-            del self._refusals[next(iter(self._refusals))]
-        if last is not None and abs(now - last) < timedelta(minutes=1):
-            self._refusals[key] = (last, held + 1)
-        else:
-            self._refusals[key] = (now, 0)
-            self._once(
-                HOUSE,
-                RecordRefusal(
-                    actor=Actor.machine(command.actor.via),
-                    refused=who,
-                    command=name,
-                    reason=no.reason.value,
-                    detail=f"{stream or ''} {command.actor.name[:80]} {no.detail}",
-                    count=held + 1,
-                ),
-            )
-        return Outcome(stream=stream or "", refused=no.reason, detail=no.detail)
 
     # -- time -----------------------------------------------------------------------------------------------
 
@@ -241,20 +136,6 @@ class Desk:
             self.settled(outcome)
         return outcomes
 
-    def _tick(self, tx: Tx, stream: str) -> Outcome:
-        now = self.clock.now()
-        case = self._load(tx, stream)
-        for _ in range(MAX_PASSES):
-            drafts = due(case.state, self._world(tx, case.state, now))
-            if not drafts:
-                break
-            for draft in drafts:
-                self._apply(case, draft, Actor.machine("watch"), None, now)
-            self._advance(tx, case, now)
-        queued = self._store(tx, case, now)
-        outcome = Outcome(stream=stream, facts=tuple(case.facts), queued=queued)
-        return self._and_then(tx, outcome, unheard(case.facts), [stream])
-
     # -- reading --------------------------------------------------------------------------------------------
 
     def state(self, stream: str) -> StreamState:
@@ -264,10 +145,7 @@ class Desk:
 
     def incident(self, stream: str) -> Incident:
         """The incident. Raises NotFound."""
-        state = self.state(stream)
-        if not isinstance(state, Incident) or state.seq == 0:
-            raise NotFound(f"there is no incident {stream}; `hikeshi list` shows those there are")
-        return state
+        return known_incident(self.state(stream))
 
     def world(self, state: StreamState) -> World:
         """The world as a rule would see it now, for this stream."""
@@ -314,10 +192,10 @@ class Desk:
 
     # -- inside a transaction -------------------------------------------------------------------------------
 
-    def _load(self, tx: Tx, stream: str) -> _Case:
+    def _load(self, tx: Tx, stream: str) -> Case:
         state = self._states.get(stream)
         if state is not None and tx.version and self._versions.get(stream) == tx.version:
-            return _Case(state=state)  # nobody else has written since
+            return Case(state=state)  # nobody else has written since
         if state is None:
             body, seq, _ = (None, 0, 0) if self.from_facts else tx.snapshot(stream, RULES_VERSION)
             state = self._decode(stream, body) if body is not None else None
@@ -326,13 +204,7 @@ class Desk:
         fold(state, tx.facts(stream, state.seq))
         self._remember(stream, state)
         self._versions[stream] = tx.version
-        return _Case(state=state)
-
-    def _hear(self, tx: Tx) -> House:
-        """The house as it stands in this transaction: its outages and channels concern every stream."""
-        house = self._load(tx, HOUSE).state
-        self._house = house if isinstance(house, House) else self._house
-        return self._house
+        return Case(state=state)
 
     def _decode(self, stream: str, body: bytes) -> StreamState | None:
         """The state in a snapshot; None if another version wrote it: the facts are whole."""
@@ -352,51 +224,16 @@ class Desk:
             del self._states[oldest]
             self._versions.pop(oldest, None)
 
-    def _apply(self, case: _Case, draft: Draft, actor: Actor, for_: str | None, now: datetime) -> None:
-        state = case.state
-        seq = state.seq + 1
-        data = dict(draft.data)
-        for name, body in draft.texts.items():
-            salt = new_salt()
-            digest = text_digest(salt, body)
-            case.texts.setdefault(seq, []).append(StoredText(digest=digest, salt=salt, body=body))
-            place(data, name, digest)
-        fact = Fact(
-            stream=state.stream,
-            seq=seq,
-            at=draft.at or now,
-            recorded_at=now,
-            actor=actor.person or SYSTEM,
-            for_=for_,
-            via=actor.via,
-            kind=draft.kind,
-            data=data,
-        )
-        fold(state, (fact,))
-        case.facts.append(fact)
-
-    def _advance(self, tx: Tx, case: _Case, now: datetime) -> None:
-        world = self._world(tx, case.state, now)
-        for _ in range(MAX_PASSES):
-            drafts = advance(case.state, world)
-            if not drafts:
-                return
-            for draft in drafts:
-                self._apply(case, draft, Actor.machine("rules"), None, now)
-        raise HikeshiError(
-            f"{case.state.stream}: the rules go in a circle; please report the playbooks in use"
-        )
-
-    def _store(self, tx: Tx, case: _Case, now: datetime) -> int:
+    def _store(self, tx: Tx, case: Case, now: datetime) -> int:
         state = case.state
         if not case.facts:
             return 0
         head = tx.append(case.facts, case.texts)
-        world = self._world(tx, state, now)
-        rows = [dated(row, now) for fact in case.facts for row in messages(fact, state, world)]
+        rows = self._asked(tx, case, now)
         tx.enqueue(rows)
         self._freeze(tx, case)
-        withdraw(tx, state.stream, case.facts)
+        for which in withdrawals(case.facts):
+            tx.withdraw(state.stream, which)
         for fact in case.facts:
             if fact.kind == "trust.withdrawn":
                 tx.hasten(fact.data["channels"], now)
@@ -407,7 +244,7 @@ class Desk:
         tx.derive(state.stream, state.seq, head, now, derived(state, snapshot))
         return len(rows)
 
-    def _freeze(self, tx: Tx, case: _Case) -> None:
+    def _freeze(self, tx: Tx, case: Case) -> None:
         """Store the documents that the new facts name by digest."""
         for fact in case.facts:
             if fact.kind == "incident.declared":
@@ -420,65 +257,15 @@ class Desk:
             tx.keep(document)
             self._stored.add(document.digest)
 
-    def _world(self, tx: Tx, state: StreamState, now: datetime, upcoming: str = "") -> World:
-        incident = state if isinstance(state, Incident) and state.seq else None
-        digest = incident.policy if incident else self._policy_now.digest
-        house, distrusted = self._house, frozenset(self._house.distrusted)
-        return World(
-            now=now,
-            organisation=self.premises.organisation,
-            directory=self.directory,
-            policy=self._policy(tx, digest),
-            policy_digest=digest,
-            plans={name: self._plan(tx, use.digest) for name, use in incident.playbooks.items()}
-            if incident
-            else {},
-            library=self.library,
-            outages=tuple((span[0], span[1]) for span in house.outages),
-            channels=self.premises.channels - distrusted,
-            distrusted=self.premises.channels & distrusted,
-            drill=self.premises.drill,
-            next_incident=upcoming,
-            beside=lambda: self._beside(tx, state.stream),
-            restricted=lambda: self._restricted(tx),
-            scenario=self.premises.scenario,
-            exercise=lambda: self._exercise(tx),
-            cases=lambda: self._cases(tx),
-        )
+    def _restricted_ids(self, tx: Tx) -> list[str]:
+        return tx.restricted()
 
-    def _restricted(self, tx: Tx) -> dict[str, Incident]:
-        return self._incidents(tx, tx.restricted())
-
-    def _cases(self, tx: Tx) -> dict[str, Incident]:
-        return self._incidents(tx, tx.incidents())
-
-    def _incidents(self, tx: Tx, names: Sequence[str]) -> dict[str, Incident]:
-        states = (self._load(tx, name).state for name in names)
-        return {one.stream: one for one in states if isinstance(one, Incident)}
-
-    def _exercise(self, tx: Tx) -> Exercise | None:
-        """How far the exercise of this drill has come; None where none has been prepared."""
-        state = self._load(tx, EXERCISE).state if self.premises.drill else None
-        return state if isinstance(state, Exercise) and state.seq else None
+    def _incident_ids(self, tx: Tx) -> list[str]:
+        return tx.incidents()
 
     def _now(self, look: Callable[[Tx], Seen]) -> Seen:
         with self.record.read() as tx:
             return look(tx)
-
-    def _policy(self, tx: Tx, digest: str) -> Policy:
-        if digest not in self._policies:
-            self._policies[digest] = thaw_policy(self._document(tx, digest))
-        return self._policies[digest]
-
-    def _plan(self, tx: Tx, digest: str) -> Plan:
-        if digest not in self._plans:
-            self._plans[digest] = self._plan_today(digest) or thaw_plan(self._document(tx, digest))
-        return self._plans[digest]
-
-    def _plan_today(self, digest: str) -> Plan | None:
-        """A playbook that has just been frozen need not be read back."""
-        frozen = (one for one in self.library.frozen() if one.document.digest == digest)
-        return next((one.plan for one in frozen), None)
 
     def _document(self, tx: Tx, digest: str) -> bytes:
         body = tx.document(digest)
@@ -486,10 +273,12 @@ class Desk:
             raise NotFound(f"document {digest} is not in the record; restore a backup")
         return body
 
-    def _next_incident(self, tx: Tx, now: datetime) -> str:
-        year = now.astimezone(ZoneInfo(self.premises.organisation.zone)).year
-        return f"INC-{year}-{tx.number(f'incident-{year}'):04d}"
+    def _number(self, tx: Tx, counter: str) -> int:
+        return tx.number(counter)
 
-    def _upcoming(self, tx: Tx, now: datetime) -> str:
-        year = now.astimezone(ZoneInfo(self.premises.organisation.zone)).year
-        return f"INC-{year}-{tx.peek(f'incident-{year}') + 1:04d}"
+    def _peek(self, tx: Tx, counter: str) -> int:
+        return tx.peek(counter)
+
+    def _text(self, body: str) -> StoredText:
+        salt = new_salt()
+        return StoredText(digest=text_digest(salt, body), salt=salt, body=body)

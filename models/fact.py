@@ -13,6 +13,9 @@ from models.clock import iso
 SYSTEM = "hikeshi"
 """The actor of what time and rules do by themselves."""
 
+DISPOSED = "text.disposed"
+"""The fact with which a text beside the record goes."""
+
 
 class Fact(msgspec.Struct, frozen=True, kw_only=True, rename={"for_": "for"}):
     """One stored line. `at` is when it happened, `recorded_at` when it was written; both aware, UTC.
@@ -60,6 +63,14 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     data: dict[str, Any] = {}
     texts: dict[str, str] = {}
     at: datetime | None = None
+
+
+class StoredText(msgspec.Struct, frozen=True, kw_only=True):
+    """A text beside a fact, with the salt that its digest was made with."""
+
+    digest: str
+    salt: bytes
+    body: str
 
 
 _decoder = msgspec.json.Decoder(Fact)

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
@@ -19,45 +19,21 @@ from sqlalchemy import Connection, Engine, bindparam, create_engine, event, func
 from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError
 from sqlalchemy.pool import StaticPool
 
-from models import migrations
+from models import clock, migrations
 from models.canonical import GENESIS, chain_hash
 from models.crashpoint import crash_point
 from models.errors import HikeshiError, RecordBusy, RecordConflict, RecordDamaged, RecordUnwritable
-from models.fact import Fact, read_fact
+from models.fact import DISPOSED, Fact, StoredText, read_fact
 from models.frozen import Document
 from models.tables import METADATA
+from models.withdrawing import Withdrawal
 
 BUSY_MILLISECONDS = 5_000
 _t = METADATA.tables
-DISPOSED = "text.disposed"
+micros = clock.micros
 STREAM, FACT, TEXT, DOCUMENT = _t["stream"], _t["fact"], _t["text"], _t["document"]
 OUTBOX, ALERT, NODE, COUNTER = _t["outbox"], _t["alert"], _t["node"], _t["counter"]
 MIRROR, CHECKPOINT, ANCHOR, RELAY = _t["mirror"], _t["checkpoint"], _t["anchor"], _t["relay"]
-
-
-def micros(at: datetime) -> int:
-    """Microseconds since 1970 UTC, exactly."""
-    delta = at - _EPOCH
-    return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
-
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-def dated(row: dict[str, Any], now: datetime) -> dict[str, Any]:
-    """An outbox row with its instants; its age counts from when it may leave, not from the asking."""
-    due = row.pop("not_before", now)
-    stamp = micros(max(due, now))
-    return row | {"created_at": stamp, "next_try_at": stamp}
-
-
-@dataclass(frozen=True, kw_only=True)
-class StoredText:
-    """A text with the salt that its digest was made with."""
-
-    digest: str
-    salt: bytes
-    body: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -360,6 +336,16 @@ class Tx:
         """What waits for these channels is looked at at once: it goes to the next channel of its person."""
         waiting = (OUTBOX.c.channel.in_(channels), OUTBOX.c.state == "queued")
         self.connection.execute(update(OUTBOX).where(*waiting).values(next_try_at=micros(now)))
+
+    def withdraw(self, stream: str, which: Withdrawal) -> None:
+        """Queued messages of a stream that must not leave any more."""
+        columns = OUTBOX.c
+        wheres = [columns.stream == stream, columns.state == "queued"]
+        wheres += [columns.kind == which.kind] if which.kind is not None else []
+        wheres += [columns.page.in_(which.pages)] if which.pages is not None else []
+        wheres += [columns.person.in_(which.people)] if which.people is not None else []
+        wheres += [columns.person.is_(None)] if which.shared else []
+        self.connection.execute(update(OUTBOX).where(*wheres).values(state="withdrawn"))
 
     def derive(self, stream: str, seq: int, head: bytes, at: datetime, derived: Derived) -> None:
         """Keep what follows from the state, so that nothing is folded to find what is due."""

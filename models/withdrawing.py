@@ -2,42 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from sqlalchemy import update
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from models.fact import Fact
-from models.record import OUTBOX, Tx
 
 _MATTERS = frozenset(
     {"page.stopped", "page.acknowledged", "page.declined", "incident.restricted", "reader.removed"}
 )
 
 
-def withdraw(tx: Tx, stream: str, facts: Sequence[Fact]) -> None:
+@dataclass(frozen=True, kw_only=True)
+class Withdrawal:
+    """Which queued messages of a stream go: all that is named must fit. `shared`: those with no person."""
+
+    kind: str | None = None
+    pages: tuple[int, ...] | None = None
+    people: tuple[str, ...] | None = None
+    shared: bool = False
+
+    def takes(self, row: Mapping[str, Any]) -> bool:
+        """Whether a row of the outbox, of the same stream, is withdrawn."""
+        return (
+            row["state"] == "queued"
+            and (self.kind is None or row["kind"] == self.kind)
+            and (self.pages is None or row["page"] in self.pages)
+            and (self.people is None or row["person"] in self.people)
+            and (not self.shared or row["person"] is None)
+        )
+
+
+def withdrawals(facts: Sequence[Fact]) -> Iterator[Withdrawal]:
     """A page that is answered or over needs no further message, nor does whoever has answered.
 
     Whoever is barred from an incident, or no longer a reader, gets nothing that was written for them before.
     """
     if not any(fact.kind in _MATTERS for fact in facts):
         return  # most commands: what follows costs a tenth of one
-    ended = [
+    ended = tuple(
         fact.data["page"]
         for fact in facts
         if fact.kind == "page.stopped" or (fact.kind == "page.acknowledged" and fact.data["complete"])
-    ]
-    queued = update(OUTBOX).where(OUTBOX.c.stream == stream, OUTBOX.c.state == "queued")
-    waiting = queued.where(OUTBOX.c.kind == "page")
+    )
     if ended:
-        tx.connection.execute(waiting.where(OUTBOX.c.page.in_(ended)).values(state="withdrawn"))
+        yield Withdrawal(kind="page", pages=ended)
     for said in (one.data for one in facts if one.kind in {"page.declined", "page.acknowledged"}):
-        own = waiting.where(OUTBOX.c.page == said["page"], OUTBOX.c.person == said["by"])
-        tx.connection.execute(own.values(state="withdrawn"))
-    if barred := _barred(facts):
-        tx.connection.execute(queued.where(OUTBOX.c.person.in_(barred)).values(state="withdrawn"))
+        yield Withdrawal(kind="page", pages=(said["page"],), people=(said["by"],))
+    if barred := tuple(_barred(facts)):
+        yield Withdrawal(people=barred)
     if any(fact.kind == "incident.restricted" for fact in facts):
         # What others read as well: a channel and no person.
-        tx.connection.execute(queued.where(OUTBOX.c.person.is_(None)).values(state="withdrawn"))
+        yield Withdrawal(shared=True)
 
 
 def _barred(facts: Sequence[Fact]) -> list[str]:

@@ -260,7 +260,7 @@ def test_those_who_listen_hear_of_what_was_stored() -> None:
 
 def test_rules_that_go_in_a_circle_are_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
     made = scene()
-    monkeypatch.setattr("models.desk.advance", lambda state, world: [Draft(kind="note.added")])
+    monkeypatch.setattr("models.casework.advance", lambda state, world: [Draft(kind="note.added")])
     before = len(made.facts("note.added"))
     with pytest.raises(HikeshiError, match="circle"):
         made.do(c.Note(actor=by(AMY), text="x"))
@@ -274,7 +274,7 @@ def test_commands_that_follow_from_each_other_without_end_are_stopped(
 
     made = scene()
     again = Then(stream=made.stream, command=c.Note(actor=by(AMY), text="x"))
-    monkeypatch.setattr("models.desk.decide", lambda state, command, world: [again])
+    monkeypatch.setattr("models.casework.decide", lambda state, command, world: [again])
     with pytest.raises(HikeshiError, match="without end"):
         made.do(c.Note(actor=by(AMY), text="x"))
 
@@ -295,7 +295,7 @@ def test_a_look_that_fails_leaves_no_trace(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_refusals_remembered_have_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("models.desk.REFUSALS_KEPT", 1)
+    monkeypatch.setattr("models.casework.REFUSALS_KEPT", 1)
     made = scene()
     for command in (
         c.Close(actor=by(FAY), assessment="x"),
