@@ -34,6 +34,14 @@ from notifiers.briefing_answers import (
 from notifiers.briefing_clocks import brief_clock, brief_reports, brief_severity
 from notifiers.briefing_communication import brief_message, brief_situation
 from notifiers.briefing_evidence import brief_evidence
+from notifiers.briefing_exercise import (
+    brief_ending,
+    brief_exercise,
+    brief_inject,
+    brief_leap,
+    brief_outcome,
+    brief_said,
+)
 from notifiers.briefing_gates import brief_reopening
 from notifiers.briefing_names import Matter, at, person_name, text_of
 from notifiers.briefing_sources import brief_source
@@ -216,6 +224,12 @@ def _subject(subject: str, matter: Matter, lang: str, person: str | None) -> dic
         "evidence": brief_evidence,
         "source": brief_source,
         GLASS: brief_glass,
+        "inject": brief_inject,
+        "said": brief_said,
+        "leap": brief_leap,
+        "outcome": brief_outcome,
+        "ending": brief_ending,
+        "exercise": lambda name, matter, lang: brief_exercise(name, matter, lang, person),
         "handover": lambda name, matter, lang: brief_handover(name, matter, lang, person),
         "quarantine": lambda name, matter, lang: {
             "extra": {"part": name},

@@ -26,7 +26,7 @@ def brief_situation(number: str, matter: Matter, lang: str) -> dict[str, Any]:
     found = next((one for one in reports if str(one.number) == number), None)
     if found is None:
         return {}
-    parts = list(_parts(text_of(matter, found.text)))
+    parts = list(in_parts(text_of(matter, found.text)))
     return {
         "what": "",
         "command": f"hikeshi situation show {state.stream} {number}",
@@ -40,7 +40,7 @@ def brief_situation(number: str, matter: Matter, lang: str) -> dict[str, Any]:
     }
 
 
-def _parts(text: str) -> Iterator[str]:
+def in_parts(text: str) -> Iterator[str]:
     """The text cut between lines; a single line that is too long is cut itself."""
     part = ""
     for line in text.splitlines():

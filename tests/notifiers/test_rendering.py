@@ -24,7 +24,8 @@ NOTICES = (
     "step step_ready page_stopped acknowledged delegated incident_closed improvement_due playbook_to_read "
     "clock reports severity declined opinion opinion_given handed_over hand_over_refused taken_over "
     "situation message "
-    "handover trust_proposed"
+    "handover trust_proposed "
+    "inject said leap outcome exercise_started exercise_ended exercise_aborted ending_reached"
 )
 TEMPLATES = tuple(f"page.{name}" for name in PAGES.split()) + tuple(f"notice.{n}" for n in NOTICES.split())
 OPTIONS = [
