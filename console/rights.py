@@ -168,7 +168,7 @@ OF: dict[str, str] = {
     **dict.fromkeys(
         ("PrepareDrill", "Staff", "Enrol", "ConfirmAddress", "MarkAbsent", "StartExercise", "SetTiming",
          "FireInject", "SkipInject", "PutInject", "SpeakFor", "Observe", "Rate", "HotWash", "AnswerQuestions",
-         "EndExercise", "AbortExercise"),
+         "EndExercise", "AbortExercise", "AddFinding", "EditFinding", "DropFinding"),
         "drill",
     ),
     "SignOff": "drill-sign-off",

@@ -23,6 +23,7 @@ from models.communication import (
     SubmitMessage,
     WithdrawMessage,
 )
+from models.drillfinding import AddFinding, DropFinding, EditFinding
 from models.errors import Refused
 from models.exercise import (
     AbortExercise,
@@ -93,6 +94,7 @@ from models.rules import (
     communication,
     decisions,
     declining,
+    drillfinding,
     evidence,
     exercise,
     exercise_due,
@@ -279,6 +281,9 @@ _EXERCISE: dict[type[commands.Command], Rule] = {
     EndExercise: exercise.end,
     AbortExercise: exercise.abort,
     SignOff: exercise.sign_off,
+    AddFinding: drillfinding.add_finding,
+    EditFinding: drillfinding.edit_finding,
+    DropFinding: drillfinding.drop_finding,
 }
 _RULES: dict[type[StreamState], dict[type[commands.Command], Rule]] = {
     Incident: _INCIDENT | _PAGES,

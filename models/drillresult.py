@@ -39,6 +39,7 @@ Outcome = Literal[
 """Of an expectation: done in time; done too late; decided otherwise; not done; done by a scripted responder;
 not due yet at ENDEX; names no step, so that only people can have seen it; its inject never came in."""
 MeasureOutcome = Literal["met", "missed", "unknown"]
+TargetFrom = Literal["objective", "service", "none"]
 
 
 class Exact(Frozen):
@@ -132,7 +133,11 @@ class Expectation(Exact):
     outcome: Outcome
     done_at: AwareDatetime | None = None
     done_by: Name | None = None
-    scripted: bool = False
+    scripted: bool = Field(
+        default=False,
+        description="no participant had a hand in it: scripted, done by control, or left undone so",
+    )
+    leapt: bool = Field(default=False, description="late only because the story leapt in between")
     choice: Name | None = None
     took_seconds: int | None = Field(
         default=None, description="from the inject; below zero: done before anybody asked for it"
@@ -146,10 +151,11 @@ class MeasureResult(Exact):
     service: Name
     target_seconds: Seconds | None = None
     target_level: Name | None = None
-    target_from: Literal["objective", "service", "none"]
+    target_from: TargetFrom
     measured_seconds: Seconds | None = None
     measured_level: Name | None = None
     outcome: MeasureOutcome
+    scripted: bool = Field(default=False, description="the service was brought back by the script alone")
     why: Said = ""
 
 
@@ -186,7 +192,8 @@ class PagesSummary(Exact):
     """Every call of the exercise; communication checks and confirmations of addresses are not among them."""
 
     asked: Count = 0
-    answered: Count = 0
+    answered: Count = Field(default=0, description="by participants")
+    scripted: Count = Field(default=0, description="answered by the script alone")
     climbed: Count = Field(default=0, description="calls that went beyond their first level")
     exhausted: Count = Field(default=0, description="calls that reached the last resort")
     median_seconds: Seconds | None = None

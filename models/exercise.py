@@ -13,6 +13,7 @@ from typing import Literal
 import msgspec
 
 from models.commands import Command
+from models.drillfinding import DrillFinding
 from models.state import StreamState
 
 EXERCISE = "exercise"
@@ -153,6 +154,8 @@ class Exercise(StreamState, kw_only=True):
     """Person -> question -> answer (scale and yes-no); free text lies beside the facts."""
     hot_wash: list[int] = msgspec.field(default_factory=list)
     """The facts with what was said there."""
+    findings: dict[str, DrillFinding] = msgspec.field(default_factory=dict)
+    """The improvement plan, as it is drafted in the drill."""
     ended_at: datetime | None = None
     ended_why: str = ""
     signed_off_by: str | None = None

@@ -17,6 +17,7 @@ from models.fold import (
     clocks,
     comcheck,
     communication,
+    drillfinding,
     evidence,
     exercise,
     incident,
@@ -57,7 +58,7 @@ _FOLDS: dict[type[StreamState], dict[str, Callable[[Any, Fact], None]]] = {
     Intake: _PAGES | others.INTAKE,
     House: _PAGES | others.HOUSE | trust.FOLDS | integrity.FOLDS | access.HOUSE,
     Programme: _PAGES | others.PROGRAMME | readers.FOLDS | comcheck.FOLDS | programme.FOLDS,
-    Exercise: _PAGES | exercise.FOLDS,
+    Exercise: _PAGES | exercise.FOLDS | drillfinding.FOLDS,
 }
 _KINDS: dict[str, type[StreamState]] = {
     "intake": Intake,
