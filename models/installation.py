@@ -5,6 +5,7 @@ Secrets are named, not written: `secret: env:NAME` or `secret: file:path` (see `
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -193,6 +194,8 @@ class MailboxSettings(Frozen):
     max_bytes: int = Field(default=10_485_760, ge=1_024, le=52_428_800)
 
 
+EXERCISED = ("playbook", "scenario", "route", "role", "person", "vendor", "guideline")
+"""What an exercise exercises (models.exercised)."""
 AgeRecipient = Annotated[str, Field(pattern=r"^age1[02-9ac-hj-np-z]{58}$")]
 
 
@@ -204,6 +207,36 @@ class EvidenceSettings(Frozen):
     )
     verify_every: Duration = Field(default="1d", validate_default=True)
     verify_bytes_per_second: int = Field(default=52_428_800, ge=65_536, le=10_000_000_000)
+
+
+Days = Annotated[int, Field(ge=1, le=3_650)]
+
+
+class ExerciseSettings(Frozen):
+    """How often everything is exercised (FSA-2.2.5-B1), and when the year of the plan begins."""
+
+    every_days: Days = Field(default=365, description="what was not exercised for so long is overdue")
+    days: dict[str, Days] = Field(
+        default_factory=dict,
+        max_length=500,
+        description="for a kind (`vendor`), or one of it (`playbook:ransomware`), instead",
+    )
+    year_begins: int = Field(default=4, ge=1, le=12, description="month in which the year begins")
+
+    @field_validator("days")
+    @classmethod
+    def _names_a_kind(cls, value: dict[str, int]) -> dict[str, int]:
+        wrong = sorted(name for name in value if name.partition(":")[0] not in EXERCISED)
+        if wrong:
+            raise ValueError(
+                f"expected {', '.join(EXERCISED)}, or one of these with `:` and an id, got {wrong}"
+            )
+        return value
+
+    def interval(self, kind: str, name: str) -> timedelta:
+        """How long the exercise of this one lasts."""
+        of_kind = self.days.get(kind, self.every_days)
+        return timedelta(days=self.days.get(f"{kind}:{name}", of_kind))
 
 
 class Settings(Frozen):
@@ -227,6 +260,7 @@ class Settings(Frozen):
     email: EmailSettings | None = None
     mailbox: MailboxSettings | None = None
     evidence: EvidenceSettings = EvidenceSettings()
+    exercises: ExerciseSettings = ExerciseSettings()
     teams: TeamsSettings | None = None
     gateway: GatewaySettings | None = None
     integrity: IntegritySettings = Field(

@@ -320,8 +320,9 @@ def _finding(number: str, matter: Matter, lang: str) -> dict[str, Any]:
     if one is None:
         return {}
     return {
-        "title": text_of(matter, one.title),
+        "what": f"{number}: {text_of(matter, one.title)}",
         "incident": one.exercise,
+        "command": f"hikeshi ack {matter.state.stream}",
         "extra": {
             "finding": f"{number} {text_of(matter, one.title)}",
             "owner": person_name(matter.world, one.owner, lang),

@@ -14,11 +14,13 @@ import orjson
 from pydantic import BaseModel
 
 from console.cli.app import build
+from console.exercising import items_of
 from console.rights import DOORS, MACHINES, SLACK, right_of
 from console.texts import texts
 from console.views.causes import KINDS as CAUSES
 from models.errors import HikeshiError
 from models.exercise import Exercise
+from models.exercised import SERVED_BY
 from models.expression import FUNCTIONS
 from models.fold import kinds_of
 from models.fold.pages import FOLDS as PAGE_FACTS
@@ -244,11 +246,10 @@ def _named_in(item: GuidelineItem, shipped: list[Playbook]) -> str:
     for playbook in shipped:
         if item.id in playbook.covers or any(item.id in step.guideline for step in playbook.steps):
             return "steps of shipped playbooks"
-    if any(item.id in scenario.guideline for scenario in shipped_scenarios().values()):
-        return "shipped scenarios, to be held on paper; playing them here is to come"
-    return {"exercise": "to come with drills", "governance": "the institution's own"}.get(
-        item.scope, "not yet"
-    )
+    served = ", ".join(_code(f"hikeshi {command}") for command in SERVED_BY.get(item.id, ()))
+    if served and any(item.id in items_of(one) for one in shipped_scenarios().values()):
+        return f"shipped scenarios; {served}"
+    return served or {"governance": "the institution's own"}.get(item.scope, "not yet")
 
 
 def scopes(_: str) -> Rows:

@@ -11,6 +11,7 @@ from console.cli.given import reads
 from console.cli.session import REFUSED, Session
 
 if TYPE_CHECKING:
+    from console.views.sheet import Line
     from playbooks.defect import Defect
 
 Opt = typer.Option
@@ -103,9 +104,20 @@ def health(session: Session) -> None:
         output.json(found.as_json() | {"relay": continuity.sinks_json(session)})
     else:
         lines = view.lines(found, session.naming(state))
-        output.show([*lines, *continuity.sink_lines(session)])
+        output.show([*lines, *_exercises(session), *continuity.sink_lines(session)])
     if not found.ok:
         raise typer.Exit(REFUSED)
+
+
+def _exercises(session: Session) -> list[Line]:
+    """What of the exercise programme is late; Hikeshi runs all the same."""
+    from console.cli.exercises import programme  # noqa: PLC0415
+    from console.views.exercises_coverage import summary  # noqa: PLC0415
+    from models.exercised import waiting  # noqa: PLC0415
+
+    state = programme(session)
+    said = summary(waiting(state, session.now), session.naming(state))
+    return [said] if said is not None else []
 
 
 def page_now(session: Session) -> None:

@@ -12,6 +12,7 @@ from typing import Literal
 
 from console.texts import Texts
 from console.views.sheet import Line, Section, harmless
+from models.exercised import SERVED_BY
 from models.plan import Plan
 from playbooks.catalogue import GuidelineItem
 
@@ -116,6 +117,9 @@ def _lines(one: Covered, texts: Texts) -> Iterator[Line]:
     style = {"gap": "bad", "gap-in-some": "warn", "covered": "strong"}.get(one.why, "dim")
     yield Line(text=f"{one.item.id}  [{origin}]  {state}", style=style)  # type: ignore[arg-type]
     yield Line(text=harmless(one.item.summary.lang(texts.lang)), indent=1)
+    if served := SERVED_BY.get(one.item.id):
+        commands = texts("words.comma").join(f"hikeshi {command}" for command in served)
+        yield Line(text=texts("programme.served_by", commands=commands), style="dim", indent=1)
     by = "; ".join(
         f"{name}: {', '.join(step or '*' for step in steps)}" for name, steps in _by_playbook(one).items()
     )
@@ -183,6 +187,7 @@ def as_json(found: Coverage) -> dict[str, object]:
                 "covered_by": [{"playbook": cover.playbook, "step": cover.step or None} for cover in one.by],
                 "missing_in": list(one.missing),
                 "state": one.why,
+                "served_by": [f"hikeshi {command}" for command in SERVED_BY.get(one.item.id, ())],
             }
             for one in found.items
         ],

@@ -308,6 +308,7 @@ _PEOPLE = frozenset(
         "released_by",
         "received_by",
         "collected_by",
+        "evaluator",
         "voted_for",
         "voted_against",
         "instead_of",
