@@ -121,9 +121,11 @@ class Script:
 
     def upcoming(self) -> tuple[Line, datetime] | None:
         """The next inject that has a time, with that time."""
-        first = next(iter(self.waiting()), None)
-        due = self.due_at(first.id) if first is not None else None
-        return (first, due) if first is not None and due is not None else None
+        left = (one for name, one in self.exercise.lines.items() if name not in self._given)
+        timed = ((one, at) for one in left if (at := self.planned(one.id)) is not None)
+        first = min(timed, key=lambda one: one[1], default=None)
+        due = self.story(first[1]) if first is not None else None
+        return (first[0], due) if first is not None and due is not None else None
 
     def inject(self, name: str) -> Inject | None:
         """The inject, as control has changed it; its texts are digests then. None without a scenario."""

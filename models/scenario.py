@@ -41,7 +41,7 @@ FUNCTIONS = {
     "evidence": "whether something was preserved of a source",
 }
 """What a condition of a scenario may ask: as in a playbook's `when`, with steps by playbook/step."""
-MAX_INJECTS = 200
+MAX_INJECTS = 500
 MAX_LISTED = 50
 MIN_PLAYED, MAX_PLAYED = timedelta(minutes=15), timedelta(hours=10)
 

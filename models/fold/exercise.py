@@ -60,8 +60,7 @@ def _confirmed(state: Exercise, fact: Fact) -> None:
     person, channel = fact.data["person"], fact.data["channel"]
     known = state.participants.get(person)
     channels = known.confirmed if known is not None else state.staff_confirmed.setdefault(person, [])
-    if channel not in channels:
-        channels.append(channel)
+    channels.append(channel)
 
 
 def _absent(state: Exercise, fact: Fact) -> None:

@@ -155,3 +155,11 @@ def test_a_whole_course_says_everything_there_is_and_folds_to_the_same() -> None
     for one in (made, aborted):
         assert fold(empty(EXERCISE), one.facts()) == one.state
     assert decode(encode(made.state), type=Exercise) == made.state
+
+
+def test_a_step_without_a_text_of_its_outcome_tells_nobody_anything() -> None:
+    made = started(scenario(inject("first"), outcomes=[{"step": "unknown/look", "takes": "5m"}]))
+    declared = made.desk.handle(None, Declare(actor=by(AMY), text="it burns"))
+    assert made.desk.handle(declared.stream, Done(actor=by(AMY), step="unknown/look")).accepted
+    assert list(made.state.told) == ["outcome:unknown/look"]
+    assert "notice.outcome" not in {one.data["template"] for one in made.facts("message.requested")}
