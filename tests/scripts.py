@@ -47,6 +47,7 @@ from models.values import parse_duration
 from notifiers.message import Delivery, Message, Sent
 from notifiers.outbox import Outbox
 from playbooks.institution import Institution
+from tests.replays import must_run_again
 
 T = TypeVar("T")
 MAX_STOPS = 5_000
@@ -114,6 +115,8 @@ class Script:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._runner.close()
+        if error is None and self.stream:
+            must_run_again(self.desk, self.stream)
         self.desk.record.close()
         if error is None:
             self.expect_nothing()

@@ -16,7 +16,8 @@ def _restricted(state: Incident, fact: Fact) -> None:
     """Whoever had been paged before knows of it already."""
     known, data = state.restriction, fact.data
     known.since, known.by = fact.at, fact.for_ or fact.actor
-    known.people, known.roles, known.barred = data["people"], data["roles"], data["barred"]
+    # Copies: a fact that is kept in memory stays as it was when readers come and go.
+    known.people, known.roles, known.barred = (list(data[name]) for name in ("people", "roles", "barred"))
     paged = (
         one.person for page in state.pages.values() for people in page.reached.values() for one in people
     )

@@ -41,6 +41,8 @@ from tests.models.small import (
     MACHINE as ENGINE,
 )
 
+pytestmark = pytest.mark.usefixtures("runs_again")
+
 SECRET = playbook("secret", step("look"), need_to_know=True)
 WHY: dict[str, Any] = {"reason": "a matter of one of us"}
 

@@ -13,6 +13,8 @@ from models.shifts import SetShifts
 from tests.models.small import AMY, BEN, CHO, DAN, FAY, ROUTES, by, open_desk, playbook, policy, scene, step
 from tests.models.test_access import GLASS_ROUTE, SECRET, WHY, reads, restricted
 
+pytestmark = pytest.mark.usefixtures("runs_again")
+
 LASTING = [
     Restrict(actor=by(DAN), people=(DAN,), **WHY),
     Restrict(actor=by(DAN), bar=(BEN,), **WHY),

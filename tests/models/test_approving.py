@@ -49,6 +49,8 @@ from tests.models.small import (
     step,
 )
 
+pytestmark = pytest.mark.usefixtures("runs_again")
+
 SECOND = route(
     "second",
     "approval",

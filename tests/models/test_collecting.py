@@ -12,6 +12,8 @@ from models.reason import Reason
 from models.sources import missing_sources
 from tests.models.small import AMY, DAN, Scene, by, scene_of, step
 
+pytestmark = pytest.mark.usefixtures("runs_again")
+
 DIGEST = "sha256:" + "b" * 64
 ITEM = {
     "name": "web1.log",

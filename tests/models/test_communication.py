@@ -42,6 +42,8 @@ from tests.models.small import (
     scene,
 )
 
+pytestmark = pytest.mark.usefixtures("runs_again")
+
 ONE, TWO = "sha256:1", "sha256:2"
 CHAIN: dict[Any, Any] = {"press": ["pr", "ciso"], "staff": [], "customers": ["csirt-lead", "cio", "ciso"]}
 APPROVAL = route(

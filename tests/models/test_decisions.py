@@ -41,6 +41,8 @@ from tests.models.small import (
     step,
 )
 
+pytestmark = pytest.mark.usefixtures("runs_again")
+
 UNKNOWN = dict.fromkeys(FACTORS, "unknown")
 MATRIX = [
     ("Little that is calm is low", "little", "calm", "low", 0),

@@ -29,6 +29,8 @@ from tests.models.small import (
     scene,
 )
 
+pytestmark = pytest.mark.usefixtures("runs_again")
+
 BOTH = [
     route(
         "both",

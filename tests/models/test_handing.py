@@ -28,6 +28,8 @@ from tests.models.small import (
     step,
 )
 
+pytestmark = pytest.mark.usefixtures("runs_again")
+
 
 def hand(made: Scene, person: str = AMY, to: str = DAN, **fields: Any) -> tuple[str, ...]:
     return made.do(HandOver(actor=by(person), step="look", person=to, **fields))

@@ -38,6 +38,8 @@ from tests.models.small import (
     step,
 )
 
+pytestmark = pytest.mark.usefixtures("runs_again")
+
 PROBE = {"use": "http.request", "target": "firewall", "done_if": "output('state') == 'on'"}
 
 

@@ -46,6 +46,8 @@ from tests.models.small import (
     step,
 )
 
+pytestmark = pytest.mark.usefixtures("runs_again")
+
 GATE = "preserved-before-analysed"
 READ = step("read", phase="analysis", sources=["memory"])
 UNKNOWN = dict.fromkeys(FACTORS, "unknown")

@@ -22,6 +22,8 @@ from models.reopening import DeclineReopening
 from models.rules.reopening import propose_reopening
 from tests.models.small import AMY, BEN, CHO, FAY, NIGHT, Scene, by, decision, scene_of, step
 
+pytestmark = pytest.mark.usefixtures("runs_again")
+
 STEPS = (
     decision("first", decides="containment-or-preservation", phase="preservation", after=[]),
     step("cut", phase="containment", after=["first"]),

@@ -55,6 +55,8 @@ from tests.models.small import (
     step,
 )
 
+pytestmark = pytest.mark.usefixtures("runs_again")
+
 EARLIER, LATER = NIGHT - timedelta(hours=3), NIGHT - timedelta(hours=1)
 
 

@@ -11,6 +11,8 @@ from models.commands import Decide, Done, Reopen, StartStep, WithdrawDecision
 from models.reason import Reason
 from tests.models.small import AMY, BEN, CHO, DAN, FAY, Scene, action, by, decision, scene_of, step
 
+pytestmark = pytest.mark.usefixtures("runs_again")
+
 STEPS = (
     decision("cut", recommend="yes"),
     step("pull", after=["cut"], when='decided("cut") == "yes"'),

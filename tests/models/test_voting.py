@@ -34,6 +34,8 @@ from tests.models.small import (
     step,
 )
 
+pytestmark = pytest.mark.usefixtures("runs_again")
+
 OF = ["ciso", "cio", "pr"]
 """Cho, Dan and Fay; Dan stands in for Cho while she is away."""
 
