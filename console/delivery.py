@@ -50,7 +50,9 @@ async def deliver_once(house: House, shown: Callable[[Message], bool]) -> Delive
     from console.web.links import signing_key  # noqa: PLC0415 - most calls deliver nothing
 
     settings, secrets = house.institution.settings, secrets_of(house.institution.directory)
-    notifiers = build(settings, secrets, house.data, partial(signing_key, house))
+    notifiers = build(
+        settings, secrets, house.data, partial(signing_key, house), drill=house.drill is not None
+    )
 
     notifiers["console"] = Discreet(notifiers["console"], notifiers["file"], shown)
 

@@ -107,7 +107,7 @@ def _channels(house: House) -> tuple[dict[str, Notifier], list[Finding]]:
     named = [name for name, value in settings if isinstance(value, Frozen) and name not in NO_CHANNEL]
     bare = settings.model_copy(update=dict.fromkeys(named))
     secrets = secrets_of(house.institution.directory)
-    built = build(bare, secrets, house.data, bytes)
+    built = build(bare, secrets, house.data, bytes, drill=house.drill is not None)
     found: list[Finding] = []
     for name in named:
         only = bare.model_copy(update={name: getattr(settings, name)})

@@ -84,7 +84,9 @@ class Node:
         self.house = house
         self.port = settings.port if port is None else port
         secrets = secrets_of(house.institution.directory)
-        self.notifiers = notifiers or build(settings, secrets, house.data, partial(_signing_key, house))
+        self.notifiers = notifiers or build(
+            settings, secrets, house.data, partial(_signing_key, house), drill=house.drill is not None
+        )
         self.writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="writer")
         self.watch = Watch(house.desk, self.run_in_writer)
         self.outbox = Outbox(

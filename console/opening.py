@@ -8,12 +8,16 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from console.drill.directory import clock_of, scenario_of
 from models.clock import Clock, SystemClock
 from models.desk import Desk
+from models.drillfile import SCRIPT, DrillFile
 from models.errors import BadConfiguration, NotFound
+from models.exercise_clock import Story
 from models.premises import Premises
 from models.record import Record
 from playbooks.defect import Defects
+from playbooks.drillfiles import enrolled, is_drill, read_drill
 from playbooks.institution import FILES, Institution, load
 from playbooks.library import Library
 
@@ -31,6 +35,13 @@ class House:
     desk: Desk
     data: Path
     defects: tuple[str, ...] = ()
+    drill: DrillFile | None = None
+    """Which drill the directory is for; None in production."""
+
+    @property
+    def wall(self) -> Clock:
+        """Tells the machine's time in a drill, whose own time stands, leaps and runs; else the desk's."""
+        return SystemClock() if self.drill is not None else self.desk.clock
 
     @property
     def record(self) -> Record:
@@ -78,26 +89,34 @@ def open_house(directory: Path, clock: Clock | None = None, *, drill: bool = Fal
 
     Files with defects are replaced by those that were last read without: a slip of the pen in the middle of
     an incident must not keep anybody from acknowledging. `House.defects` then says what is wrong.
+    A drill's directory is opened as such, on the hour of its story unless a `clock` is given.
     Raises BadConfiguration if there are none yet, RecordError if the database cannot be used.
     """
     institution, defects = load_or_last_good(directory)
     data = data_directory(institution)
     settings = institution.settings
+    file = read_drill(directory) if is_drill(directory) else None
+    if file is not None:
+        institution = replace(institution, organisation=enrolled(directory, institution.organisation))
     data.mkdir(parents=True, exist_ok=True, mode=0o700)
     with suppress(PermissionError):
         # Whoever made it before us: what lies in it is for its owner alone.
         data.chmod(0o700)
     record = Record(settings.database) if settings.database else Record.at(data / "hikeshi.db")
     record.migrate()
+    scenario = scenario_of(directory, file, record) if file is not None else None
     premises = Premises(
         organisation=institution.organisation,
         policy=institution.policy,
         playbooks=institution.playbooks,
-        channels=channels_of(institution),
-        drill=drill,
+        channels=channels_of(institution) | ({SCRIPT} if file is not None else set()),
+        drill=drill or file is not None,
+        scenario=scenario,
     )
+    if clock is None and file is not None and scenario is not None:
+        clock = clock_of(Story.of(scenario, file.startex), data, record)
     desk = Desk(record, premises, clock or SystemClock())
-    return House(institution=institution, desk=desk, data=data, defects=defects)
+    return House(institution=institution, desk=desk, data=data, defects=defects, drill=file)
 
 
 def load_or_last_good(directory: Path) -> tuple[Institution, tuple[str, ...]]:

@@ -87,6 +87,7 @@ ACTS: dict[str, str] = {
 FREE: dict[str, str] = {
     "check": "the institution's files; no record",
     "init": "makes a directory; no record",
+    "drill prepare": "anybody of the directory; makes a directory without addresses, and takes a number",
     "up": "whoever may start the processes of the data folder's owner",
     "page-now": "anybody of the directory but third parties; shows them what they may read",
     **dict.fromkeys(

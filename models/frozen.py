@@ -12,6 +12,7 @@ from models.canonical import document_digest
 from models.plan import Plan, lay_out
 from models.playbook import Playbook
 from models.policy import Policy
+from models.scenario import Scenario
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +46,16 @@ def freeze_policy(policy: Policy) -> Document:
 def thaw_policy(body: bytes) -> Policy:
     """The policy in a stored document; what this version does not know any more is passed over."""
     return Policy.model_validate_json(body, extra="ignore")
+
+
+def freeze_scenario(scenario: Scenario) -> Document:
+    """The document of what is played in an exercise."""
+    return _document(scenario.model_dump(mode="json", by_alias=True))
+
+
+def thaw_scenario(body: bytes) -> Scenario:
+    """The scenario in a stored document; what this version does not know any more is passed over."""
+    return Scenario.model_validate_json(body, extra="ignore")
 
 
 def freeze_playbook(name: str, playbooks: Mapping[str, Playbook]) -> FrozenPlaybook:

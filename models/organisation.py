@@ -15,7 +15,8 @@ from models.calendars import OwnCalendar
 from models.telephone import e164
 from models.values import Duration, Frozen, Id, Lang, Text
 
-Channel = Literal["console", "file", "slack", "email", "teams", "sms", "voice"]
+Channel = Literal["console", "file", "slack", "email", "teams", "sms", "voice", "script"]
+"""`script` is there in a drill alone: whoever is reached nowhere else is played by the script."""
 Level = Literal["none", "low", "medium", "high", "critical"]
 
 
@@ -114,6 +115,7 @@ class Person(Frozen):
         return {
             "console": self.id,
             "file": self.id,
+            "script": self.id,
             "slack": self.slack,
             "email": self.email,
             "teams": self.teams,

@@ -16,19 +16,28 @@ Secrets = Callable[[str], str]
 
 
 def build(
-    settings: Settings, secrets: Secrets, data_dir: Path, code_key: Callable[[], bytes]
+    settings: Settings,
+    secrets: Secrets,
+    data_dir: Path,
+    code_key: Callable[[], bytes],
+    *,
+    drill: bool = False,
 ) -> dict[str, Notifier]:
     """The channels that `settings` name, by name; console and file are always there.
 
     `secrets` is called at once for each secret that is needed, and whatever it raises goes through. The file
     channel writes `messages.jsonl` in `data_dir`. `code_key` gives the key of signed links, which makes the
     codes of a gateway's messages; it is called only if there is one, and may raise too. Nothing connects
-    before the first message.
+    before the first message. In a `drill` there is the channel `script` besides.
     """
     from notifiers.console import ConsoleNotifier  # noqa: PLC0415 a channel not in use costs no import
     from notifiers.file import FileNotifier  # noqa: PLC0415
 
     notifiers: list[Notifier] = [ConsoleNotifier(), FileNotifier(data_dir / "messages.jsonl")]
+    if drill:
+        from notifiers.script import ScriptNotifier  # noqa: PLC0415
+
+        notifiers.append(ScriptNotifier())
     if settings.slack is not None:
         notifiers.append(_slack(settings.slack, secrets))
     if settings.email is not None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from models.drillfile import DrillFile, Participants
 from models.playbook import Playbook
 from models.scenario import Scenario
 from playbooks.catalogue import Catalogue
@@ -23,7 +24,8 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 def models() -> Mapping[str, type[BaseModel]]:
     """The model of each kind of file, by the name of its schema."""
     found = {name.split(".", maxsplit=1)[0]: model for name, model in FILES.items()}
-    return {**found, "playbook": Playbook, "scenario": Scenario, "catalogue": Catalogue}
+    drill: dict[str, type[BaseModel]] = {"drill": DrillFile, "participants": Participants}
+    return {**found, **drill, "playbook": Playbook, "scenario": Scenario, "catalogue": Catalogue}
 
 
 def schema(name: str) -> dict[str, Any]:

@@ -109,9 +109,23 @@ class Session:
         """The instant, aware, UTC."""
         if self.given.house is not None:
             return self.given.house.desk.clock.now()
+        if self.in_drill:
+            return self._house.desk.clock.now()
         from models.clock import SystemClock  # noqa: PLC0415
 
         return SystemClock().now()
+
+    @cached_property
+    def in_drill(self) -> bool:
+        """Whether the directory is that of a drill, whose time is not that of the machine."""
+        from console.opening import find_directory  # noqa: PLC0415
+        from models.errors import NotFound  # noqa: PLC0415
+        from playbooks.drillfiles import is_drill  # noqa: PLC0415
+
+        try:
+            return is_drill(find_directory(self.given.directory))
+        except (NotFound, OSError):
+            return False
 
     @property
     def zone(self) -> ZoneInfo:

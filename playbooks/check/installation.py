@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args
 
+from models.drillfile import DRILL_FILE, PARTICIPANTS_FILE
 from models.installation import Intake, Rule
 from models.organisation import Channel
 from playbooks.catalogue import OWN_FILE
@@ -13,6 +14,8 @@ from playbooks.check import integrity
 from playbooks.check.view import View, twice, unknown
 from playbooks.defect import Defect, one_of, quoted
 from playbooks.document import Document, KeyPath
+from playbooks.drillfiles import defects as of_drill
+from playbooks.drillfiles import is_drill
 from playbooks.institution import FILES
 from playbooks.library import OWN_FOLDER
 from playbooks.scenarios import OWN_FOLDER as SCENARIOS
@@ -24,6 +27,7 @@ LOOKED_AT = {".yaml", ".yml", ".toml"}
 def defects(view: View) -> Iterator[Defect]:
     """What does not fit in settings and intake."""
     yield from _unread(view.contents.directory)
+    yield from of_drill(view.contents.directory, view.organisation)
     yield from _channels(view)
     yield from integrity.defects(view)
     if view.contents.intake is not None and "intake.yaml" in view.contents.documents:
@@ -32,7 +36,7 @@ def defects(view: View) -> Iterator[Defect]:
 
 def _unread(directory: Path) -> Iterator[Defect]:
     """Files that look like ours but are not: a misspelt name would be a silent loss."""
-    known = {*FILES, OWN_FILE}
+    known = {*FILES, OWN_FILE} | ({DRILL_FILE, PARTICIPANTS_FILE} if is_drill(directory) else set())
     for path in sorted(directory.glob("*")):
         if path.suffix in LOOKED_AT and path.name not in known:
             yield _ignored(path, one_of(known, path.name))

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import get_args
 
 from models.directory import Directory
+from models.drillfile import SCRIPT
 from models.errors import BadInput
 from models.organisation import Channel, Organisation, Role
 from models.plan import Plan, PlannedStep, lay_out
@@ -16,6 +17,7 @@ from models.playbook import Playbook
 from models.targets import Target, Targets
 from playbooks.defect import Defect, one_of, quoted
 from playbooks.document import Document, KeyPath
+from playbooks.drillfiles import is_drill
 from playbooks.institution import Contents
 from playbooks.library import FOLDER, OWN_FOLDER, Entry, parts
 
@@ -72,8 +74,13 @@ class View:
 
     @cached_property
     def targets(self) -> Mapping[str, Target] | None:
-        """Targets by name, none if there is no file; None if the file has defects of form."""
+        """Targets by name, none if there is no file; None if the file has defects of form.
+
+        None in a drill as well, which has no targets: machine steps are simulated there.
+        """
         found = self.contents.targets
+        if is_drill(self.contents.directory):
+            return None
         return None if found is None and self._there("targets.yaml") else (found or Targets()).targets
 
     @cached_property
@@ -82,7 +89,8 @@ class View:
         settings = self.contents.settings
         if settings is None and self._there("settings.toml"):
             return frozenset(get_args(Channel))
-        return settings.channels() if settings is not None else frozenset({"console", "file"})
+        set_up = settings.channels() if settings is not None else frozenset({"console", "file"})
+        return set_up | {SCRIPT} if is_drill(self.contents.directory) else set_up
 
     def _there(self, file: str) -> bool:
         return (self.contents.directory / file).exists()

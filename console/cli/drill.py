@@ -1,0 +1,64 @@
+"""Drills: prepare one from the institution's directory, and run it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from console.cli.arguments import Name
+from console.cli.given import reads
+from console.cli.session import Session
+
+if TYPE_CHECKING:
+    from console.drill.making import Prepared
+
+Opt = typer.Option
+Hour = Annotated[str | None, Opt("--hour", metavar="HH:MM", show_default=False)]
+Seed = Annotated[int | None, Opt("--seed", metavar="N", min=0, show_default=False)]
+To = Annotated[str | None, Opt("--to", metavar="DIR", show_default=False)]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    drill = typer.Typer(no_args_is_help=True)
+    reads(drill, "prepare")(drill_prepare)
+    app.add_typer(drill, name="drill")
+
+
+def drill_prepare(session: Session, name: Name, to: To = None, hour: Hour = None, seed: Seed = None) -> None:
+    """A directory for a drill of this scenario."""
+    from console.cli import output  # noqa: PLC0415
+
+    made = prepared(session, name, to, hour, seed)
+    if session.given.json:
+        output.json(as_json(made))
+        return
+    say = session.texts
+    session.say(say("drillnode.prepared", drill=made.drill, directory=made.directory), "good")
+    session.say(say("drillnode.prepared_story", scenario=made.scenario, startex=made.startex, seed=made.seed))
+    for one in made.warnings:
+        session.say(str(one), "warn")
+    session.say(say("drillnode.next_run", directory=made.directory))
+
+
+def prepared(session: Session, name: str, to: str | None, hour: str | None, seed: int | None) -> Prepared:
+    """Prepare it as this person, who is its facilitator."""
+    from console.drill.making import prepare  # noqa: PLC0415
+
+    session.known_actor()
+    return prepare(session.house, name, to=Path(to) if to else None, hour=hour, seed=seed)
+
+
+def as_json(made: Prepared) -> dict[str, object]:
+    """What was prepared, for machines."""
+    return {
+        "drill": made.drill,
+        "directory": str(made.directory),
+        "scenario": made.scenario,
+        "startex": made.startex,
+        "seed": made.seed,
+        "port": made.port,
+        "warnings": [str(one) for one in made.warnings],
+    }

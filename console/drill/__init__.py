@@ -1,0 +1,1 @@
+"""Drills: their directory, their node, and who acts in them."""

@@ -1,0 +1,91 @@
+"""`hikeshi drill prepare`: a number, a directory, and the drill's first fact."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from console.drill import preparing
+from console.opening import House
+from models.errors import HikeshiError, NotFound, RecordError
+from playbooks.check import check
+from playbooks.defect import Defect, Defects, errors_of
+
+FOLDER = "drills"
+VERSION = "0.1.0"
+MAX_SEED = 2**31 - 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """A drill that can be run. `warnings` are what `hikeshi check` says of its directory."""
+
+    drill: str
+    directory: Path
+    scenario: str
+    seed: int
+    startex: str
+    port: int
+    warnings: tuple[Defect, ...]
+
+
+def prepare(
+    house: House, scenario: str, *, to: Path | None = None, hour: str | None = None, seed: int | None = None
+) -> Prepared:
+    """Make a drill's directory from the institution that `house` is.
+
+    Raises NotFound without such a scenario, BadInput if the place or the hour will not do, Defects if the
+    scenario does not fit the institution, HikeshiError if production's record gives no number.
+    """
+    if house.drill is not None:
+        raise HikeshiError(
+            f"{house.institution.directory} is the directory of the drill {house.drill.drill}; "
+            "prepare another one from the institution's own directory"
+        )
+    found = house.institution.scenarios.entries.get(scenario)
+    if found is None:
+        known = ", ".join(sorted(house.institution.scenarios))
+        raise NotFound(
+            f"there is no sound scenario {scenario!r}; known: {known} (see `hikeshi scenario list`)"
+        )
+    now = house.desk.clock.now()
+    zone = house.institution.organisation.zone
+    startex = preparing.startex_at(found.scenario, hour, now, zone)
+    drill = _number(house)
+    directory = (to or house.institution.directory.parent / FOLDER / drill).resolve()
+    plan = preparing.Plan(
+        drill=drill,
+        scenario=found.scenario,
+        source=Path(found.document.file),
+        startex=startex,
+        seed=secrets.randbelow(MAX_SEED) if seed is None else seed,
+        prepared=now,
+        hikeshi=VERSION,
+    )
+    file, port = preparing.write(directory, house.institution, plan)
+    wrong = check(directory, startex)
+    if errors_of(wrong):
+        raise Defects(errors_of(wrong))
+    return Prepared(
+        drill=drill,
+        directory=directory,
+        scenario=scenario,
+        seed=file.seed,
+        startex=startex.astimezone(ZoneInfo(zone)).isoformat(timespec="minutes"),
+        port=port,
+        warnings=tuple(wrong),
+    )
+
+
+def _number(house: House) -> str:
+    """The drill's number: production's record counts them. Raises HikeshiError if it cannot be written."""
+    year = house.desk.clock.now().astimezone(ZoneInfo(house.institution.organisation.zone)).year
+    try:
+        with house.record.begin() as tx:
+            return f"DRL-{year}-{tx.number(f'drill-{year}'):04d}"
+    except RecordError as closed:
+        raise HikeshiError(
+            f"the record of {house.institution.directory} gives no number for the drill: {closed}"
+        ) from closed
