@@ -39,6 +39,7 @@ from notifiers.email.deliver import EmailNotifier
 from notifiers.file import FileNotifier
 from notifiers.gateway.deliver import GatewayNotifier
 from notifiers.probing import CODES
+from notifiers.script.deliver import ScriptNotifier
 from notifiers.slack.deliver import SlackNotifier
 from notifiers.slack.scopes import APP_SCOPES, SCOPES
 from notifiers.teams.deliver import TeamsNotifier
@@ -284,7 +285,7 @@ def findings(_: str) -> Rows:
 
 def channels(_: str) -> ByHand:
     """Every channel and whether it can be asked what has arrived."""
-    all_of = (ConsoleNotifier, FileNotifier, SlackNotifier, EmailNotifier, TeamsNotifier)
+    all_of = (ConsoleNotifier, FileNotifier, SlackNotifier, EmailNotifier, TeamsNotifier, ScriptNotifier)
     reads = {one.name: one.can_read_back for one in all_of}
     reads |= dict.fromkeys(("sms", "voice"), GatewayNotifier.can_read_back)
     return ("channel", "can be read back"), [

@@ -48,7 +48,7 @@ def prepared(session: Session, name: str, to: str | None, hour: str | None, seed
     from console.drill.making import prepare  # noqa: PLC0415
 
     session.known_actor()
-    return prepare(session.house, name, to=Path(to) if to else None, hour=hour, seed=seed)
+    return prepare(session.house, name, session.actor, to=Path(to) if to else None, hour=hour, seed=seed)
 
 
 def as_json(made: Prepared) -> dict[str, object]:

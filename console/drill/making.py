@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import secrets
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from console.drill import preparing
-from console.opening import House
-from models.errors import HikeshiError, NotFound, RecordError
+from console.opening import House, open_house
+from models.commands import Actor
+from models.drillfile import DrillFile
+from models.errors import HikeshiError, NotFound, RecordError, Refused
+from models.exercise import EXERCISE, PrepareDrill
+from models.frozen import freeze_scenario
+from models.scenario import Scenario
 from playbooks.check import check
 from playbooks.defect import Defect, Defects, errors_of
 
@@ -32,9 +38,15 @@ class Prepared:
 
 
 def prepare(
-    house: House, scenario: str, *, to: Path | None = None, hour: str | None = None, seed: int | None = None
+    house: House,
+    scenario: str,
+    actor: Actor,
+    *,
+    to: Path | None = None,
+    hour: str | None = None,
+    seed: int | None = None,
 ) -> Prepared:
-    """Make a drill's directory from the institution that `house` is.
+    """Make a drill's directory from the institution that `house` is; `actor` becomes its facilitator.
 
     Raises NotFound without such a scenario, BadInput if the place or the hour will not do, Defects if the
     scenario does not fit the institution, HikeshiError if production's record gives no number.
@@ -66,8 +78,14 @@ def prepare(
     )
     file, port = preparing.write(directory, house.institution, plan)
     wrong = check(directory, startex)
-    if errors_of(wrong):
-        raise Defects(errors_of(wrong))
+    try:
+        if errors_of(wrong):
+            raise Defects(errors_of(wrong))
+        _first_fact(directory, file, found.scenario, actor)
+    except HikeshiError:
+        # It was ours until now, and a drill that cannot be played is none.
+        shutil.rmtree(directory, ignore_errors=True)
+        raise
     return Prepared(
         drill=drill,
         directory=directory,
@@ -77,6 +95,27 @@ def prepare(
         port=port,
         warnings=tuple(wrong),
     )
+
+
+def _first_fact(directory: Path, file: DrillFile, scenario: Scenario, actor: Actor) -> None:
+    """Open the drill's own record, with the scenario frozen in it. Raises Refused, RecordError."""
+    frozen = freeze_scenario(scenario)
+    drill = open_house(directory)
+    try:
+        command = PrepareDrill(
+            actor=actor,
+            drill=file.drill,
+            scenario=scenario.scenario,
+            version=scenario.version,
+            digest=frozen.digest,
+            startex=file.startex,
+            seed=file.seed,
+        )
+        outcome = drill.desk.handle(EXERCISE, command, beside=[(frozen, "application/json")])
+    finally:
+        drill.record.close()
+    if outcome.refused is not None:
+        raise Refused(outcome.refused, outcome.detail)
 
 
 def _number(house: House) -> str:

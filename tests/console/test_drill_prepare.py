@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
+import shutil
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,9 @@ from console.drill.preparing import addresses
 from console.main import execute
 from console.opening import open_house
 from models.errors import BadConfiguration
+from models.exercise import EXERCISE, Exercise
 from models.exercise_clock import LEAD
+from models.frozen import thaw_scenario
 from playbooks.check import check
 from playbooks.institution import load
 from tests.console.drillhouse import SCENARIO, Beside, prepare
@@ -72,6 +75,27 @@ def test_a_drill_is_opened_as_one_on_the_hour_of_its_story(beside: Beside) -> No
     assert house.desk.clock.now() == house.drill.startex - LEAD
     assert house.drill.startex.strftime("%H:%M") == "00:40"
     assert "script" in house.desk.premises.channels
+    house.record.close()
+
+
+def test_the_first_fact_freezes_the_scenario_and_makes_its_maker_the_facilitator(beside: Beside) -> None:
+    house = beside.house()
+    state = house.desk.state(EXERCISE)
+    assert isinstance(state, Exercise) and house.drill is not None
+    assert (state.drill, state.scenario, state.seed) == (house.drill.drill, SCENARIO, 7)
+    assert state.staff == {"sato-kenji": "facilitator"}
+    with house.record.read() as tx:
+        frozen = tx.document(state.digest)
+    assert frozen is not None and thaw_scenario(frozen) == house.desk.premises.scenario
+    house.record.close()
+
+
+def test_a_scenario_file_that_is_changed_later_changes_nothing_in_the_drill(beside: Beside) -> None:
+    file = beside.drill / "scenarios" / f"{SCENARIO}.yaml"
+    file.write_text(file.read_text(encoding="utf-8").replace("duration: 90m", "duration: 15m"), "utf-8")
+    house = beside.house()
+    assert house.desk.premises.scenario is not None
+    assert house.desk.premises.scenario.duration == timedelta(minutes=90)
     house.record.close()
 
 
@@ -182,5 +206,6 @@ def test_a_drill_without_its_scenario_says_what_to_put_back(beside: Beside) -> N
     file = beside.drill / "drill.yaml"
     changed = file.read_text(encoding="utf-8").replace(f"scenario: {SCENARIO}", "scenario: gone")
     file.write_text(changed, encoding="utf-8")
+    shutil.rmtree(beside.drill / "var")
     with pytest.raises(BadConfiguration, match=r"scenarios/gone\.yaml"):
         open_house(beside.drill)
