@@ -102,7 +102,7 @@ class Script:
         }
         self.desk = Desk(Record.in_memory(), Premises(**(shape | changes)), self.clock)
         self.postbox = Postbox("console", self.clock)
-        self.outbox = Outbox(self.desk, {"console": self.postbox}, _here)
+        self.outbox = Outbox(self.desk, {"console": self.postbox}, here)
         self.started = at
         self.stream = ""
         self.clock_pages_are_taken = False
@@ -355,7 +355,7 @@ def by(person: str) -> Actor:
     return Actor(person=person, name=person)
 
 
-async def _here(call: Callable[[], T]) -> T:
+async def here(call: Callable[[], T]) -> T:
     return call()
 
 
