@@ -15,7 +15,6 @@ from console.drill.understudies.words import Words
 from models.desk import HOUSE, INTAKE, Desk
 from models.exercise import EXERCISE, Exercise
 from models.exercise_conditions import holds, names_of
-
 from models.premises import Outcome
 from models.scenario import Scenario
 from models.state import StreamState
@@ -51,7 +50,7 @@ class Understudies:
         """When somebody acts next; None if nobody has anything to do."""
         return next((one.at for one in self.acts()), None)
 
-    def act(self) -> Outcome | None:
+    def act(self) -> tuple[Act, Outcome] | None:
         """Carry out the first act whose time has come, and say what became of it; None if there is none."""
         first = next(iter(self.acts()), None)
         if first is None or first.at > self.desk.clock.now():
@@ -60,7 +59,7 @@ class Understudies:
         if not outcome.accepted:
             tried = self._refused.get(first.about, (0, 0))[0]
             self._refused[first.about] = (tried + 1, self._seq(first))
-        return outcome
+        return first, outcome
 
     def _look(self, state: StreamState, exercise: Exercise) -> Seen:
         noticed = self._noticed.setdefault(state.stream, Noticed())
