@@ -1,4 +1,4 @@
-"""One path for drill and real: the same acts at the same hours give the same facts but for marks and addresses."""
+"""One path for drill and real: the same acts give the same facts but for marks and addresses."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SETS_APART = frozenset({"drill", "directory"})
 
 
 class Real(Stage):
-    """The same bank in earnest: no drill, no exercise, no script. What was done in the drill is done again."""
+    """The same bank in earnest, without exercise and script. What was done in the drill is done again."""
 
     def __init__(self, at: datetime) -> None:
         super().__init__(at, **premises("console"))
