@@ -55,7 +55,7 @@ def _without(value: Any) -> Any:
         return [_without(one) for one in value]
     if isinstance(value, str) and value.startswith("t:"):
         return "t:"
-    return "console" if value == "script" else value
+    return value.replace("script", "console") if isinstance(value, str) else value
 
 
 def in_earnest(play: Play) -> Real:
@@ -73,10 +73,8 @@ def test_the_same_acts_at_the_same_hours_give_the_same_facts_in_a_drill_and_in_e
         real = in_earnest(play)
         try:
             expected, found = story(play), story(real)
-            first = next(
-                (n for n, pair in enumerate(zip(expected, found, strict=False)) if pair[0] != pair[1]), -1
-            )
-            assert first < 0, (expected[first], found[first])
+            for one, other in zip(expected, found, strict=False):
+                assert one == other
             assert len(found) == len(expected) > 300
             assert all(one.message.drill for one in play.got)
             assert not any(one.message.drill for one in real.got)
