@@ -47,6 +47,13 @@ class Story:
         """The hour of the story when so much has been played, with the leaps until then."""
         return self.startex + played + sum((by for at, by in self.leaps if at <= played), timedelta(0))
 
+    def walked(self, played: timedelta, until: datetime | None) -> datetime:
+        """As `at`, but not beyond `until` within a leap: what is due in it happens at its own hour."""
+        now = self.at(played)
+        if until is None or until >= now or self.played(until) < played:
+            return now
+        return until
+
     def played(self, at: datetime) -> timedelta:
         """How much has been played when it is first `at` (aware) or later in the story."""
         passed, leapt = utc(at) - self.startex, timedelta(0)
@@ -70,6 +77,8 @@ class Mark(msgspec.Struct, frozen=True, kw_only=True):
     speed: int = 1
     until_us: int | None = None
     """Played time that is not passed before its node has done what is due then."""
+    until: datetime | None = None
+    """The same as an hour of the story, which may lie within a leap."""
     held: str = ""
     """Why it stands although it has not been paused; empty if it does not."""
 
@@ -113,7 +122,9 @@ class StoryClock:
         return self._read()
 
     def now(self) -> datetime:
-        now = self.story.at(self.played())
+        mark = self._read()
+        played = mark.played(self._ticks(), self._boot) * MICROSECOND
+        now = self.story.walked(played, mark.until)
         self.not_before(now)
         return self._shown or now
 
@@ -131,6 +142,7 @@ class Play:
         self.goes = False
         self.speed = SLOWEST
         self.held = ""
+        self._until: datetime | None = None
         self._until_us: int | None = None
         self._target_us = self._played_us
         self._started = False
@@ -164,7 +176,9 @@ class Play:
     def until(self, due: datetime | None) -> None:
         """It does not pass what is `due` (aware) next in the story; None if nothing is."""
         self._settle()
-        self._until_us = None if due is None else self.story.played(due) // MICROSECOND
+        self._until, self._until_us = due, None
+        if due is not None:
+            self._until_us = self.story.played(due) // MICROSECOND
         self._settle()
 
     def not_before(self, at: datetime) -> None:
@@ -176,8 +190,8 @@ class Play:
     # -- where it stands ------------------------------------------------------------------------------------
 
     def now(self) -> datetime:
-        """The hour of the story."""
-        return self.story.at(self.played())
+        """The hour of the story. A leap is walked from one thing that is due in it to the next."""
+        return self.story.walked(self.played(), self._until)
 
     def played(self) -> timedelta:
         """How long has been played."""
@@ -207,6 +221,7 @@ class Play:
             goes=self.goes and not self.held,
             speed=self.speed,
             until_us=self._limit(),
+            until=self._until,
             held=self.held,
         )
 

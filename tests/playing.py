@@ -118,11 +118,8 @@ class Play(Stage):
         players: dict[str, tuple[str, ...]] | None = None,
         clock: ExerciseClock | None = None,
     ) -> None:
-        found = bank().scenarios[name]
-        assert isinstance(found, Scenario)
-        self.scenario = found
-        hour, minute = (int(part) for part in found.start.time.split(":"))
-        self.startex = DAY.replace(hour=hour, minute=minute).astimezone(UTC)
+        self.scenario = found = scenario_of(name)
+        self.startex = startex_of(name)
         shape = premises("script", players or ()) | {"drill": True, "scenario": found}
         super().__init__(self.startex, clock, **shape)
         self.understudies = Understudies(self.desk, found, "en")
@@ -249,6 +246,19 @@ class Play(Stage):
 def bank() -> Institution:
     """The example bank, read once."""
     return load(BANK)
+
+
+def scenario_of(name: str) -> Scenario:
+    """The scenario of this id."""
+    found = bank().scenarios[name]
+    assert isinstance(found, Scenario)
+    return found
+
+
+def startex_of(name: str) -> datetime:
+    """The hour of its story at STARTEX, on the day of these tests."""
+    hour, minute = (int(part) for part in scenario_of(name).start.time.split(":"))
+    return DAY.replace(hour=hour, minute=minute).astimezone(UTC)
 
 
 @contextmanager
