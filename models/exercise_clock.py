@@ -47,12 +47,15 @@ class Story:
         """The hour of the story when so much has been played, with the leaps until then."""
         return self.startex + played + sum((by for at, by in self.leaps if at <= played), timedelta(0))
 
-    def walked(self, played: timedelta, until: datetime | None) -> datetime:
-        """As `at`, but not beyond `until` within a leap: what is due in it happens at its own hour."""
+    def walked(self, played: timedelta, until: datetime | None, shown: datetime | None) -> datetime:
+        """As `at`, but not beyond `until`: what is due within a leap happens at its own hour.
+
+        It does not go back behind `shown`, where it stood before.
+        """
         now = self.at(played)
-        if until is None or until >= now or self.played(until) < played:
+        if until is None or until >= now:
             return now
-        return until
+        return min(max(until, shown or until), now)
 
     def played(self, at: datetime) -> timedelta:
         """How much has been played when it is first `at` (aware) or later in the story."""
@@ -79,6 +82,8 @@ class Mark(msgspec.Struct, frozen=True, kw_only=True):
     """Played time that is not passed before its node has done what is due then."""
     until: datetime | None = None
     """The same as an hour of the story, which may lie within a leap."""
+    story: datetime | None = None
+    """The hour of the story, which within a leap cannot be told from the time of play."""
     held: str = ""
     """Why it stands although it has not been paused; empty if it does not."""
 
@@ -124,7 +129,7 @@ class StoryClock:
     def now(self) -> datetime:
         mark = self._read()
         played = mark.played(self._ticks(), self._boot) * MICROSECOND
-        now = self.story.walked(played, mark.until)
+        now = self.story.walked(played, mark.until, mark.story)
         self.not_before(now)
         return self._shown or now
 
@@ -143,6 +148,7 @@ class Play:
         self.speed = SLOWEST
         self.held = ""
         self._until: datetime | None = None
+        self._shown = mark.story
         self._until_us: int | None = None
         self._target_us = self._played_us
         self._started = False
@@ -184,6 +190,7 @@ class Play:
     def not_before(self, at: datetime) -> None:
         """So much is on record: it does not go back behind `at` (aware)."""
         self._settle()
+        self._shown = max(at, self._shown or at)
         self._played_us = max(self._played_us, self.story.played(at) // MICROSECOND)
         self._target_us = max(self._target_us, self._played_us)
 
@@ -191,7 +198,9 @@ class Play:
 
     def now(self) -> datetime:
         """The hour of the story. A leap is walked from one thing that is due in it to the next."""
-        return self.story.walked(self.played(), self._until)
+        now = self.story.walked(self.played(), self._until, self._shown)
+        self._shown = max(now, self._shown or now)
+        return self._shown
 
     def played(self) -> timedelta:
         """How long has been played."""
@@ -213,7 +222,7 @@ class Play:
 
     def mark(self) -> Mark:
         """What readers are told."""
-        self._settle()
+        story = self.now()
         return Mark(
             played_us=self._played_us,
             ticks=self._since,
@@ -222,6 +231,7 @@ class Play:
             speed=self.speed,
             until_us=self._limit(),
             until=self._until,
+            story=story,
             held=self.held,
         )
 

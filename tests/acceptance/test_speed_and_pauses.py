@@ -10,8 +10,8 @@ import pytest
 
 from models.clock import ExerciseClock
 from models.exercise import Timing
-from models.exercise_clock import MICROSECOND, Story, prepared
 from models.exercise_clock import Play as PlayClock
+from models.exercise_clock import Story, prepared
 from models.fact import Fact
 from tests.playing import Play, scenario_of, startex_of
 
@@ -129,10 +129,23 @@ def test_random_pauses_and_changes_of_speed_change_no_fact(at_once: list[tuple[A
 
 
 def test_within_a_leap_everything_happens_at_its_own_hour() -> None:
+    leap, long = timedelta(minutes=10), timedelta(hours=5)
+    story = Story(startex=WALL, leaps=((leap, long),))
+    within, end = WALL + leap + timedelta(hours=2), WALL + leap + long
+    assert story.walked(leap, within, None) == within
+    assert story.walked(leap, within, within + leap) == within + leap, "it does not go back"
+    assert story.walked(leap, None, within) == end
+    assert story.walked(leap, end + leap, within) == end
+
+
+def test_a_leap_that_is_over_is_not_walked_again_for_something_that_was_due_in_it() -> None:
+    ticks = 0
     story = Story(startex=WALL, leaps=((timedelta(minutes=10), timedelta(hours=5)),))
-    leap = timedelta(minutes=10)
-    within = WALL + leap + timedelta(hours=2)
-    assert story.walked(leap, within) == within
-    assert story.walked(leap, None) == WALL + leap + timedelta(hours=5)
-    assert story.walked(leap, within + timedelta(days=1)) == WALL + leap + timedelta(hours=5)
-    assert story.walked(leap + MICROSECOND, within) == story.at(leap + MICROSECOND), "it does not go back"
+    play = PlayClock(story, prepared(ticks, BOOT), lambda: ticks, BOOT)
+    play.not_before(WALL)
+    play.follow(Timing(wall=WALL, speed=600, running=True))
+    ticks = 1_000_000
+    over = WALL + timedelta(hours=5, minutes=10)
+    assert play.now() == over
+    play.until(WALL + timedelta(hours=2))
+    assert play.now() == over
