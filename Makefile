@@ -14,6 +14,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 help:
 	@echo "make demo    set up, then play one incident from the alert to its lessons"
+	@echo "             make demo SCENARIO=ransomware-night-batch plays a drill instead"
 	@echo "make test    set up, then run the tests (up to 15 minutes on two cores)"
 	@echo "make check   ruff, mypy strict and the size budget"
 	@echo "make bench   measure; figures go to build/bench.json"
@@ -41,7 +42,7 @@ $(READY): requirements/dev.txt pyproject.toml tests/peers/package-lock.json
 	@echo "ready"
 
 demo: setup
-	@$(BIN)/python -m console.demo
+	@$(BIN)/python -m console.demo $(SCENARIO)
 
 test: setup
 	$(BIN)/python -m pytest -n $(JOBS) -m "not slow"
