@@ -9,6 +9,7 @@ import typer
 
 from console.cli.arguments import Name
 from console.cli.given import reads
+from console.cli.groups import group
 from console.cli.session import Session
 
 if TYPE_CHECKING:
@@ -22,9 +23,8 @@ To = Annotated[str | None, Opt("--to", metavar="DIR", show_default=False)]
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
-    drill = typer.Typer(no_args_is_help=True)
+    drill = group(app, "drill")
     reads(drill, "prepare")(drill_prepare)
-    app.add_typer(drill, name="drill")
 
 
 def drill_prepare(session: Session, name: Name, to: To = None, hour: Hour = None, seed: Seed = None) -> None:
