@@ -32,6 +32,7 @@ from models.premises import Library, Outcome, Premises
 from models.rules.common import Then
 from models.rules.pages import unheard
 from models.state import House, Incident, StreamState
+from models.supervised import attempt
 from models.world import World
 
 MAX_FOLLOWING = 5
@@ -123,11 +124,15 @@ class Casework(ABC, Generic[Transaction]):
     def settled(self, outcome: Outcome) -> None:
         """Tell those who listen what has been stored; in a drill the script looks at what was done."""
         if self.premises.drill and outcome.facts and outcome.stream.startswith("INC-"):
-            # If somebody else is writing there, it is they who look.
-            with suppress(RecordConflict):
-                self.tick(EXERCISE)
+            # What was done stands, whatever becomes of the script.
+            attempt("exercise", self._look_at_script)
         for listener in self.after_commit:
             listener(outcome)
+
+    def _look_at_script(self) -> None:
+        # If somebody else is writing there, it is they who look.
+        with suppress(RecordConflict):
+            self.tick(EXERCISE)
 
     def _run(self, tx: Transaction, stream: str | None, command: Command, touched: list[str]) -> Outcome:
         if len(touched) > MAX_FOLLOWING:

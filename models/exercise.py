@@ -60,6 +60,8 @@ class Line(msgspec.Struct, kw_only=True):
     after: str | None = None
     later_ms: int = 0
     when: str | None = None
+    not_before_ms: int = 0
+    """How much had been played when control wrote it: what is late comes at once, not in the past."""
 
 
 class Said(msgspec.Struct, kw_only=True):

@@ -79,21 +79,27 @@ class Script:
 
     def planned(self, inject: Inject | str) -> timedelta | None:
         """The time of play at which an inject is due as things stand; None while nothing says when."""
-        total = timedelta(0)
         line = self.exercise.lines.get(inject if isinstance(inject, str) else inject.id)
-        seen = set[str]()
-        while line is not None and line.id not in seen:
-            seen.add(line.id)
+        chain: list[Line] = []
+        moved: timedelta | None = None
+        while line is not None and line not in chain and moved is None:
+            chain.append(line)
+            moved = self._moved(line.after) if line.after is not None else None
+            line = self.exercise.lines.get(line.after) if line.after is not None else None
+        return self._along(chain, moved)
+
+    @staticmethod
+    def _along(chain: list[Line], since: timedelta | None) -> timedelta | None:
+        """The time of the first of a chain whose last begins it, or follows what came at `since`."""
+        for line in reversed(chain):
             if line.at_ms is not None:
-                return total + line.at_ms * _MS
-            if line.after is None:
+                since = line.at_ms * _MS
+            elif since is not None:
+                since += line.later_ms * _MS
+            else:
                 return None
-            total += line.later_ms * _MS
-            moved = self._moved(line.after)
-            if moved is not None:
-                return total + moved
-            line = self.exercise.lines.get(line.after)
-        return None
+            since = max(since, line.not_before_ms * _MS)
+        return since
 
     def _moved(self, name: str) -> timedelta | None:
         """When an inject came that did not come at its planned time."""

@@ -189,11 +189,15 @@ def _readable(session: Session, stream: str, facts: list[Fact], naming: Naming) 
     """Of an incident a third party sees its own steps; of other records nobody what they may not know of."""
     from console.reading import Concealed  # noqa: PLC0415
     from models.access import own_facts  # noqa: PLC0415
+    from models.exercise import Exercise  # noqa: PLC0415
+    from models.exercise_sight import may_see  # noqa: PLC0415
     from models.state import Incident as State  # noqa: PLC0415
 
     if isinstance(naming.state, State):
         person = session.viewer.person or ""
         return own_facts(facts, naming.state, person, naming.world) if session.is_vendor else facts
+    if isinstance(naming.state, Exercise):
+        return [fact for fact in facts if may_see(naming.state, fact, session.viewer.person)]
     concealed = Concealed(session.desk, session.reader.hidden(), naming.beside)
     return [fact for fact in facts if not concealed.fact(fact)]
 

@@ -77,7 +77,9 @@ _VARIANTS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "finding.reopened": lambda data: ".review" if data.get("review") else "",
     "exercise.staffed": lambda data: "" if data.get("role") else ".none",
     "timing.set": lambda data: f".{data['what']}" if data.get("what") else "",
-    "inject.delivered": lambda data: ".fired" if data.get("how") == "fired" else "",
+    "inject.delivered": lambda data: (
+        ".unreached" if data.get("unreached") else ".fired" if data.get("how") == "fired" else ""
+    ),
     "inject.skipped": lambda data: ".not_needed" if data.get("how") == "not-needed" else "",
     "inject.put": lambda data: ".changed" if data.get("changed") else "",
     "ending.reached": lambda data: ".time" if data.get("told") == "ending:time" else "",
@@ -137,6 +139,7 @@ def variants() -> tuple[str, ...]:
         "timing.set.speed",
         "timing.set.step",
         "inject.delivered.fired",
+        "inject.delivered.unreached",
         "inject.skipped.not_needed",
         "inject.put.changed",
         "ending.reached.time",

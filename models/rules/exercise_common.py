@@ -79,6 +79,11 @@ def to_people(state: Exercise, names: Iterable[str], world: World, *, even_away:
     return loud(found)
 
 
+def control_of(state: Exercise) -> list[str]:
+    """Who leads it now."""
+    return [one for one, role in state.staff.items() if role in CONTROL]
+
+
 def to_roles(state: Exercise, roles: Iterable[str], world: World) -> list[Any]:
     """Whoever plays these roles, each once; a role nobody is enrolled for is that of its holders."""
     found: dict[str, Any] = {}

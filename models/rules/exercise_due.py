@@ -17,7 +17,7 @@ from models.exercise_conditions import holds, names_of
 from models.exercise_script import Script, milliseconds
 from models.fact import Draft
 from models.reason import Reason
-from models.rules.exercise_common import CONTROL, notice, to_people
+from models.rules.exercise_common import control_of, notice, to_people
 from models.rules.exercise_injects import delivery
 from models.world import World
 
@@ -104,7 +104,7 @@ def told(kind: str, name: str, **data: Any) -> Draft:
 
 def ending(state: Exercise, name: str, world: World) -> list[Draft]:
     """Whoever runs it learns that it could end now; the decision is theirs."""
-    people = to_people(state, [one for one, role in state.staff.items() if role in CONTROL], world)
+    people = to_people(state, control_of(state), world)
     return [told("ending.reached", name), notice("notice.ending_reached", name, people)]
 
 

@@ -12,9 +12,19 @@ from models.exercise_conditions import FUNCTIONS
 from models.exercise_script import Script, milliseconds
 from models.expression import calls_in
 from models.fact import Draft, place
+from models.reach import reachable
 from models.reason import Reason
 from models.rules.common import Decided, text
-from models.rules.exercise_common import CONTROL, must_be, must_may, notice, to_roles, wrong
+from models.rules.exercise_common import (
+    CONTROL,
+    control_of,
+    must_be,
+    must_may,
+    notice,
+    to_people,
+    to_roles,
+    wrong,
+)
 from models.rules.exercise_lines import line_of, texts_of, written
 from models.world import World
 
@@ -54,6 +64,10 @@ def delivery(state: Exercise, name: str, how: str, played_ms: int, world: World)
         return [Draft(kind="inject.delivered", data=data)]
     data |= {"from": inject.from_, "to": list(inject.to), "channel": inject.channel}
     people = to_roles(state, inject.to, world)
+    if not reachable(people):
+        # Nobody hears of it otherwise: control reads it out, or answers for whoever is not there.
+        data["unreached"] = True
+        people += to_people(state, control_of(state), world)
     return [
         Draft(kind="inject.delivered", data=data),
         notice("notice.inject", f"inject:{name}", people),
@@ -91,7 +105,10 @@ def put(state: Exercise, command: PutInject, world: World) -> Decided:
     for path in texts:
         if path != "reason":
             place(document, path.removeprefix("inject."), "")
-    data = {"line": line_of(inject), "inject": document, "changed": inject.id in state.lines}
+    line = line_of(inject)
+    if state.status == "running":
+        line["not_before_ms"] = milliseconds(Script(world.scenario, state).played_of(world.now))
+    data = {"line": line, "inject": document, "changed": inject.id in state.lines}
     return [Draft(kind="inject.put", data=data, texts=texts)]
 
 

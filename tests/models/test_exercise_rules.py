@@ -37,6 +37,7 @@ from models.exercise import (
     Staff,
     StartExercise,
 )
+from models.exercise_sight import may_see
 from models.reason import Reason
 from models.record import OUTBOX
 from models.rules import exercise_injects, exercise_people, exercise_watching
@@ -261,7 +262,8 @@ def test_whoever_is_away_gets_nothing_but_the_abort() -> None:
     made.do(StartExercise, wall=made.wall)
     made.catch_up()
     told = [one for one in made.facts("message.requested") if one.data["template"] == "notice.inject"]
-    assert [list(recipients(one)) for one in told] == [[(AMY, ())]]
+    assert [list(recipients(one)) for one in told] == [[(AMY, ()), (LEAD, ("console",))]]
+    assert made.facts("inject.delivered")[0].data["unreached"] is True
     made.do(AbortExercise, BEN, wall=made.wall)
     last = dict(recipients(made.facts("message.requested")[-1]))
     assert last == {AMY: ("console",), BEN: ("console",), LEAD: ("console",), DAN: ()}
@@ -283,7 +285,10 @@ def test_a_role_nobody_is_enrolled_for_is_its_holders_and_each_hears_once() -> N
     made.do(PutInject, inject=inject("second", to=["ciso"]))
     made.catch_up()
     told = [one for one in made.facts("message.requested") if one.data["template"] == "notice.inject"]
-    assert [list(recipients(one)) for one in told] == [[(AMY, ("console",))], [(CHO, ())]]
+    assert [list(recipients(one)) for one in told] == [
+        [(AMY, ("console",))],
+        [(CHO, ()), (LEAD, ("console",))],
+    ]
 
 
 def test_a_drill_that_never_began_can_be_called_off() -> None:
@@ -357,6 +362,32 @@ def test_an_added_inject_may_follow_one_that_follows_another() -> None:
     made.do(PutInject, inject=inject("extra", after="then", later="5m"))
     made.pass_(16 * MINUTE)
     assert made.came()[-1] == ("extra", "planned", 15 * MINUTE)
+
+
+def test_an_inject_that_is_written_too_late_comes_at_once_and_not_in_the_past() -> None:
+    made = started(scenario(inject("first", at="5m")))
+    made.pass_(30 * MINUTE)
+    made.do(PutInject, inject=inject("extra", at="10m"))
+    made.do(PutInject, inject=inject("then", after="first", later="5m"))
+    made.do(PutInject, inject=inject("last", after="extra", later="5m"))
+    made.pass_(10 * MINUTE)
+    assert [(name, played / MINUTE) for name, _, played in made.came()] == [
+        ("first", 5), ("extra", 30), ("then", 30), ("last", 35)
+    ]  # fmt: skip
+
+
+def test_players_read_nothing_that_is_still_to_come() -> None:
+    made = started(TWO)
+    made.do(PutInject, inject=EXTRA)
+    made.do(SkipInject, inject="second", reason="no time")
+    hidden = {one.kind for one in made.facts() if not may_see(made.state, one, AMY)}
+    assert hidden == {"exercise.prepared", "inject.put", "inject.skipped"}
+    assert all(may_see(made.state, one, EVALUATOR) for one in made.facts())
+    assert not may_see(made.state, made.facts()[0], None)
+    made.pass_(21 * MINUTE)
+    assert may_see(made.state, made.facts("inject.put")[0], AMY)
+    made.do(EndExercise, wall=made.wall)
+    assert all(may_see(made.state, one, AMY) for one in made.facts())
 
 
 def test_a_skipped_inject_moves_nothing() -> None:
