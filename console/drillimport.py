@@ -165,7 +165,7 @@ def _retest(result: DrillResult, finding: str, objective: str) -> NewRetest:
 def warnings(result: DrillResult, institution: Institution, texts: Texts) -> list[str]:
     """What whoever imports should know: a drill that was not prepared here, ratings that nobody confirmed."""
     said = []
-    if not (institution.directory / DRILLS / result.drill / DRILL_FILE).is_file():
+    if not (institution.directory.parent / DRILLS / result.drill / DRILL_FILE).is_file():
         said.append(texts("programme.import.elsewhere", drill=result.drill, folder=DRILLS))
     unrated = [one.id for one in result.objectives if one.rating is None]
     if unrated:

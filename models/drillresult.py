@@ -27,6 +27,8 @@ from models.values import Frozen, Text
 SCHEMA: Final = "hikeshi.drill-result/1"
 MAX_BYTES = 4_000_000
 """A result is small; a larger file is refused before it is parsed."""
+MAX_SAID = 50
+"""Defects of a result that are said at once."""
 Seconds = Annotated[int, Field(ge=0)]
 Count = Annotated[int, Field(ge=0)]
 Name = Annotated[str, Field(min_length=1, max_length=200)]
@@ -368,9 +370,11 @@ def read(file: bytes, key: str | None = None) -> Signed:
     try:
         result = DrillResult.model_validate_json(body)
     except ValidationError as wrong:
-        first = wrong.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise BadInput(f"{where}: {first['msg']}") from wrong
+        said = [
+            f"{'.'.join(str(part) for part in one['loc'])}: {one['msg']}"
+            for one in wrong.errors(include_url=False)[:MAX_SAID]
+        ]
+        raise BadInput("; ".join(said)) from wrong
     return Signed(result=result, key=key_id(public), public=public.hex())
 
 

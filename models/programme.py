@@ -108,7 +108,7 @@ class Entry(msgspec.Struct, kw_only=True):
     """Of management, who knows the results, and since when (FSA-2.2.5-B2)."""
     note: str = ""
     reason: str = ""
-    """Why it was cancelled."""
+    """Why it was cancelled, or struck out."""
 
     def late(self, now: datetime) -> bool:
         """Whether it was planned for a time that is over, and neither held nor cancelled."""
@@ -248,7 +248,7 @@ class RecordExercise(Command):
 
 @dataclass(frozen=True, kw_only=True)
 class CancelExercise(Command):
-    """A planned exercise is not held."""
+    """A planned exercise is not held, or one was recorded by mistake."""
 
     id: str
     reason: str

@@ -112,6 +112,7 @@ class Reason(StrEnum):
     NO_SUCH_PROPOSAL = "nothing proposed that could be confirmed"
     PROPOSAL_OPEN = "somebody else's proposal is open"
     # exercises
+    IN_A_DRILL = "a drill has no register of exercises"
     SAME_EXERCISE = "the exercise that found it is no re-test"
     RETEST_TOO_EARLY = "tested before it was mended"
     NOT_EVALUATED = "no evaluator has rated it"

@@ -79,6 +79,7 @@ def brief(envelope: Envelope, matter: Matter, lang: str) -> dict[str, Any]:
         "organisation": world.organisation.name.lang(lang),
         "bridge": world.organisation.bridge or "",
         "link": matter.link,
+        "stream": state.stream,
         "recipient": person_name(world, envelope.person, lang),
         "deputy_for": person_name(world, envelope.deputy_for, lang),
         "repeat": envelope.attempt > 1 or envelope.tries > 1,
@@ -322,7 +323,6 @@ def _finding(number: str, matter: Matter, lang: str) -> dict[str, Any]:
     return {
         "what": f"{number}: {text_of(matter, one.title)}",
         "incident": one.exercise,
-        "command": f"hikeshi ack {matter.state.stream}",
         "extra": {
             "finding": f"{number} {text_of(matter, one.title)}",
             "owner": person_name(matter.world, one.owner, lang),

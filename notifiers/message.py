@@ -118,7 +118,7 @@ def blank_context() -> dict[str, Any]:
     texts = (
         "incident title severity severity_title phase organisation what asked until until_iso then link"
         " bridge recipient deputy_for route delayed_by reason recommend otherwise step_title step_text"
-        " limit command"
+        " limit command stream"
     )
     filled: dict[str, Any] = dict.fromkeys(texts.split(), "")
     return filled | {"level": 1, "levels": 1, "rank": 0, "repeat": False, "options": [], "extra": {}}

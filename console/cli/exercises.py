@@ -47,9 +47,14 @@ def register(app: typer.Typer) -> None:
 
 
 def programme(session: Session) -> Programme:
-    """The programme, as whoever asks may know it."""
+    """The programme, as whoever asks may know it; refused to third parties."""
+    from console.cli import report  # noqa: PLC0415
+    from models.reason import Reason  # noqa: PLC0415
     from models.state import Programme as State  # noqa: PLC0415
 
+    if session.is_vendor:
+        # What exercises found is where the institution is weak.
+        report.refused(session, None, Reason.THIRD_PARTY_LIMIT, {"who": session.actor.person or ""})
     state = session.reader.without_hidden(session.desk.state(STREAM))
     assert isinstance(state, State)  # noqa: S101 - what the stream of this name folds to
     return state

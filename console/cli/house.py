@@ -115,6 +115,8 @@ def _exercises(session: Session) -> list[Line]:
     from console.views.exercises_coverage import summary  # noqa: PLC0415
     from models.exercised import waiting  # noqa: PLC0415
 
+    if session.is_vendor:
+        return []
     state = programme(session)
     said = summary(waiting(state, session.now), session.naming(state))
     return [said] if said is not None else []

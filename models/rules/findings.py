@@ -9,6 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from models.clock import iso
+from models.commands import Command
 from models.errors import Refused
 from models.fact import Draft
 from models.permission import require
@@ -38,9 +39,21 @@ from models.world import World
 MAX_EVALUATOR = 80
 
 
+def ours(world: World) -> None:
+    """Raises Refused in a drill: it has no register, and gives its result to the institution's."""
+    if world.drill:
+        raise Refused(Reason.IN_A_DRILL, {})
+
+
+def permit(command: Command, right: str, state: Programme, world: World) -> None:
+    """Raises Refused unless this is the institution's own record and the person may."""
+    ours(world)
+    require(command, right, state, world)
+
+
 def open_finding(state: Programme, command: OpenFinding, world: World) -> Decided:
     """Something that an exercise showed to be wanting."""
-    require(command, "finding", state, world)
+    permit(command, "finding", state, world)
     entry = state.entries.get(command.exercise)
     if entry is None or entry.status != "held":
         known = [one.id for one in state.entries.values() if one.status == "held"]
@@ -77,9 +90,10 @@ def _dates(due: datetime, world: World) -> dict[str, Any]:
 
 def fix(state: Programme, command: FixFinding, world: World) -> Decided:
     """The work is done; the finding waits for the exercise that shows whether it helps."""
+    ours(world)
     found = _find(state, command.id, OPEN)
     if command.actor.person != found.owner:
-        require(command, "finding-fix", state, world)
+        permit(command, "finding-fix", state, world)
     data = {"id": found.id} | _revision(command, world)
     return [Draft(kind="finding.fixed", data=data, texts={"note": text(command.note, "note")})]
 
@@ -100,7 +114,7 @@ def _revision(command: FixFinding, world: World) -> dict[str, str]:
 
 def retest(state: Programme, command: RetestFinding, world: World) -> Decided:
     """Another exercise tested it: with P or S it is closed, with M or U there is work left."""
-    require(command, "finding-retest", state, world)
+    permit(command, "finding-retest", state, world)
     entry = state.entries.get(command.exercise)
     if entry is None or entry.status != "held":
         known = [one.id for one in state.entries.values() if one.status == "held"]
@@ -155,7 +169,7 @@ def _day(instant: datetime, world: World) -> str:
 
 def accept(state: Programme, command: AcceptFinding, world: World) -> Decided:
     """Management accepts what remains: in person, with a reason, until a day, and nothing of their own."""
-    require(command, "finding-accept", state, world)
+    permit(command, "finding-accept", state, world)
     if command.for_ is not None:
         raise Refused(Reason.IN_PERSON, {"who": command.for_, "step": command.id})
     found = _find(state, command.id, OPEN)
@@ -168,7 +182,7 @@ def accept(state: Programme, command: AcceptFinding, world: World) -> Decided:
 
 def reopen(state: Programme, command: ReopenFinding, world: World) -> Decided:
     """What was closed, or accepted, is wanting again."""
-    require(command, "finding", state, world)
+    permit(command, "finding", state, world)
     found = _find(state, command.id, frozenset({"closed", "accepted"}))
     _ahead(command.due, "due", world)
     data = {"id": found.id, **_dates(command.due, world)}
@@ -182,6 +196,11 @@ def _find(state: Programme, name: str, statuses: frozenset[str]) -> Finding:
         known = [one.id for one in state.findings.values() if one.status in statuses]
         raise Refused(Reason.NO_SUCH_ITEM, {"item": name, "known": known[-MAX_NAMED:]})
     return found
+
+
+def exercises_of(one: Finding) -> set[str]:
+    """The exercise that found it, and those that tested it again."""
+    return {one.exercise} | {test.exercise for test in one.retests}
 
 
 def _ahead(instant: datetime, field: str, world: World) -> None:

@@ -11,7 +11,6 @@ import msgspec
 from models.clock import iso
 from models.errors import Refused
 from models.fact import Draft
-from models.permission import require
 from models.programme import (
     MAX_ENTRIES,
     MAX_FINDINGS,
@@ -31,6 +30,7 @@ from models.programme import (
 from models.reason import Reason
 from models.rules import findings
 from models.rules.common import LEEWAY, MAX_TITLE, Decided, text, word
+from models.rules.findings import permit
 from models.state import Programme
 from models.world import World
 
@@ -40,7 +40,7 @@ DAY = len("2027-02-17")
 
 def plan(state: Programme, command: PlanExercise, world: World) -> Decided:
     """An exercise is to be held. Findings that it tests again are named, so that nobody forgets them."""
-    require(command, "programme", state, world)
+    permit(command, "programme", state, world)
     wrong = [*_kinds(command.type, command.by), *_too_many(state, command)]
     begins, ends, problem = _period(command.when, world)
     wrong += problem
@@ -66,7 +66,7 @@ def plan(state: Programme, command: PlanExercise, world: World) -> Decided:
 
 def record(state: Programme, command: RecordExercise, world: World) -> Decided:
     """An exercise was held. What its signed result brings is opened, tested again and signed for with it."""
-    require(command, "programme", state, world)
+    permit(command, "programme", state, world)
     planned = None if command.plan is None else _planned(state, command.plan)
     _not_twice(state, command)
     kind, by = _as_planned(command, planned)
@@ -134,6 +134,8 @@ def _not_twice(state: Programme, command: RecordExercise) -> None:
     if command.imported is None:
         return
     for one in state.entries.values():
+        if one.status != "held":
+            continue
         if one.imported is not None and one.imported.digest == command.imported.digest:
             raise Refused(Reason.ALREADY, {"what": f"{one.imported.drill} ({one.id})"})
         if one.imported is not None and one.imported.drill == command.imported.drill:
@@ -147,16 +149,22 @@ def _signed(identity: str, command: RecordExercise, world: World) -> list[Draft]
 
 
 def cancel(state: Programme, command: CancelExercise, world: World) -> Decided:
-    """What was planned is not held; why stays in the plan."""
-    require(command, "programme", state, world)
-    found = _planned(state, command.id)
+    """What was planned is not held; what was recorded by mistake was not. Why stays in the register."""
+    permit(command, "programme", state, world)
+    found = state.entries.get(command.id)
+    if found is None or found.status == "cancelled":
+        known = [one.id for one in state.entries.values() if one.status != "cancelled"]
+        raise Refused(Reason.NO_SUCH_ITEM, {"item": command.id, "known": known[-MAX_NAMED:]})
+    rests = [one.id for one in state.findings.values() if command.id in findings.exercises_of(one)]
+    if rests:
+        _nothing([f"id: {', '.join(rests)} came of {command.id}, or was tested by it; it stays"])
     reason = {"reason": text(command.reason, "reason")}
     return [Draft(kind="programme.cancelled", data={"id": found.id}, texts=reason)]
 
 
 def sign_off(state: Programme, command: SignOffExercise, world: World) -> Decided:
     """Management knows the results: in person, because nobody else can know that for them."""
-    require(command, "programme-sign-off", state, world)
+    permit(command, "programme-sign-off", state, world)
     if command.for_ is not None:
         raise Refused(Reason.IN_PERSON, {"who": command.for_, "step": command.id})
     found = held(state, command.id)

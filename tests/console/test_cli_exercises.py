@@ -371,14 +371,16 @@ def written(cli: Cli, made: DrillResult, name: str = "result.json") -> str:
 
 
 def test_a_signed_result_becomes_an_exercise_of_the_register_with_its_findings(cli: Cli) -> None:
-    (cli.directory / "drills" / "DRL-2026-0001").mkdir(parents=True)
-    (cli.directory / "drills" / "DRL-2026-0001" / "drill.yaml").write_text("drill: x\n", encoding="utf-8")
+    (cli.directory.parent / "drills" / "DRL-2026-0001").mkdir(parents=True)
+    (cli.directory.parent / "drills" / "DRL-2026-0001" / "drill.yaml").write_text(
+        "drill: x\n", encoding="utf-8"
+    )
     file = written(cli, result())
     answer = cli.done("drill", "import", file, "--key", KEY.id)
     assert "exercise EX-0001 (functional) held on 2026-11-20: 夜間バッチ" in answer.out
     assert "which you gave: the result is as whoever holds that key made it" in answer.out
     assert "finding FD-0001 of exercise EX-0001 opened: 遅い" in answer.out
-    assert "was not prepared" not in answer.out
+    assert "does not lie beside" not in answer.out
     [one] = cli.run("--json", "exercise", "list").json
     assert one["measured"] == [
         {"kind": "rto", "service": "core-banking", "target": 7200, "actual": 5400, "met": True}
@@ -408,7 +410,7 @@ def test_without_a_key_the_result_is_refused_or_taken_at_its_word(cli: Cli) -> N
     assert answer.code == 0
     assert answer.json["trust"] == "named"
     assert answer.json["findings"] == ["FD-0001"]
-    assert any("was not prepared in this directory" in one for one in answer.json["warnings"])
+    assert any("does not lie beside this directory" in one for one in answer.json["warnings"])
     assert "taken at its word" in cli.run("exercise", "show", "EX-0001").out
 
 
@@ -486,6 +488,41 @@ def test_an_aborted_exercise_shows_nothing_and_an_unrated_objective_closes_nothi
     assert "no evaluator has rated the objective contain" in refused.err
     answer = cli.done("drill", "import", file, "--key", KEY.id)
     assert "no evaluator has confirmed the rating of: contain" in answer.out
+
+
+def test_every_defect_of_a_result_is_said_at_once(cli: Cli) -> None:
+    from models.canonical import canonical_bytes  # noqa: PLC0415
+
+    content = orjson.loads(result().body()) | {"form": "dance", "status": "gone"}
+    signature = {"key": KEY.id, "public": KEY.public.hex(), "value": KEY.sign(canonical_bytes(content)).hex()}
+    path = cli.directory.parent / "bad.json"
+    path.write_bytes(orjson.dumps({"result": content, "signature": signature}))
+    refused = cli.run("drill", "import", str(path), "--key", KEY.id)
+    assert refused.code == 1
+    assert "form:" in refused.err
+    assert "status:" in refused.err
+
+
+def test_a_third_party_sees_nothing_of_where_the_institution_is_weak(cli: Cli) -> None:
+    people = cli.directory / "organisation.yaml"
+    text = people.read_text(encoding="utf-8")
+    mark = "  - id: okada-shinji\n"
+    assert mark in text
+    people.write_text(text.replace(mark, mark + "    third_party: core-vendor\n"), encoding="utf-8")
+    fresh = reopened(cli)
+    fresh.done(*WALL)
+    for command in (
+        ("list",),
+        ("overdue",),
+        ("coverage",),
+        ("findings",),
+        ("year", "2026"),
+        ("show", "EX-0001"),
+    ):
+        answer = fresh.run("exercise", *command, who="okada")
+        assert answer.code == 1, command
+        assert "sees and does their own steps only" in answer.err
+    assert "exercise programme" not in fresh.run("health", who="okada").out
 
 
 # -- the guideline ------------------------------------------------------------------------------------------

@@ -126,6 +126,46 @@ def test_what_was_planned_is_cancelled_with_its_reason_and_then_not_held() -> No
     assert made.says(again, STREAM).reason is Reason.NO_SUCH_ITEM
 
 
+def test_what_was_recorded_by_mistake_is_struck_out_and_may_be_taken_in_again() -> None:
+    made = bank()
+    made.do(record(imported=DRILL), STREAM)
+    strike = CancelExercise(actor=by(BEN), id="EX-0001", reason="the wrong file")
+    made.do(strike, STREAM)
+    assert made.says(strike, STREAM).reason is Reason.NO_SUCH_ITEM
+    made.do(record(imported=DRILL), STREAM)
+    assert [one.status for one in programme(made).entries.values()] == ["cancelled", "held"]
+
+
+def test_an_exercise_on_which_a_finding_rests_is_not_struck_out() -> None:
+    made = bank()
+    opened(made)
+    made.do(record(), STREAM)
+    made.do(retest(), STREAM)
+    for number in ("EX-0001", "EX-0002"):
+        refused = made.says(CancelExercise(actor=by(BEN), id=number, reason="x"), STREAM)
+        assert "FD-0001 came of" in str(refused.detail["fields"]), number
+
+
+IN_A_DRILL = [
+    plan(), record(), CancelExercise(actor=by(BEN), id="EX-0001", reason="x"),
+    SignOffExercise(actor=by(CHO), id="EX-0002"), FixFinding(actor=by(DAN), id="FD-0001", note="x"),
+    OpenFinding(actor=by(BEN), exercise="EX-0002", finding=NewFinding(title="x", owner=EVE, due=SOON)),
+    ReopenFinding(actor=by(BEN), id="FD-9", reason="x", due=SOON),
+    RetestFinding(actor=by(BEN), id="FD-0001", exercise="EX-0003"),
+    AcceptFinding(actor=by(CHO), id="FD-0001", reason="x", review=SOON),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("command", IN_A_DRILL, ids=lambda one: type(one).__name__)
+def test_a_drill_keeps_no_register(command: Command) -> None:
+    made = bank()
+    opened(made)
+    state = programme(made)
+    with pytest.raises(Refused) as refused:
+        decide(state, command, replace(made.desk.world(state), drill=True))
+    assert refused.value.reason is Reason.IN_A_DRILL
+
+
 WRONG = [
     ("a month that is over is no plan", plan(when="2026-10"), "when: 2026-10 is over"),
     ("a month is written with two digits", plan(when="2027-2"), "when: expected a month such as 2027-02"),
