@@ -196,6 +196,10 @@ class Directory:
             day += ONE_DAY
         return tuple(sorted(found))
 
+    def unchanged_since(self, now: datetime) -> datetime:
+        """Since when all answers have been what they are at `now` (aware); midnight UTC at the latest."""
+        return self._slot(utc(now))
+
     def _slot(self, now: datetime) -> datetime:
         """The last instant up to `now` at which an answer may have changed; midnight UTC at the latest."""
         changes = self._changes_of(now.date())

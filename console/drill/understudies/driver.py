@@ -5,6 +5,7 @@ Used by the drill's node from the thread of the record, and by everything that p
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from console.drill.understudies.noticed import Noticed
@@ -34,6 +35,8 @@ class Understudies:
         self.times = times or shipped_times()
         self._noticed: dict[str, Noticed] = {}
         self._refused: dict[str, tuple[int, int]] = {}
+        self._looked: tuple[object, ...] = ()
+        self._planned: tuple[Act, ...] = ()
 
     def acts(self) -> tuple[Act, ...]:
         """What is to be done, the earliest first, without what was refused and looks the same still."""
@@ -41,10 +44,18 @@ class Understudies:
         if not isinstance(exercise, Exercise) or exercise.status != "running":
             return ()
         with self.desk.record.read() as tx:
-            streams = [*tx.incidents(), *OTHERS]
-        looks = [self._look(self.desk.state(name), exercise) for name in streams]
-        found = next_acts(self._look(exercise, exercise), looks)
-        return tuple(one for one in found if self._worth_trying(one))
+            names = (*tx.incidents(), *OTHERS)
+        streams = [self.desk.state(name) for name in names]
+        # Until a fact is added or a shift ends nothing else comes out, and a node looks many times a second.
+        on_duty = self.desk.directory.unchanged_since(self.desk.clock.now())
+        looked = (on_duty, exercise.seq, *((one.stream, one.seq) for one in streams))
+        if looked != self._looked:
+            self._planned = next_acts(self._look(exercise, exercise), self._looks(streams, exercise))
+            self._looked = looked
+        return tuple(one for one in self._planned if self._worth_trying(one))
+
+    def _looks(self, streams: Iterable[StreamState], exercise: Exercise) -> list[Seen]:
+        return [self._look(one, exercise) for one in streams]
 
     def next_at(self) -> datetime | None:
         """When somebody acts next; None if nobody has anything to do."""
