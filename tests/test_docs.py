@@ -146,15 +146,17 @@ def _commands_on(page: Path) -> Iterator[str]:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_command_that_is_shown_exists(page: Path) -> None:
     known = dict(leaves())
-    groups = {path[:1] for path in known if len(path) > 1}
+    groups = {path[:deep] for path in known for deep in range(1, len(path))}
     for line in _commands_on(page):
         words = shlex.split(line.split(" &")[0].split(" #")[0].replace("…", ""), posix=True)
         words = [word for word in words if "=" not in word.split("-", 1)[0] or word.startswith("-")]
         rest = words[words.index("hikeshi") + 1 :]
         if not rest or rest[0].startswith("--") or rest[0] != rest[0].lower():
             continue
-        path = tuple(rest[:2]) if tuple(rest[:1]) in groups else tuple(rest[:1])
-        if len(path) == 1 and path in groups:
+        path = tuple(rest[:1])
+        while path in groups and len(path) < len(rest):
+            path = tuple(rest[: len(path) + 1])
+        if path in groups:
             continue
         assert path in known, f"{page.name}: {line}"
         options = {name for one in known[path].params for name in one.opts}

@@ -74,8 +74,13 @@ def sections(book: Book) -> list[Section | Line]:
     found += [Line(text=one) for one in book.lead]
     for chapter in book.chapters:
         if chapter.wide or not chapter.alone:
-            found.append(Section(title=chapter.title, parts=tuple(_screen(chapter))))
+            found.append(Section(title=chapter.title, parts=screen(chapter)))
     return [*found, Line(text=book.printed, style="dim")]
+
+
+def screen(chapter: Chapter) -> tuple[Line | Table, ...]:
+    """One chapter for the terminal."""
+    return tuple(_screen(chapter))
 
 
 def _screen(chapter: Chapter) -> Iterator[Line | Table]:
