@@ -129,6 +129,10 @@ class Telling:
             name = self("measure", kind=self.word("measures", kind), service=self.say.service(service))
         elif one.kind == "gate":
             name = self.texts.word("words.gate", name)
+        elif one.kind == "deadline":
+            incident, _, clock = name.partition("/")
+            kind, _, what = clock.partition(":")
+            name = self("clock_of", kind=self.word("clock", kind), what=what, incident=incident)
         return self(f"proposal.{one.kind}", name=name, rating=one.rating or "")
 
     def observed(self, name: str) -> str | None:
@@ -210,7 +214,7 @@ def _glance(tell: Telling) -> Chapter:
         parts=(
             Facts(rows=tuple((tell(f"label.{name}"), (value,)) for name, value in rows)),
             tell.grid(
-                ("objective", "capability", "proposed", "rating", "by"),
+                ("objective", "capability", "proposed", "rating", "evaluator"),
                 (
                     (
                         tell.one(one.text),

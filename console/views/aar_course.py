@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from console.views.aar_objectives import actual, wanted
+from console.views.aar_objectives import actual, outcome, wanted
 from console.views.handbook import Chapter, Facts, Heading, Part, Points
 from console.views.sheet import harmless
 from models.drillresult import Expectation, PagesSummary
@@ -82,8 +82,8 @@ def _row(tell: Telling, inject: Inject, expected: list[Expectation]) -> tuple[st
 
 
 def _done(tell: Telling, one: Expectation) -> str:
-    outcome = tell.word("outcome", one.outcome)
-    return outcome if one.done_at is None else f"{outcome}: {actual(tell, one)}"
+    said = outcome(tell, one)
+    return said if one.done_at is None else f"{said}: {actual(tell, one)}"
 
 
 def _played(known: Delivered | None) -> str:
@@ -157,7 +157,7 @@ def _decisions(tell: Telling) -> Chapter:
         )
         for one in tell.made.score.decisions
     )
-    columns = ("incident", "decision", "choice", "by", "took", "in_time")
+    columns = ("incident", "decision", "choice", "decided_by", "took", "in_time")
     return _chapter(tell, "decisions", tell.grid(columns, rows), wide=True)
 
 
@@ -274,10 +274,20 @@ def _observations(tell: Telling) -> Chapter:
         )
         for one in tell.made.exercise.observations.values()
     )
-    columns = ("no", "hour", "by", "objective", "kind", "text")
+    columns = ("no", "hour", "seen_by", "objective", "kind", "text")
     return _chapter(tell, "observations", tell.grid(columns, rows), wide=True)
 
 
 def _guideline(tell: Telling) -> Chapter:
-    rows = ((one.item, tell.texts("words.comma").join(one.by)) for one in tell.made.score.guideline)
+    comma = tell.texts("words.comma")
+    rows = (
+        (one.item, comma.join(_exercised_by(tell, each) for each in one.by))
+        for one in tell.made.score.guideline
+    )
     return _chapter(tell, "guideline", tell.grid(("item", "exercised_by"), rows))
+
+
+def _exercised_by(tell: Telling, source: str) -> str:
+    """A step by title, an objective by its id, the scenario as a whole."""
+    kind, _, name = source.partition(":")
+    return tell(f"exercised.{kind}", name=tell.say.step(name) if kind == "step" else name)

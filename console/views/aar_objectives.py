@@ -52,21 +52,24 @@ def _head(tell: Telling, one: ObjectiveResult) -> Iterator[tuple[str, str]]:
 
 def _expected(tell: Telling, one: Expectation) -> tuple[str, ...]:
     inject = tell.made.scenario.inject(one.inject)
-    outcome = tell.word("outcome", one.outcome)
-    if one.scripted and one.outcome == "not-done":
-        outcome = tell("outcome_unplayed")
-    if one.leapt:
-        outcome = tell("outcome_leapt", outcome=outcome)
     return (
         tell.one(inject.title) if inject is not None else one.inject,
         wanted(tell, one),
         tell.role(one.role),
         tell.times.at(one.asked_at),
         tell.span(one.within_seconds),
-        outcome,
+        outcome(tell, one),
         actual(tell, one),
         tell.span(one.took_seconds),
     )
+
+
+def outcome(tell: Telling, one: Expectation) -> str:
+    """What became of it, in words."""
+    said = tell.word("outcome", one.outcome)
+    if one.scripted and one.outcome == "not-done":
+        return tell("outcome_unplayed")
+    return tell("outcome_leapt", outcome=said) if one.leapt else said
 
 
 def wanted(tell: Telling, one: Expectation) -> str:
@@ -127,13 +130,13 @@ def _measure(tell: Telling, one: MeasureResult) -> tuple[str, ...]:
     target, got = tell.span(one.target_seconds), tell.span(one.measured_seconds)
     if one.kind == "rlo":
         target, got = (_level(tell, one.service, level) for level in (one.target_level, one.measured_level))
-    outcome = tell.word("measured", one.outcome)
+    said = tell.word("measured", one.outcome)
     return (
         tell.word("measures", one.kind),
         tell.say.service(one.service),
         tell("target_own", target=target) if one.target_from == "objective" else target,
         got,
-        tell("by_script", who=outcome) if one.scripted else outcome,
+        tell("by_script", who=said) if one.scripted else said,
         tell.word("missing", one.why) if one.why else "–",
     )
 

@@ -29,10 +29,7 @@ def _judge(played: Played, acts: Acts, objective: Objective, inject: Inject, one
         "role": one.role,
         "step": one.step,
         "option": one.option,
-        # An objective's limit may have passed before the inject came.
-        "within_seconds": max(_seconds(within - asked), 0)
-        if within is not None and asked is not None
-        else None,
+        "within_seconds": _seconds(within - asked) if within is not None and asked is not None else None,
         "asked_at": asked,
     }
     if asked is None:
@@ -46,11 +43,17 @@ def _judge(played: Played, acts: Acts, objective: Objective, inject: Inject, one
 
 
 def due_by(played: Played, objective: Objective, inject: Inject, one: Expected) -> datetime | None:
-    """Until when: its own limit from the inject, else that of the objective; None if there is none."""
+    """Until when: its own limit from the inject, else that of the objective; None if there is none.
+
+    The objective's limit says nothing about what was asked for only after it had passed.
+    """
     came = played.came(inject.id)
-    if came is not None and one.within is not None:
+    if came is None:
+        return None
+    if one.within is not None:
         return came.at + one.within
-    return limit_of(played, objective)
+    limit = limit_of(played, objective)
+    return limit if limit is not None and came.at <= limit else None
 
 
 def limit_of(played: Played, objective: Objective) -> datetime | None:

@@ -195,7 +195,7 @@ def seen_of(
     since, until = started(played, objective), limit_of(played, objective)
     if since is None or until is None:
         return Seen(expectations=expectations, measures=measures, key=frozenset())
-    key = frozenset(number for number, one in enumerate(expectations) if _within(one, until))
+    key = _key(expectations, objective, since, until)
     last = _last([one for number, one in enumerate(expectations) if number in key])
     return Seen(
         expectations=expectations,
@@ -207,11 +207,25 @@ def seen_of(
     )
 
 
-def _within(one: Expectation, until: datetime) -> bool:
-    """Whether the objective's limit is about it: it had to be done by then."""
-    if one.asked_at is None or one.within_seconds is None or one.outcome in _SHOWS_NOTHING:
-        return False
-    return one.asked_at + timedelta(seconds=one.within_seconds) <= until
+def _key(
+    expectations: tuple[Expectation, ...], objective: Objective, since: datetime, until: datetime
+) -> frozenset[int]:
+    """What the objective's limit is about: what is asked for while it runs, and has no longer limit itself.
+
+    If nothing is asked for meanwhile, whatever has no longer limit, whenever it was asked for.
+    """
+    short = {
+        number: one.asked_at
+        for number, one in enumerate(expectations)
+        if one.asked_at is not None and one.outcome not in _SHOWS_NOTHING and _short(one, objective)
+    }
+    meanwhile = frozenset(number for number, at in short.items() if since <= at <= until)
+    return meanwhile or frozenset(short)
+
+
+def _short(one: Expectation, objective: Objective) -> bool:
+    within = None if one.within_seconds is None else timedelta(seconds=one.within_seconds)
+    return within is not None and objective.within is not None and within <= objective.within
 
 
 def _last(key: list[Expectation]) -> datetime | None:

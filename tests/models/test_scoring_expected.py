@@ -162,11 +162,45 @@ def test_an_objective_whose_start_never_came_in_has_no_time() -> None:
     assert (found.took_seconds, found.proposed) == (None, "P")
 
 
-def test_an_inject_that_came_after_the_objectives_limit_leaves_no_time() -> None:
+def test_the_objectives_limit_says_nothing_of_what_was_asked_for_after_it() -> None:
     limited = scenario(inject(expected(within=None)), objective={"within": "15m"})
     one = first(played(looked(40), limited, came={"call": 30}))
 
-    assert (one.outcome, one.within_seconds, one.took_seconds) == ("late", 0, 600)
+    assert (one.outcome, one.within_seconds, one.took_seconds) == ("done", None, 600)
+
+
+@pytest.mark.parametrize(
+    ("what", "second", "came", "took"),
+    [
+        ("asked for while it runs", {"within": "10m"}, 20, 25),
+        ("with a longer limit of its own", {"within": "40m"}, 20, 5),
+        ("asked for after it", {"within": "10m"}, 40, 5),
+    ],
+)
+def test_the_objectives_time_is_that_of_what_its_limit_is_about(
+    what: str, second: dict[str, Any], came: float, took: float
+) -> None:
+    limited = scenario(
+        inject(expected()),
+        inject(expected("unknown/cut", role="ciso", **second), name="other", after="call", later="10m"),
+        objective={"within": "30m", "since": "call"},
+    )
+    made = scene_of(step("look"), decision("cut"))
+    made.wait(5)
+    made.do(Done(actor=by(AMY), step="look"))
+    made.wait(20)
+    made.do(Decide(actor=by(CHO), step="cut", choice="yes", reason="-"))
+    found = score(played(made, limited, came={"other": came})).objectives[0]
+
+    assert found.took_seconds == took * 60
+
+
+def test_if_nothing_is_asked_for_while_the_limit_runs_what_comes_later_counts() -> None:
+    limited = scenario(inject(expected(within="20m")), objective={"within": "20m"})
+    found = score(played(looked(70), limited, came={"call": 60}, ends=90)).objectives[0]
+
+    assert (found.took_seconds, found.proposed) == (70 * 60, "M")
+    assert found.reasons == ("limit-missed-by-far",)
 
 
 def test_what_only_people_can_see_is_no_part_of_the_objectives_time() -> None:
