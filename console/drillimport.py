@@ -15,13 +15,15 @@ from zoneinfo import ZoneInfo
 
 from console.texts import Texts
 from models.canonical import document_digest
+from models.drillfile import DRILL_FILE, DrillFile
 from models.drillresult import DrillResult, Finding, MeasureResult, Signed, read
 from models.errors import BadInput
 from models.frozen import Document
 from models.programme import Imported, Measured, NewFinding, NewRetest, Outcome, Took
 from playbooks.institution import Institution
+from playbooks.reading import read_yaml
 
-DRILLS, DRILL_FILE = "drills", "drill.yaml"
+DRILLS = "drills"
 MEDIA = "application/json"
 
 
@@ -159,14 +161,25 @@ def _retest(result: DrillResult, finding: str, objective: str) -> NewRetest:
     return NewRetest(finding=finding, rating=found.rating or "", evaluator=found.rated_by or "")
 
 
+def _doubt(result: DrillResult, institution: Institution) -> Literal["elsewhere", "another"] | None:
+    """Whether the drill is one that was prepared here, with the scenario that was played; None if it is."""
+    path = institution.directory.parent / DRILLS / result.drill / DRILL_FILE
+    if not path.is_file():
+        return "elsewhere"
+    file, _ = read_yaml(path, DrillFile)
+    digests = {"", result.scenario.digest}
+    known = file is not None and file.drill == result.drill and file.digest in digests
+    return None if known else "another"
+
+
 # -- what is to be known, and keeps nothing out -------------------------------------------------------------
 
 
 def warnings(result: DrillResult, institution: Institution, texts: Texts) -> list[str]:
     """What whoever imports should know: a drill that was not prepared here, ratings that nobody confirmed."""
     said = []
-    if not (institution.directory.parent / DRILLS / result.drill / DRILL_FILE).is_file():
-        said.append(texts("programme.import.elsewhere", drill=result.drill, folder=DRILLS))
+    if (doubt := _doubt(result, institution)) is not None:
+        said.append(texts(f"programme.import.{doubt}", drill=result.drill, folder=DRILLS))
     unrated = [one.id for one in result.objectives if one.rating is None]
     if unrated:
         said.append(texts("programme.import.unrated", objectives=texts("words.comma").join(unrated)))

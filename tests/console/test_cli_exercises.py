@@ -12,6 +12,7 @@ import pytest
 from console.cli.app import build
 from console.signing import new_key
 from console.texts import texts
+from models.drillfile import DrillFile
 from models.drillresult import DrillResult, Finding, MeasureResult, ObjectiveResult, sign
 from models.exercised import SERVED_BY
 from models.state import Programme
@@ -21,6 +22,7 @@ from tests.doctables import leaves
 
 __all__ = ["cli"]
 KEY, _ = new_key()
+SCENARIO = "sha256:" + "a" * 64
 AT = datetime(2026, 11, 20, 1, 0, tzinfo=UTC)
 WALL = (
     "exercise",
@@ -337,7 +339,7 @@ def result(**changes: Any) -> DrillResult:
     made = {
         "drill": "DRL-2026-0001",
         "scenario": {
-            "id": "ransomware-night-batch", "version": "1.0.0", "digest": "sha256:aa",
+            "id": "ransomware-night-batch", "version": "1.0.0", "digest": SCENARIO,
             "title": {"ja": "夜間バッチ", "en": "Night batch"},
         },
         "form": "functional",
@@ -364,6 +366,19 @@ def result(**changes: Any) -> DrillResult:
     return DrillResult.model_validate(made | changes)
 
 
+def prepared(cli: Cli, digest: str = SCENARIO) -> None:
+    """What preparing the drill would have left beside the institution's directory."""
+    folder = cli.directory.parent / "drills" / "DRL-2026-0001"
+    folder.mkdir(parents=True)
+    made = DrillFile(
+        drill=folder.name,
+        scenario="ransomware-night-batch",
+        digest=digest,
+        startex=AT.isoformat(),  # type: ignore[arg-type]
+    )
+    (folder / "drill.yaml").write_text(made.model_dump_json(), encoding="utf-8")
+
+
 def written(cli: Cli, made: DrillResult, name: str = "result.json") -> str:
     path = cli.directory.parent / name
     path.write_bytes(sign(made, KEY))
@@ -371,16 +386,13 @@ def written(cli: Cli, made: DrillResult, name: str = "result.json") -> str:
 
 
 def test_a_signed_result_becomes_an_exercise_of_the_register_with_its_findings(cli: Cli) -> None:
-    (cli.directory.parent / "drills" / "DRL-2026-0001").mkdir(parents=True)
-    (cli.directory.parent / "drills" / "DRL-2026-0001" / "drill.yaml").write_text(
-        "drill: x\n", encoding="utf-8"
-    )
+    prepared(cli)
     file = written(cli, result())
     answer = cli.done("drill", "import", file, "--key", KEY.id)
     assert "exercise EX-0001 (functional) held on 2026-11-20: 夜間バッチ" in answer.out
     assert "which you gave: the result is as whoever holds that key made it" in answer.out
     assert "finding FD-0001 of exercise EX-0001 opened: 遅い" in answer.out
-    assert "does not lie beside" not in answer.out
+    assert "make sure" not in answer.out
     [one] = cli.run("--json", "exercise", "list").json
     assert one["measured"] == [
         {"kind": "rto", "service": "core-banking", "target": 7200, "actual": 5400, "met": True}
@@ -488,6 +500,12 @@ def test_an_aborted_exercise_shows_nothing_and_an_unrated_objective_closes_nothi
     assert "no evaluator has rated the objective contain" in refused.err
     answer = cli.done("drill", "import", file, "--key", KEY.id)
     assert "no evaluator has confirmed the rating of: contain" in answer.out
+
+
+def test_a_drill_that_was_prepared_for_another_scenario_is_doubted(cli: Cli) -> None:
+    prepared(cli, "sha256:" + "b" * 64)
+    answer = cli.done("drill", "import", written(cli, result()), "--key", KEY.id)
+    assert "was prepared for another scenario" in answer.out
 
 
 def test_every_defect_of_a_result_is_said_at_once(cli: Cli) -> None:
