@@ -14,7 +14,7 @@ LOOKS: dict[str, str] = {
             "situation draft", "situation show", "inquiry show", "shifts plan", "shifts show",
             "step list", "step show", "decisions", "gates",
             "share list", "scope list", "scope export", "evidence show", "report list", "report show",
-            "vendor list",
+            "vendor list", "replay",
         ),
         "look",
     ),

@@ -40,8 +40,8 @@ OWN = (
     "access", "architecture", "clocks", "collectors", "commands", "communication", "configuration",
     "continuity", "escalation", "evidence", "exercise-programme", "gates", "guideline", "inspector",
     "notifications",
-    "operations", "out-of-band", "playbooks", "quickstart", "readiness", "record", "rota", "scenarios",
-    "scope", "security", "slack",
+    "operations", "out-of-band", "playbooks", "quickstart", "readiness", "record", "replay", "rota",
+    "scenarios", "scope", "security", "slack",
 )  # fmt: skip
 PAGES = [ROOT / "README.md", ROOT / "README.ja.md", *(DOCS / f"{name}.md" for name in (*OWN, "access"))]
 TABLE = re.compile(r"<!-- table: (?P<what>[^\n]+?) -->\n(?P<body>.*?)<!-- end -->", re.DOTALL)

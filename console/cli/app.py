@@ -34,6 +34,7 @@ from console.cli import (
     metrics,
     pages,
     readiness,
+    replay,
     reports,
     rota,
     scenarios,
@@ -80,6 +81,7 @@ MODULES = (
     drillreport,
     house,
     exporting,
+    replay,
     continuity,
     access,
 )

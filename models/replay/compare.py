@@ -38,7 +38,6 @@ class Why(StrEnum):
     REFUSED = "refused command"
     UNASKED = "never asked"
     ANSWERED = "answered before"
-    ENTITLED = "not asked along this route"
     FOLLOWS = "follows from another difference"
 
 
@@ -98,6 +97,9 @@ def compare(recorded: Recorded, replayed: Replayed, directory: Directory) -> Com
     reasons = _Reasons(then, now, replayed, frozenset(gone))
     rows = [*_pages(then, now, reasons), *_steps(then, now, reasons)]
     rows += [*_decisions(then, now, reasons), *_gates(then, now, reasons), *_clocks(then, now, reasons)]
+    if not any(row.differs and row.why is not Why.FOLLOWS for row in rows):
+        # Nothing that was given differs: then it is the program that reads the same things otherwise.
+        rows = [replace(row, why=Why.RULES) if row.differs else row for row in rows]
     absolute: dict[str, int] = {}
     for act in recorded.acts if replayed.manner == "shifted" else ():
         if act.seq in replayed.absolute:

@@ -1,0 +1,132 @@
+"""replay: a past record run again, side by side with what was done."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from console.cli.arguments import Incident
+from console.cli.given import reads
+from console.cli.session import Session
+
+if TYPE_CHECKING:
+    from console.replaying import Told
+    from console.views.veil import Veil
+
+Opt = typer.Option
+RULES = ("today", "frozen")
+DRILLS = "drills"
+FORMATS = ("text", "md", "html")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    reads(app, "replay")(replay)
+
+
+def replay(  # noqa: PLR0913 - one option for each way to run it
+    session: Session,
+    incident: Incident,
+    *,
+    as_recorded: Annotated[bool, Opt("--as-recorded/--shifted")] = False,
+    rules: Annotated[str, Opt("--rules", metavar="today|frozen")] = "today",
+    with_: Annotated[str | None, Opt("--with", metavar="FILE|DIR", show_default=False)] = None,
+    roles_for_names: Annotated[bool, Opt("--roles-for-names")] = False,
+    format_: Annotated[str, Opt("--format", metavar="text|md|html")] = "text",
+    out: Annotated[str | None, Opt("--out", metavar="FILE", show_default=False)] = None,
+) -> None:
+    """A past incident or drill run again, side by side with what was done."""
+    from console.cli import output  # noqa: PLC0415
+    from console.replaying import Asked  # noqa: PLC0415
+    from console.replaying import replay as run  # noqa: PLC0415
+
+    session.one_of(rules, RULES, "--rules")
+    session.one_of(format_, FORMATS, "--format")
+    if out is not None and format_ == "text" and not session.given.json:
+        session.wrong(session.texts("replay.text_to_screen"))
+    laid_over = _given(session, with_)
+    session, incident = _of_drill(session, incident)
+    stream = session.incident(incident).stream
+    told = run(
+        session.house,
+        Asked(
+            stream=stream,
+            manner="as-recorded" if as_recorded else "shifted",
+            rules=_rules(rules),
+            laid_over=laid_over,
+        ),
+        session.given.lang,
+    )
+    if session.given.json:
+        output.json(_as_json(session, told, roles_for_names))
+    else:
+        _show(session, told, roles_for_names, format_, out)
+
+
+def _of_drill(session: Session, reference: str) -> tuple[Session, str]:
+    """A drill has a directory and a record of its own: its first incident is meant."""
+    from console.cli.looking import incident_ids  # noqa: PLC0415
+
+    if not reference.upper().startswith("DRL-"):
+        return session, reference
+    folder = session.house.institution.directory / DRILLS
+    directory = folder / reference.upper()
+    if not (directory / "organisation.yaml").is_file():
+        session.wrong(session.texts("replay.no_such_drill", drill=reference, folder=folder))
+    drill = Session(replace(session.given, directory=str(directory), house=None), session.surface)
+    found = sorted(incident_ids(drill.house.record))
+    if not found:
+        session.wrong(session.texts("replay.no_incident", drill=reference))
+    return drill, found[0]
+
+
+def _rules(name: str) -> Literal["today", "frozen"]:
+    return "frozen" if name == "frozen" else "today"
+
+
+def _given(session: Session, with_: str | None) -> Path | None:
+    if with_ is None:
+        return None
+    path = Path(with_)
+    if not path.exists():
+        session.wrong(session.texts("replay.no_such_file", path=with_))
+    return path
+
+
+def _as_json(session: Session, told: Told, roles: bool) -> object:
+    from console.views import replay as view  # noqa: PLC0415
+
+    content = view.as_json(told)
+    return _veil(session).value(content) if roles else content
+
+
+def _show(session: Session, told: Told, roles: bool, format_: str, out: str | None) -> None:
+    from console.cli import output  # noqa: PLC0415
+    from console.views import replay as view  # noqa: PLC0415
+    from console.views import sheetfile  # noqa: PLC0415
+
+    sections = view.sections(told)
+    title = session.texts("replay.title", incident=told.asked.stream)
+    if roles:
+        sections = _veil(session).sections(sections)
+        session.say(session.texts("replay.veiled"), "warn", stderr=True)
+    if format_ == "text":
+        output.show(sections)
+        return
+    mark = session.texts("words.drill") if told.naming.world.drill else ""
+    write = sheetfile.html if format_ == "html" else sheetfile.markdown
+    text = write(f"{mark} {title}".strip(), sections, session.given.lang)
+    if out is None:
+        typer.echo(text, nl=False)
+        return
+    session.save(Path(out), text)
+    session.say(session.texts("words.written", path=out), "good", stderr=True)
+
+
+def _veil(session: Session) -> Veil:
+    from console.views.veil import Veil  # noqa: PLC0415
+
+    return Veil(session.desk.directory, session.given.lang, session.texts("replay.somebody"))
