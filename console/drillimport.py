@@ -140,7 +140,8 @@ def _measured(one: MeasureResult) -> Measured:
         service=one.service,
         target="" if target is None else str(target),
         actual="" if actual is None else str(actual),
-        met={"met": True, "missed": False}.get(one.outcome),
+        # What the script brought back shows nothing of people: neither met nor missed.
+        met=None if one.scripted else {"met": True, "missed": False}.get(one.outcome),
     )
 
 

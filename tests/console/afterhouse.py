@@ -31,7 +31,7 @@ from models.plan import PlannedStep
 from models.premises import Outcome
 from models.record import Record
 
-WALL = datetime(2026, 12, 3, 1, 0, tzinfo=UTC)
+WALL = datetime(2026, 11, 20, 1, 0, tzinfo=UTC)
 STARTEX = datetime(2026, 11, 24, 15, 40, tzinfo=UTC)
 LEAD, WATCHER = "okada-shinji", "fujita-keiko"
 DUTY, COMMANDER, CISO, VENDOR = "suzuki-daichi", "sato-kenji", "kato-hiroshi", "abe-kazuya"

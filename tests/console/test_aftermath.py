@@ -10,10 +10,12 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from console.main import execute
-from models.drillresult import DrillResult, read
+from console.signing import new_key
+from models.drillresult import DrillResult, MeasureResult, read, sign
 from models.exercise import EXERCISE, Rate, SignOff
 from tests.console.afterhouse import CISO, DUTY, LEAD, SECRET, WATCHER, Hour, judged, played
 from tests.console.clihouse import Answer, Cli, cli
+from tests.models.test_drillresult import result as small_result
 
 __all__ = ["cli"]
 ACCOUNTS = {LEAD: "okada", WATCHER: "fujita", DUTY: "suzuki", CISO: "kato"}
@@ -309,6 +311,44 @@ def test_what_management_has_signed_off_is_in_the_result(cli: Cli, hour: Hour, t
     assert "signoff" not in answer.out
     page = run(cli, hour, "drill", "report", "--format", "md").out
     assert "確認した" in page
+
+
+def test_production_takes_the_result_into_its_register_with_the_plan_and_nothing_of_the_script(
+    cli: Cli, hour: Hour, tmp_path: Path
+) -> None:
+    production = cli.house
+    owned = ("--from", "objective:isolate-by-authority", "--owner", "shimizu", "--due", "2027-03-31")
+    run(cli, hour, "drill", "finding", "add", *owned)
+    file = tmp_path / "result.json"
+    key = run(cli, hour, "drill", "result", "--out", str(file), "--json").json["key"]
+    cli.house = production
+    taken = cli.run("drill", "import", str(file), "--key", key, "--json", who="sato")
+    assert taken.code == 0, taken.err
+    entry = cli.run("exercise", "show", "EX-0001", "--json", who="sato").json
+
+    assert entry["scenario"] == "ransomware-night-batch"
+    assert {one["owner"] for one in entry["findings"]} == {"shimizu-yuta"}
+    assert [one["objective"] for one in entry["outcomes"]] == ["first-response"]
+    assert not any(one["met"] for one in entry["measured"])
+
+
+def test_a_target_that_only_the_script_met_is_not_met_in_the_register(cli: Cli, tmp_path: Path) -> None:
+    one = small_result()
+    measures = tuple(
+        MeasureResult.model_validate(
+            {"kind": kind, "service": "atm", "target_from": "service", "outcome": "met", "scripted": scripted}
+        )
+        for kind, scripted in (("rto", True), ("rpo", False))
+    )
+    objective = one.objectives[0].model_copy(update={"measures": measures})
+    file = tmp_path / "result.json"
+    file.write_bytes(sign(one.model_copy(update={"objectives": (objective,)}), new_key()[0]))
+    taken = cli.run("drill", "import", str(file), "--named-key")
+    assert taken.code == 0, taken.err
+    (entry,) = (one for one in cli.run("exercise", "list", "--json").json if one["id"] == "EX-0001")
+    shown = cli.run("exercise", "show", entry["id"], "--json").json
+
+    assert {each["kind"]: each["met"] for each in shown["measured"]} == {"rto": None, "rpo": True}
 
 
 def test_there_is_no_result_before_the_end_and_none_for_players(cli: Cli, tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from models.drillresult import (
 from models.errors import BadInput
 from models.values import Text
 
-AT = datetime(2026, 11, 25, 1, 0, tzinfo=UTC)
+AT = datetime(2026, 11, 20, 1, 0, tzinfo=UTC)
 KEY: Signer = new_key()[0]
 DEEP = (
     b'{"result": {"a": ' + b"[" * 1000 + b"]" * 1000 + b'}, "signature": {"public": "' + b"00" * 32 + b'"}}'
