@@ -260,7 +260,7 @@ class QuestionSummary(Exact):
 
 
 class SignedOff(Exact):
-    """Management has seen the report (FSA-2.2.5-B2)."""
+    """Management has seen the report (FSA-2.2.5-B2). `at` is on the drill's clock: an hour of the story."""
 
     by: Name
     at: AwareDatetime

@@ -201,7 +201,7 @@ def _glance(tell: Telling) -> Chapter:
         ("form", tell.say.say(f"form.{scenario.form}")),
         ("status", tell.word("status", exercise.status)),
         ("held", f"{tell.times.at(around.started_at)} – {tell.times.at(around.ended_at)}"),
-        ("story", f"{tell.times.at(exercise.startex)} – {tell.times.at(made.played.ends)}"),
+        ("story", _story(tell)),
         ("played", tell.span(timing.played_ms // 1000 if timing is not None else None)),
         ("participants", tell("count_of", n=len(there), of=len(exercise.participants))),
         ("scripted", tell.texts("words.comma").join(_unplayed(tell)) or "–"),
@@ -229,6 +229,15 @@ def _glance(tell: Telling) -> Chapter:
             Words(lines=tuple(tell.say.say(f"rating.{name}") for name in "PSMU"), tone="note"),
         ),
     )
+
+
+def _story(tell: Telling) -> str:
+    """From STARTEX to ENDEX in the story; before STARTEX the clock stands ahead of it and tells nothing."""
+    made = tell.made
+    begins = tell.times.at(made.exercise.startex)
+    if made.exercise.status == "prepared":
+        return begins
+    return f"{begins} – {tell.times.at(made.played.ends)}"
 
 
 def _unplayed(tell: Telling) -> Iterator[str]:

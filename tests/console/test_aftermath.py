@@ -13,7 +13,7 @@ from console.main import execute
 from console.signing import new_key
 from models.drillresult import DrillResult, MeasureResult, read, sign
 from models.exercise import EXERCISE, Rate, SignOff
-from tests.console.afterhouse import CISO, DUTY, LEAD, SECRET, WATCHER, Hour, judged, played
+from tests.console.afterhouse import CISO, DUTY, LEAD, SECRET, WATCHER, Hour, judged, played, prepared
 from tests.console.clihouse import Answer, Cli, cli
 from tests.models.test_drillresult import result as small_result
 
@@ -182,6 +182,13 @@ def test_while_it_is_played_only_its_staff_reads_the_report(cli: Cli) -> None:
     refused = run(cli, hour, "drill", "report", who=DUTY)
     assert (refused.code, "may not do this in the exercise" in refused.err) == (1, True)
     assert "not over" in run(cli, hour, "drill", "report").out
+
+
+def test_before_startex_the_report_says_how_far_it_is_and_no_end_of_the_story(cli: Cli) -> None:
+    sheet = run(cli, prepared(cli.house), "drill", "report", "--format", "md").out
+
+    assert "- **status**: prepared" in sheet
+    assert "- **in the story**: 2026-11-25 00:40 +09:00\n" in sheet
 
 
 def test_in_a_directory_that_is_no_drill_there_is_nothing_to_report(cli: Cli) -> None:
