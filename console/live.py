@@ -188,7 +188,7 @@ def _is_ours(body: bytes) -> bool:
 def _node(house: House) -> list[Finding]:
     """Whether the pager runs: without it nothing of all this is sent."""
     with house.record.read() as tx:
-        runs = alive(tx, "pager", house.desk.clock.now(), ALIVE)
+        runs = alive(tx, "pager", house.wall.now(), ALIVE)
     return [] if runs else [finding(NODE, "node-absent")]
 
 

@@ -26,6 +26,7 @@ from console.reach import Reach
 from console.reading import redacted, restricted
 from console.relay import Relays
 from console.rounds import Rounds
+from console.serving import Quiet
 from console.watch import Watch
 from models.clock import Clock, monotonic
 from models.commands import Actor, Impair, NodeFact
@@ -35,7 +36,6 @@ from models.node import beat, last_beat, register, retire
 from models.premises import Outcome
 from models.record import STREAM, micros
 from models.state import House as HouseState
-from models.state import Incident
 from models.supervised import attempt, attempt_async, forever, wait
 from notifiers import build
 from notifiers.message import Notifier
@@ -44,6 +44,7 @@ from notifiers.pacing import Pace
 from notifiers.trust import guarded
 
 if TYPE_CHECKING:
+    from console.drill.pilot import Pilot
     from console.slack.wing import Wing
 
 T = TypeVar("T")
@@ -114,8 +115,24 @@ class Node:
         self._base_url = (settings.public_url or "").rstrip("/")
         self._key = b""
         self._heartbeat_error = ""
-        self._conductor_apart = conductor_apart
-        self._started_at = house.desk.clock.now()
+        # In a drill the machine's seconds say nothing about the story's: the time waits for the conductor.
+        self._conductor_apart = conductor_apart and house.drill is None
+        self._started_at = house.wall.now()
+        self.pilot = self._pilot()
+
+    def _pilot(self) -> Pilot | None:
+        """What moves the time of a drill; None in production."""
+        if self.house.drill is None:
+            return None
+        from console.drill.acting import pilot_of  # noqa: PLC0415 - only where something is played
+
+        return pilot_of(self.house, self.run_in_writer, self._wake)
+
+    def _wake(self) -> None:
+        """Something is due, or was written; from any thread."""
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self.watch.wake)
+            self._loop.call_soon_threadsafe(self.outbox.wake)
 
     async def run_in_writer(self, call: Callable[[], T]) -> T:
         """Run `call` in the one thread that touches the record."""
@@ -168,8 +185,7 @@ class Node:
             asyncio.create_task(forever("look", self.stop, self._look, LOOK_SECONDS)),
             asyncio.create_task(forever("heartbeat", self.stop, self._heartbeat)),
             asyncio.create_task(self._mailbox()),
-            asyncio.create_task(self._announce()),
-            asyncio.create_task(forever("keeper", self.stop, self._keep)),
+            *self._of_its_kind(),
             asyncio.create_task(self._slack()),
             asyncio.create_task(Rounds(self.house, self.run_in_writer).run(self.stop)),
             asyncio.create_task(self.relays.run(self.stop)),
@@ -183,6 +199,13 @@ class Node:
                     raise HikeshiError(f"a part of the pager has ended: {task.exception()}")
         finally:
             await self._end(server, tasks)
+
+    def _of_its_kind(self) -> list[asyncio.Task[None]]:
+        """What only production does, or only a drill: a drill announces nothing and keeps no keys."""
+        if self.pilot is not None:
+            return [asyncio.create_task(self.pilot.run(self.stop))]
+        keeping = forever("keeper", self.stop, self._keep)
+        return [asyncio.create_task(self._announce()), asyncio.create_task(keeping)]
 
     async def _end(self, server: uvicorn.Server, tasks: list[asyncio.Task[None]]) -> None:
         self.stop.set()
@@ -207,11 +230,12 @@ class Node:
     def _start(self) -> None:
         """Register, and say if nobody watched for a while: what is late then says why."""
         desk = self.house.desk
-        now = desk.clock.now()
+        now = self.house.wall.now()
         with self.house.record.begin() as tx:
             before = last_beat(tx, NAME)
             register(tx, NAME, now, f"pid {os.getpid()}")
-        if before is not None and now - before > OUTAGE_AFTER:
+        # Without its node the time of a drill stands still: nothing came late.
+        if before is not None and now - before > OUTAGE_AFTER and self.pilot is None:
             outage = NodeFact(actor=Actor.machine("node"), what="outage", node=NAME, since=before, until=now)
             desk.handle(HOUSE, outage)
         desk.handle(HOUSE, NodeFact(actor=Actor.machine("node"), what="started", node=NAME))
@@ -247,7 +271,7 @@ class Node:
             timeout_graceful_shutdown=1,
             server_header=False,
         )
-        return _Quiet(config)
+        return Quiet(config)
 
     async def _serve(self, server: uvicorn.Server) -> None:
         serving = asyncio.create_task(server.serve())
@@ -271,7 +295,7 @@ class Node:
         await wait(self.stop, BEAT_SECONDS)
 
     def _beat_once(self) -> None:
-        now = self.house.desk.clock.now()
+        now = self.house.wall.now()
         try:
             with self.house.record.begin() as tx:
                 beat(tx, NAME, now)
@@ -315,6 +339,8 @@ class Node:
                 before = now
                 if self.wing is not None:
                     self.wing.look()
+                if self.pilot is not None:
+                    self.pilot.changed.set()
                 self.outbox.wake()
                 self.watch.wake()
 
@@ -405,7 +431,7 @@ class Node:
         with self.house.record.read() as tx:
             conductor = last_beat(tx, "conductor")
         hidden = restricted(self.house.record)
-        age = (micros(desk.clock.now()) - micros(conductor)) / 1e6 if conductor else None
+        age = (micros(self.house.wall.now()) - micros(conductor)) / 1e6 if conductor else None
         return {
             "status": "impaired" if bad else "ok",
             "version": VERSION,
@@ -429,34 +455,6 @@ class Node:
         return {
             name: f"has done nothing for {age:.0f} s" for name, age in ages.items() if age > STALLED_SECONDS
         }
-
-
-class _Quiet(uvicorn.Server):
-    """Leaves the signals to the node, which has more to stop than the server."""
-
-    def install_signal_handlers(self) -> None:
-        """None of its own."""
-
-    def capture_signals(self) -> Any:
-        from contextlib import nullcontext  # noqa: PLC0415
-
-        return nullcontext()
-
-
-def open_incidents(house: House) -> list[Incident]:
-    """Incidents that are open or under review, newest first."""
-    with house.record.read() as tx:
-        names = [
-            row[0]
-            for row in tx.connection.execute(
-                select(STREAM.c.id)
-                .where(STREAM.c.kind == "incident", STREAM.c.status.in_(["open", "resolved"]))
-                .order_by(STREAM.c.opened_at.desc())
-                .limit(200)
-            )
-        ]
-    states = [house.desk.state(name) for name in names]
-    return [state for state in states if isinstance(state, Incident)]
 
 
 async def serve(directory: Path, port: int | None, clock: Clock | None = None) -> None:

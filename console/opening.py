@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from console.drill import guard
 from console.drill.directory import clock_of, scenario_of
 from models.clock import Clock, SystemClock
 from models.desk import Desk
@@ -92,6 +93,7 @@ def open_house(directory: Path, clock: Clock | None = None, *, drill: bool = Fal
     A drill's directory is opened as such, on the hour of its story unless a `clock` is given.
     Raises BadConfiguration if there are none yet, RecordError if the database cannot be used.
     """
+    guard.arm_here()
     institution, defects = load_or_last_good(directory)
     data = data_directory(institution)
     settings = institution.settings

@@ -89,6 +89,7 @@ ACTS: dict[str, str] = {
 FREE: dict[str, str] = {
     "check": "the institution's files; no record",
     "init": "makes a directory; no record",
+    "drill run": "whoever may start the processes of the drill's data folder",
     "drill prepare": "anybody of the directory; makes a directory without addresses, and takes a number",
     "up": "whoever may start the processes of the data folder's owner",
     "page-now": "anybody of the directory but third parties; shows them what they may read",

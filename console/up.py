@@ -27,6 +27,7 @@ from models.errors import HikeshiError
 from models.supervised import forever, wait
 from notifiers.console.screen import Screen
 from notifiers.hold import Hold
+from playbooks.drillfiles import is_drill
 
 RESTART_SECONDS = (0.2, 1, 2, 5, 10)
 CALM_SECONDS = 30
@@ -174,7 +175,8 @@ async def _up(directory: Path, port: int | None, lang: str) -> int:
     own = os.environ | {DIRECTORY_VARIABLE: str(directory), "HIKESHI_LANG": lang}
     external = os.environ.get("PREFECT_API_URL")
     # One port for as long as we run: the conductor was told it.
-    server = None if external else PrefectServer(data / "prefect", _prefect_port())
+    usual = not is_drill(directory)
+    server = None if external else PrefectServer(data / "prefect", _prefect_port(usual=usual))
     api = external or (server.url if server else "")
     node = Part(
         name="pager",
@@ -221,9 +223,9 @@ async def _alone(hold: Hold, stop: asyncio.Event) -> None:
     hold.release()
 
 
-def _prefect_port() -> int:
-    """Prefect's usual port if nobody has it, any other if somebody does."""
-    return USUAL_PREFECT_PORT if is_free(USUAL_PREFECT_PORT) else free_port()
+def _prefect_port(*, usual: bool) -> int:
+    """Prefect's `usual` port if nobody has it, else any other: a drill leaves it to production."""
+    return USUAL_PREFECT_PORT if usual and is_free(USUAL_PREFECT_PORT) else free_port()
 
 
 async def _keep_prefect(server: PrefectServer, home: Path, say: Texts, stop: asyncio.Event) -> None:

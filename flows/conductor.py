@@ -16,6 +16,7 @@ import os
 import signal
 import sys
 from collections.abc import Mapping
+from datetime import datetime
 from functools import partial
 
 from console.opening import House, find_directory, open_house
@@ -274,13 +275,17 @@ class Conductor:
 
     # -- life -----------------------------------------------------------------------------------------------
 
+    def _wall_now(self) -> datetime:
+        """For signs of life: in a drill the machine's time, else that of this conductor."""
+        return self.house.wall.now() if self.house.drill is not None else self.clock.now()
+
     def _register(self) -> None:
         """Take up the work, once: a new epoch, and what an earlier life had in hand is taken back."""
         if self.epoch:
             return
         with self.house.record.begin() as tx:
             left = in_hand(tx, NODE)
-            epoch = register(tx, NODE, self.clock.now(), " ".join(left))
+            epoch = register(tx, NODE, self._wall_now(), " ".join(left))
         self.epoch = epoch
         for incident in left:
             # One that is sick keeps no other waiting; what it had in hand falls to its lease (design, 15).
@@ -297,7 +302,7 @@ class Conductor:
     def _take_back(self, incident: str) -> None:
         """The child is gone: a new epoch refuses whatever it might still say, and its steps are free."""
         with self.house.record.begin() as tx:
-            self.epoch = register(tx, NODE, self.clock.now(), " ".join(sorted(self._running)))
+            self.epoch = register(tx, NODE, self._wall_now(), " ".join(sorted(self._running)))
         self.house.desk.handle(incident, Reclaim(actor=ACTOR, node=NODE, epoch=self.epoch))
 
     async def _beat(self, stop: asyncio.Event) -> None:
@@ -308,7 +313,7 @@ class Conductor:
     def _beat_once(self) -> None:
         if self.epoch:
             with self.house.record.begin() as tx:
-                beat(tx, NODE, self.clock.now())
+                beat(tx, NODE, self._wall_now())
 
     async def _look_whether_mended(self) -> None:
         """While Prefect is said to be impaired somebody looks, even if no incident wants a run."""
@@ -324,8 +329,8 @@ async def conduct() -> None:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    clock = SystemClock()
-    house = open_house(find_directory(None), clock)
+    house = open_house(find_directory(None))
+    clock = house.desk.clock
     try:
         url, excuse = os.environ.get("PREFECT_API_URL"), float(os.environ.get(EXCUSE_VARIABLE, "0"))
         await Conductor(house, clock, url, excuse_seconds=excuse).run(stop)

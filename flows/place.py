@@ -160,6 +160,11 @@ class Place:
         return self.house.institution.targets.targets
 
     @property
+    def simulated(self) -> bool:
+        """Whether machine steps are only begun here, because a scenario says what comes of them."""
+        return self.house.drill is not None
+
+    @property
     def lang(self) -> str:
         """The language of what is written for people here."""
         return self.house.institution.settings.lang

@@ -21,6 +21,7 @@ from flows.actions import (
     look,
     resolve,
     run,
+    simulated,
 )
 from flows.actions.occasion import occasion_of
 from flows.actions.values import salvaged
@@ -143,6 +144,10 @@ class Attempt:
         if not self.number and not await self._claim():
             self.ended = "taken"
             return self.ended
+        if self.run.place.simulated:
+            # Begun: the scenario has it, and says when it ends and how.
+            self.ended = "taken"
+            return self.ended
         UNDER_WAY.begin(self.key, self.limit_seconds)
         self._kept = []
         try:
@@ -175,10 +180,11 @@ class Attempt:
         if state.status not in WORKING or not is_ready(state, self.planned):
             return False
         self._variables = variables_of(state, place.desk.world(state), self.planned)
-        lease = (self.limit_seconds + RETRY_SECONDS) * (step.retries + 1) + LEASE_SECONDS
-        command = ClaimStep(
-            actor=ACTOR, step=self.key, node=self.run.node, epoch=self.run.epoch, lease=int(lease)
-        )
+        lease = int((self.limit_seconds + RETRY_SECONDS) * (step.retries + 1) + LEASE_SECONDS)
+        node, epoch = self.run.node, self.run.epoch
+        if place.simulated:
+            node, epoch, lease = simulated.NODE, simulated.EPOCH, simulated.LEASE_SECONDS
+        command = ClaimStep(actor=ACTOR, step=self.key, node=node, epoch=epoch, lease=lease)
         outcome = await place.handle(self.run.incident, command)
         for fact in outcome.facts:
             if fact.kind == "step.started" and fact.data["step"] == self.key:

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from threading import RLock
 
 import msgspec
 
@@ -129,13 +130,14 @@ class StoryClock:
     def now(self) -> datetime:
         mark = self._read()
         played = mark.played(self._ticks(), self._boot) * MICROSECOND
-        now = self.story.walked(played, mark.until, mark.story)
+        stands = mark.story if mark.held else None
+        now = stands or self.story.walked(played, mark.until, mark.story)
         self.not_before(now)
         return self._shown or now
 
 
 class Play:
-    """The time of play, as its node moves it: goes, stands, is held, catches up. One thread at a time."""
+    """The time of play, as its node moves it: goes, stands, is held, catches up. Any thread may ask it."""
 
     def __init__(self, story: Story, mark: Mark, ticks: Ticks, boot: str) -> None:
         """It goes on from where readers of `mark` see it."""
@@ -152,60 +154,71 @@ class Play:
         self._until_us: int | None = None
         self._target_us = self._played_us
         self._started = False
+        self._lock = RLock()
 
     # -- what its node tells it -----------------------------------------------------------------------------
 
     def prepare(self) -> None:
         """Nobody plays yet: as fast as the machine's own time, and not beyond STARTEX."""
-        self._settle()
-        self.goes, self.speed, self._started = True, SLOWEST, False
+        with self._lock:
+            self._settle()
+            self.goes, self.speed, self._started = True, SLOWEST, False
 
     def follow(self, timing: Timing) -> None:
         """What was last set, from STARTEX on. A step is caught up with in the order of what is due."""
-        self._settle()
-        self._started = True
-        self.goes, self.speed = timing.running, min(max(timing.speed, SLOWEST), FASTEST)
-        self._target_us = max(self._target_us, timing.played_ms * 1_000)
-        self._settle()
+        with self._lock:
+            self._settle()
+            self._started = True
+            self.goes, self.speed = timing.running, min(max(timing.speed, SLOWEST), FASTEST)
+            self._target_us = max(self._target_us, timing.played_ms * 1_000)
+            self._settle()
 
     def end(self) -> None:
         """ENDEX: it stands from now on."""
-        self._settle()
-        self.goes, self._target_us = False, self._played_us
+        with self._lock:
+            self._settle()
+            self.goes, self._target_us = False, self._played_us
 
     def hold(self, why: str) -> None:
         """It stands while something is under way, told in `why`; empty: it goes on."""
-        self._settle()
-        self.held = why
-        self._settle()
+        with self._lock:
+            self.now()
+            self.held = why
+            self._settle()
 
     def until(self, due: datetime | None) -> None:
         """It does not pass what is `due` (aware) next in the story; None if nothing is."""
-        self._settle()
-        self._until, self._until_us = due, None
-        if due is not None:
-            self._until_us = self.story.played(due) // MICROSECOND
-        self._settle()
+        with self._lock:
+            self._settle()
+            self._until, self._until_us = due, None
+            if due is not None:
+                self._until_us = self.story.played(due) // MICROSECOND
+            self._settle()
 
     def not_before(self, at: datetime) -> None:
         """So much is on record: it does not go back behind `at` (aware)."""
-        self._settle()
-        self._shown = max(at, self._shown or at)
-        self._played_us = max(self._played_us, self.story.played(at) // MICROSECOND)
-        self._target_us = max(self._target_us, self._played_us)
+        with self._lock:
+            self._settle()
+            self._shown = max(at, self._shown or at)
+            self._played_us = max(self._played_us, self.story.played(at) // MICROSECOND)
+            self._target_us = max(self._target_us, self._played_us)
 
     # -- where it stands ------------------------------------------------------------------------------------
 
     def now(self) -> datetime:
         """The hour of the story. A leap is walked from one thing that is due in it to the next."""
-        now = self.story.walked(self.played(), self._until, self._shown)
-        self._shown = max(now, self._shown or now)
-        return self._shown
+        with self._lock:
+            if self.held and self._shown is not None:
+                return self._shown
+            now = self.story.walked(self.played(), self._until, self._shown)
+            self._shown = max(now, self._shown or now)
+            return self._shown
 
     def played(self) -> timedelta:
         """How long has been played."""
-        self._settle()
-        return self._played_us * MICROSECOND
+        with self._lock:
+            self._settle()
+            return self._played_us * MICROSECOND
 
     @property
     def catching_up(self) -> bool:
@@ -214,26 +227,28 @@ class Play:
 
     def waits_seconds(self) -> float | None:
         """Seconds of the machine's time until what it does not pass; None if it stands or nothing is due."""
-        self._settle()
-        limit = self._limit()
-        if limit is None or self.held or not (self.goes or self.catching_up):
-            return None
-        return 0.0 if self.catching_up else max(limit - self._played_us, 0) / self.speed / 1e6
+        with self._lock:
+            self._settle()
+            limit = self._limit()
+            if limit is None or self.held or not (self.goes or self.catching_up):
+                return None
+            return 0.0 if self.catching_up else max(limit - self._played_us, 0) / self.speed / 1e6
 
     def mark(self) -> Mark:
         """What readers are told."""
-        story = self.now()
-        return Mark(
-            played_us=self._played_us,
-            ticks=self._since,
-            boot=self._boot,
-            goes=self.goes and not self.held,
-            speed=self.speed,
-            until_us=self._limit(),
-            until=self._until,
-            story=story,
-            held=self.held,
-        )
+        with self._lock:
+            story = self.now()
+            return Mark(
+                played_us=self._played_us,
+                ticks=self._since,
+                boot=self._boot,
+                goes=self.goes and not self.held,
+                speed=self.speed,
+                until_us=self._limit(),
+                until=self._until,
+                story=story,
+                held=self.held,
+            )
 
     def _limit(self) -> int | None:
         """Where it stops by itself: at what is due, and before STARTEX at STARTEX."""

@@ -25,6 +25,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
     drill = group(app, "drill")
     reads(drill, "prepare")(drill_prepare)
+    reads(drill, "run")(drill_run)
 
 
 def drill_prepare(session: Session, name: Name, to: To = None, hour: Hour = None, seed: Seed = None) -> None:
@@ -49,6 +50,31 @@ def prepared(session: Session, name: str, to: str | None, hour: str | None, seed
 
     session.known_actor()
     return prepare(session.house, name, session.actor, to=Path(to) if to else None, hour=hour, seed=seed)
+
+
+def drill_run(  # noqa: PLR0913, PLR0917 - each is an option of the command
+    session: Session,
+    name: Annotated[str | None, typer.Argument(metavar="[DIR|SCENARIO]", show_default=False)] = None,
+    speed: Annotated[int, Opt("--speed", metavar="N", min=1, max=600)] = 1,
+    start: Annotated[bool, Opt("--start")] = False,
+    port: Annotated[int | None, Opt("--port", metavar="N", min=0, max=65535, show_default=False)] = None,
+    to: To = None,
+    hour: Hour = None,
+    seed: Seed = None,
+) -> None:
+    """Run a drill's processes until Ctrl-C; of a scenario, prepare one first."""
+    from console.cli import drill_running  # noqa: PLC0415
+    from console.opening import find_directory  # noqa: PLC0415
+    from playbooks.drillfiles import is_drill  # noqa: PLC0415
+
+    directory = Path(name).resolve() if name is not None else find_directory(session.given.directory)
+    if name is not None and not is_drill(directory):
+        made = prepared(session, name, to, hour, seed)
+        session.say(session.texts("drillnode.prepared", drill=made.drill, directory=made.directory), "good")
+        directory = made.directory
+    elif not is_drill(directory):
+        session.wrong(session.texts("drillnode.which", directory=directory))
+    raise typer.Exit(drill_running.run(session, directory, port, speed, start=start))
 
 
 def as_json(made: Prepared) -> dict[str, object]:

@@ -99,7 +99,15 @@ def health(session: Session) -> None:
     unreached = {one: known.comcheck for one, known in comchecks.unreached(session.desk).items()}
     failing = {f"relay {one['name']}": one["error"] for one in continuity.sinks_json(session) if one["error"]}
     state = session.reader.without_hidden(session.desk.state("house"))
-    found = view.look(session.house.record, state, session.now, files, unreached, not_working=failing)
+    found = view.look(
+        session.house.record,
+        state,
+        session.now,
+        files,
+        unreached,
+        not_working=failing,
+        wall=session.house.wall.now(),
+    )
     if session.given.json:
         output.json(found.as_json() | {"relay": continuity.sinks_json(session)})
     else:
@@ -149,5 +157,9 @@ def up(
     """Start everything for one machine: pager, conductor, Prefect server."""
     from console.opening import find_directory  # noqa: PLC0415
     from console.up import up as start  # noqa: PLC0415
+    from playbooks.drillfiles import is_drill  # noqa: PLC0415
 
-    raise typer.Exit(start(find_directory(session.given.directory), port, session.given.lang))
+    directory = find_directory(session.given.directory)
+    if is_drill(directory):
+        session.wrong(session.texts("drillnode.no_up", directory=directory))
+    raise typer.Exit(start(directory, port, session.given.lang))

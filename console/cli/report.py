@@ -50,7 +50,7 @@ MAX_FOLLOWING = 12
 def pager_is_running(session: Session) -> bool:
     """Whether a pager has shown itself within the last ten seconds."""
     with session.house.record.read() as tx:
-        return alive(tx, "pager", session.now, ALIVE)
+        return alive(tx, "pager", session.house.wall.now(), ALIVE)
 
 
 def _is_taken_up(session: Session, outcome: Outcome) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from console.drill import preparing
+from console.drill import guard, preparing
 from console.opening import House, open_house
 from models.commands import Actor
 from models.drillfile import DrillFile
@@ -76,6 +76,7 @@ def prepare(
         prepared=now,
         hikeshi=VERSION,
     )
+    _must_not_be_exposed(house, directory)
     file, port = preparing.write(directory, house.institution, plan)
     wrong = check(directory, startex)
     try:
@@ -116,6 +117,16 @@ def _first_fact(directory: Path, file: DrillFile, scenario: Scenario, actor: Act
         drill.record.close()
     if outcome.refused is not None:
         raise Refused(outcome.refused, outcome.detail)
+
+
+def _must_not_be_exposed(house: House, directory: Path) -> None:
+    """Raises HikeshiError if the drill could read production all the same, because of where that lies."""
+    for place in (house.institution.directory, house.data):
+        if guard.exposes(directory, place):
+            raise HikeshiError(
+                f"{place} lies in a folder that every program has to read, or in the drill's own; "
+                "a drill could not be kept out of it. Move it elsewhere, or give another --to"
+            )
 
 
 def _number(house: House) -> str:

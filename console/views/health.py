@@ -89,7 +89,7 @@ class Health:
         }
 
 
-def look(
+def look(  # noqa: PLR0913 - what else is known, by name
     record: Record,
     house: StreamState,
     now: datetime,
@@ -97,17 +97,19 @@ def look(
     unreached: Mapping[str, str] = _NOBODY,
     *,
     not_working: Mapping[str, str] = _NOBODY,
+    wall: datetime | None = None,
 ) -> Health:
     """Read how things are. `left_out`: files of playbooks that have defects; `unreached`: person -> test.
 
-    `not_working`: what else, by what it is, such as a sink of the second path.
+    `not_working`: what else, by what it is, such as a sink of the second path. `wall` is the machine's time
+    where that is not `now`, as in a drill: signs of life are given in it.
     """
     seen: dict[str, datetime | None] = dict.fromkeys(PARTS)
     with record.read() as tx:
         running = select(NODE.c.id, NODE.c.beat_at).where(NODE.c.detail != RETIRED)
         for name, beat in tx.connection.execute(running):
             part = next((one for one in PARTS if name.startswith(one)), name)
-            at = _instant(beat)
+            at = _instant(beat) - ((wall - now) if wall is not None else timedelta(0))
             known = seen.get(part)
             seen[part] = at if known is None or at > known else known
         # What waits for its delay, or for the end of quiet hours, is not late.

@@ -20,7 +20,7 @@ from models.exercise import (
     StartExercise,
     Timing,
 )
-from models.exercise_script import milliseconds
+from models.exercise_script import Script, milliseconds
 from models.fact import Draft
 from models.reason import Reason
 from models.rules.common import Decided, text, word
@@ -89,7 +89,7 @@ def set_timing(state: Exercise, command: SetTiming, world: World) -> Decided:
     must_be(state, "running")
     assert state.timing is not None  # noqa: S101 - what runs has been started
     timing = state.timing
-    played, speed, running = timing.played(command.wall), timing.speed, timing.running
+    played, speed, running = _played(state, world), timing.speed, timing.running
     if command.what == "step":
         played += _step(command.step)
     elif command.what == "speed":
@@ -133,7 +133,7 @@ def end(state: Exercise, command: EndExercise, world: World) -> Decided:
     must_be(state, "running")
     people = to_people(state, notified(state), world)
     return [
-        _over("exercise.ended", state, command),
+        _over("exercise.ended", state, command, world),
         notice("notice.exercise_ended", "exercise:ended", people),
     ]
 
@@ -144,14 +144,22 @@ def abort(state: Exercise, command: AbortExercise, world: World) -> Decided:
     must_be(state, "prepared", "running", "ended")
     people = to_people(state, notified(state), world, even_away=True)
     return [
-        _over("exercise.aborted", state, command),
+        _over("exercise.aborted", state, command, world),
         notice("notice.exercise_aborted", "exercise:aborted", people),
     ]
 
 
-def _over(kind: str, state: Exercise, command: EndExercise | AbortExercise) -> Draft:
+def _played(state: Exercise, world: World) -> timedelta:
+    """What has been played, by the hour of the story: the machine's time knows nothing of what held it up."""
+    timing = state.timing
+    if timing is None:
+        return timedelta(0)
+    return max(Script(world.scenario, state).played_of(world.now), timedelta(milliseconds=timing.played_ms))
+
+
+def _over(kind: str, state: Exercise, command: EndExercise | AbortExercise, world: World) -> Draft:
     timing = state.timing or Timing(wall=utc(command.wall))
-    played = milliseconds(timing.played(command.wall))
+    played = milliseconds(_played(state, world))
     data = _timing(played, max(utc(command.wall), timing.wall), timing.speed, running=False)
     texts = {"reason": text(command.reason, "reason")} if command.reason.strip() else {}
     return Draft(kind=kind, data=data, texts=texts)
