@@ -154,6 +154,7 @@ def test_a_node_that_is_killed_goes_on_from_where_the_time_stood(beside: Beside,
 def test_paused_it_stands_for_every_process_and_a_step_comes_to_its_end(
     beside: Beside, nodes: list[Node]
 ) -> None:
+    nodes.append(Node(beside.drill, drill=True, module="flows.conductor"))
     nodes.append(Node(beside.drill, drill=True))
     house = beside.house()
     startex(house)
