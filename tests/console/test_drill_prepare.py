@@ -209,3 +209,15 @@ def test_a_drill_without_its_scenario_says_what_to_put_back(beside: Beside) -> N
     shutil.rmtree(beside.drill / "var")
     with pytest.raises(BadConfiguration, match=r"scenarios/gone\.yaml"):
         open_house(beside.drill)
+
+
+def test_a_drill_is_not_run_without_its_guard(beside: Beside, capsys: pytest.CaptureFixture[str]) -> None:
+    assert execute(["--dir", str(beside.drill), "--lang", "en", "up"]) == 2
+    assert f"hikeshi drill run {beside.drill}" in capsys.readouterr().err
+
+
+def test_to_run_a_drill_one_names_it_or_a_scenario(
+    beside: Beside, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert execute(["--dir", str(beside.bank), "--lang", "en", "drill", "run"]) == 2
+    assert "Name a scenario" in capsys.readouterr().err
