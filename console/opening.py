@@ -10,11 +10,13 @@ from pathlib import Path
 
 from console.drill import guard
 from console.drill.directory import clock_of, scenario_of
+from console.participants import address_key
 from models.clock import Clock, SystemClock
 from models.desk import Desk
 from models.drillfile import SCRIPT, DrillFile
 from models.errors import BadConfiguration, NotFound
 from models.exercise_clock import Story
+from models.marks import marks
 from models.premises import Premises
 from models.record import Record
 from playbooks.defect import Defects
@@ -114,6 +116,7 @@ def open_house(directory: Path, clock: Clock | None = None, *, drill: bool = Fal
         channels=channels_of(institution) | ({SCRIPT} if file is not None else set()),
         drill=drill or file is not None,
         scenario=scenario,
+        marks=marks(institution.organisation, address_key(data)) if file is not None else None,
     )
     if clock is None and file is not None and scenario is not None:
         clock = clock_of(Story.of(scenario, file.startex), data, record)

@@ -290,6 +290,7 @@ class Casework(ABC, Generic[Transaction]):
             beside=lambda: self._beside(tx, state.stream),
             restricted=lambda: self._restricted(tx),
             scenario=self.premises.scenario,
+            marks=self.premises.marks,
             exercise=lambda: self._exercise(tx),
             cases=lambda: self._cases(tx),
         )

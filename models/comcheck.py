@@ -22,6 +22,8 @@ SUBJECT = "comcheck"
 LAST = "last"
 """The name of the last resort as a level."""
 EVERYTHING = "all"
+ENROLLED = ""
+"""In place of a route: those who take part in an exercise, each at the addresses given for them."""
 WITHIN = timedelta(minutes=10)
 LEAST, MOST = timedelta(minutes=1), timedelta(hours=24)
 MAX_ASKS = 300
@@ -34,9 +36,13 @@ FAILED, SILENT, NO_CHANNEL = "delivery failed", "not answered", "no channel"
 
 @dataclass(frozen=True, kw_only=True)
 class StartComcheck(Command):
-    """Page everybody of a route as a test. `level` is `all`, a number from 1 on, or `last`."""
+    """Page everybody of a route as a test. `level` is `all`, a number from 1 on, or `last`.
 
-    route: str
+    With `people` it is those of an exercise, and no route: an answer confirms the address that it came over.
+    """
+
+    route: str = ENROLLED
+    people: tuple[str, ...] = ()
     level: str = EVERYTHING
     within: timedelta = WITHIN
     reason: str = ""
@@ -117,6 +123,16 @@ class Unreached(msgspec.Struct, kw_only=True):
 def subject_of(comcheck: str, person: str, channel: str) -> str:
     """What the page of one person and channel is about."""
     return f"{SUBJECT}:{comcheck}/{person}/{channel}"
+
+
+def carried(via: str, channel: str) -> bool:
+    """Whether an answer given by `via` shows that `channel` reaches the person.
+
+    A signed link names the channel that brought it; the console and the file lie on the machine itself.
+    """
+    if via.partition(":")[0] == "cli":
+        return channel in {"console", "file"}
+    return channel in {via, via.partition(":")[2]}
 
 
 def parts_of(name: str) -> tuple[str, str, str]:

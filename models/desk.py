@@ -152,11 +152,13 @@ class Desk(Casework[Tx]):
         with self.record.read() as tx:
             self._hear(tx)
             world = self._world(tx, state, self.clock.now())
+            # Whoever draws a channel asks whom the drill reaches, and is not in the thread of the record.
+            exercise = self._exercise(tx)
         return replace(
             world,
             beside=lambda: self.texts(state.stream),
             restricted=lambda: self._now(self._restricted),
-            exercise=lambda: self._now(self._exercise),
+            exercise=lambda: exercise,
             cases=lambda: self._now(self._cases),
         )
 

@@ -23,6 +23,8 @@ Rating = Literal["P", "S", "M", "U"]
 StaffRole = Literal["facilitator", "controller", "evaluator", "scribe", "observer"]
 Status = Literal["prepared", "running", "ended", "aborted"]
 SLOWEST, FASTEST = 1, 600
+CONTROL_DESK = "control"
+"""The subject of the message from which control leads a drill."""
 MAX_ADDED = 200
 MAX_OBSERVATIONS = 2_000
 MAX_PARTICIPANTS = 200
@@ -142,6 +144,8 @@ class Exercise(StreamState, kw_only=True):
     """Person -> StaffRole; whoever prepared the drill is its facilitator."""
     staff_confirmed: dict[str, list[str]] = msgspec.field(default_factory=dict)
     """Channels whose address somebody of the staff has confirmed, who does not play."""
+    marks: dict[str, dict[str, str]] = msgspec.field(default_factory=dict)
+    """Person -> channel -> the mark of the address that was confirmed."""
     said: dict[int, Said] = msgspec.field(default_factory=dict)
     """What control has said as others, by its fact."""
     participants: dict[str, Participant] = msgspec.field(default_factory=dict)
@@ -199,6 +203,8 @@ class ConfirmAddress(Command):
 
     person: str
     channel: str
+    mark: str = ""
+    """Which address it was (`models.marks`)."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from models.fact import Fact
 from models.frozen import FrozenPlaybook, freeze_playbook
+from models.marks import Marks
 from models.organisation import Organisation
 from models.playbook import Playbook
 from models.policy import Policy
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 class Premises:
     """What the institution's directory says, as the desk needs it. `channels` are those that are set up.
 
-    `scenario` is what is played in a drill's directory.
+    `scenario` is what is played in a drill's directory, `marks` those of the addresses in it.
     """
 
     organisation: Organisation
@@ -30,6 +31,7 @@ class Premises:
     channels: frozenset[str] = frozenset({"console", "file"})
     drill: bool = False
     scenario: Scenario | None = None
+    marks: Marks | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

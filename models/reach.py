@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 from models.clock import iso, utc
 from models.enrolled import reachable as may_reach
+from models.marks import SCRIPT
 from models.organisation import Person, Quiet, Reach
 from models.state import Incident, StreamState
 from models.world import World
@@ -49,7 +50,7 @@ def recipient(world: World, state: StreamState, person: Person, named: tuple[str
     """
     reach = reach_of(world, state, person)
     own = tuple(one.channel for one in reach.channels) if reach is not None else person.channels
-    wanted = [one for one in named or own if person.address(one) and _allowed(world, person, one)]
+    wanted = [one for one in named or own if person.address(one) and allowed(world, person, one)]
     usable = [one for one in wanted if one in world.channels]
     # With nothing else left the outbox gives it up at once, and the fallback or the next level gets it.
     usable = usable or [one for one in wanted if one in world.distrusted]
@@ -67,10 +68,13 @@ def recipient(world: World, state: StreamState, person: Person, named: tuple[str
     return found
 
 
-def _allowed(world: World, person: Person, channel: str) -> bool:
+def allowed(world: World, person: Person, channel: str) -> bool:
     """In an exercise nobody is reached but those enrolled for it, where they have confirmed it (P8)."""
     exercise = world.exercise() if world.drill else None
-    return exercise is None or may_reach(exercise, person.id, channel)
+    if exercise is None:
+        # A drill's directory in which nothing has been prepared reaches nobody.
+        return world.marks is None or channel == SCRIPT
+    return may_reach(exercise, person.id, channel, world.marks)
 
 
 def _exempt(quiet: Quiet, world: World, state: StreamState) -> bool:

@@ -15,7 +15,7 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, bindparam, create_engine, event, func, select, update
+from sqlalchemy import Connection, Engine, and_, bindparam, create_engine, event, func, not_, select, update
 from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError
 from sqlalchemy.pool import StaticPool
 
@@ -340,7 +340,11 @@ class Tx:
     def withdraw(self, stream: str, which: Withdrawal) -> None:
         """Queued messages of a stream that must not leave any more."""
         columns = OUTBOX.c
-        wheres = [columns.stream == stream, columns.state == "queued"]
+        wheres = [columns.state == "queued"]
+        if which.but is not None:
+            wheres.append(not_(and_(columns.stream == stream, columns.cause.in_(which.but))))
+        else:
+            wheres.append(columns.stream == stream)
         wheres += [columns.kind == which.kind] if which.kind is not None else []
         wheres += [columns.page.in_(which.pages)] if which.pages is not None else []
         wheres += [columns.person.in_(which.people)] if which.people is not None else []

@@ -8,19 +8,24 @@ from typing import Any
 
 from models.fact import Fact
 
+ABORTED = "exercise.aborted"
 _MATTERS = frozenset(
-    {"page.stopped", "page.acknowledged", "page.declined", "incident.restricted", "reader.removed"}
+    {"page.stopped", "page.acknowledged", "page.declined", "incident.restricted", "reader.removed", ABORTED}
 )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Withdrawal:
-    """Which queued messages of a stream go: all that is named must fit. `shared`: those with no person."""
+    """Which queued messages of a stream go: all that is named must fit. `shared`: those with no person.
+
+    With `but` it is those of every stream, except what these facts of this one have just asked for.
+    """
 
     kind: str | None = None
     pages: tuple[int, ...] | None = None
     people: tuple[str, ...] | None = None
     shared: bool = False
+    but: tuple[int, ...] | None = None
 
     def takes(self, row: Mapping[str, Any]) -> bool:
         """Whether a row of the outbox, of the same stream, is withdrawn."""
@@ -30,6 +35,7 @@ class Withdrawal:
             and (self.pages is None or row["page"] in self.pages)
             and (self.people is None or row["person"] in self.people)
             and (not self.shared or row["person"] is None)
+            and (self.but is None or row["cause"] not in self.but)
         )
 
 
@@ -40,6 +46,9 @@ def withdrawals(facts: Sequence[Fact]) -> Iterator[Withdrawal]:
     """
     if not any(fact.kind in _MATTERS for fact in facts):
         return  # most commands: what follows costs a tenth of one
+    if any(fact.kind == ABORTED for fact in facts):
+        # Nothing of the exercise leaves any more but that it is broken off.
+        yield Withdrawal(but=tuple(fact.seq for fact in facts))
     ended = tuple(
         fact.data["page"]
         for fact in facts

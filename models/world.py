@@ -12,7 +12,9 @@ import msgspec
 
 from models.calendars import Calendar, calendar
 from models.directory import Directory, Holder
+from models.enrolled import confirmed
 from models.frozen import FrozenPlaybook
+from models.marks import Marks
 from models.organisation import Organisation
 from models.plan import Plan, PlannedStep
 from models.playbook import Step
@@ -35,7 +37,8 @@ class World:
     `beside` reads the texts beside this stream's facts, as they are in this transaction, by digest;
     `restricted` the incidents that only some may know of, by id: other records speak of them too.
     In a drill `scenario` is what is played, `exercise` how far it has come (None: nothing has been prepared
-    here), and `cases` all incidents of this record by id, in their order: conditions of the script ask them.
+    here), `marks` those of the addresses of today (None: no address has to be confirmed), and `cases` all
+    incidents of this record by id, in their order: conditions of the script ask them.
 
     One world serves one transaction on one stream.
     """
@@ -55,6 +58,7 @@ class World:
     beside: Callable[[], Mapping[str, str | None]] = field(default=dict, compare=False, repr=False)
     restricted: Callable[[], Mapping[str, Incident]] = field(default=dict, compare=False, repr=False)
     scenario: Scenario | None = None
+    marks: Marks | None = None
     exercise: Callable[[], Exercise | None] = field(default=lambda: None, compare=False, repr=False)
     cases: Callable[[], Mapping[str, Incident]] = field(default=dict, compare=False, repr=False)
     _laid_out: dict[int, dict[str, PlannedStep]] = field(default_factory=dict, compare=False, repr=False)
@@ -103,11 +107,31 @@ class World:
                 return tuple(
                     Holder(person=one.person, role=who, deputy_for=one.deputy_for) for one in assigned
                 )
-        return self.directory.holders(who, self.now, barred)
+        return self._playing(who, barred) or self.directory.holders(who, self.now, barred)
+
+    def _playing(self, role: str, barred: frozenset[str]) -> tuple[Holder, ...]:
+        """In an exercise a role is theirs who were enrolled for it, whatever the rota says of that hour."""
+        people = (self.directory.person(one) for one in self._players() if one not in barred)
+        return tuple(Holder(person=one, role=role) for one in people if one and role in self._played(one.id))
+
+    def _players(self) -> tuple[str, ...]:
+        """Those who play, are there and can be reached."""
+        exercise = self.exercise() if self.drill else None
+        if exercise is None:
+            return ()
+        there = (name for name, one in exercise.participants.items() if one.absent is None)
+        return tuple(name for name in there if confirmed(exercise, name, self.marks))
+
+    def _played(self, person: str) -> frozenset[str]:
+        """The roles that somebody plays in an exercise."""
+        exercise = self.exercise() if self.drill else None
+        known = exercise.participants.get(person) if exercise is not None else None
+        return frozenset(known.roles) if known is not None else frozenset()
 
     def roles_of(self, state: Incident | None, person: str, *, glass: bool = True) -> frozenset[str]:
         """Roles that the person holds now, here; none if barred, and with `glass` those that it gives."""
-        own = self.directory.roles_of(person, self.now)
+        played = self._played(person)
+        own = self.directory.roles_of(person, self.now) | played
         if state is None:
             return own
         if person in state.restriction.barred:
@@ -115,7 +139,7 @@ class World:
         barred = frozenset(state.restriction.barred)
         if barred:
             # Whoever stands in for somebody barred has their rights here, as if they were away.
-            own = self.directory.roles_of(person, self.now, barred)
+            own = self.directory.roles_of(person, self.now, barred) | played
         broken = glass and state.restriction.broken(person, self.now)
         return own | self.assigned_to(state, person) | (GLASS_ROLES if broken else frozenset())
 

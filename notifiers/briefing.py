@@ -378,12 +378,12 @@ def _comcheck(name: str, matter: Matter, lang: str) -> dict[str, Any]:
         "incident": number,
         "severity": PHRASES[lang]["comcheck"],
         "severity_title": "",
-        "what": PHRASES[lang]["comcheck-what"].format(
+        "what": PHRASES[lang]["comcheck-what" if known.route else "comcheck-exercise"].format(
             route=route.title.lang(lang) if route else known.route, channel=channel
         ),
         "until": at(known.ends_at, world.organisation.zone, lang),
         "until_iso": iso(known.ends_at),
-        "then": PHRASES[lang]["comcheck-then"],
+        "then": PHRASES[lang]["comcheck-then" if known.route else "comcheck-exercise-then"],
         "command": "".join(
             f"hikeshi ack {matter.state.stream} {ask.page}"
             for ask in known.of(person)

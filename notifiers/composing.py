@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from models.desk import Desk
+from models.exercise import Exercise
 from models.state import Incident, StreamState
 from models.world import World
 from notifiers.acts import page_acts, subject_acts
 from notifiers.briefing import Envelope, brief
 from notifiers.briefing_names import Matter
+from notifiers.drilling import exercise_acts, exercise_standing
 from notifiers.message import Act, Message
+from notifiers.rendering import language
 from notifiers.standing import page_standing, step_standing
 
 Link = Callable[[str, int, str, str], str]
@@ -51,6 +54,8 @@ def acts_of(envelope: Envelope, state: StreamState, world: World) -> tuple[Act, 
         return page_acts(state, page, world)
     if isinstance(state, Incident):
         return subject_acts(state, envelope.subject, world)
+    if isinstance(state, Exercise):
+        return exercise_acts(state, envelope.subject, world)
     return ()
 
 
@@ -61,4 +66,6 @@ def standing_of(envelope: Envelope, state: StreamState, world: World, lang: str)
         return page_standing(state, page, world, lang)
     if isinstance(state, Incident) and envelope.subject.startswith(STEP):
         return step_standing(state, envelope.subject.removeprefix(STEP), world, lang)
+    if isinstance(state, Exercise):
+        return exercise_standing(state, envelope.subject, world, language(lang))
     return ""

@@ -27,6 +27,7 @@ from notifiers.briefing import Envelope
 from notifiers.bundling import bundle, run_of
 from notifiers.claims import Claims, Item, put
 from notifiers.composing import compose
+from notifiers.enrolment import broken_off, kept_in
 from notifiers.handing_on import CONSOLE, hand_on, reached_elsewhere, untried
 from notifiers.hold import Hold
 from notifiers.message import Failed, Message, Notifier, Sent
@@ -248,7 +249,10 @@ class Outbox:
         if proof is not None:
             await self._arrived(item, proof)
             return None
-        message: Message | None = await self.run_in_writer(lambda: self._message(item))
+        message: Message | str | None = await self.run_in_writer(lambda: self._message(item))
+        if isinstance(message, str):
+            await self.run_in_writer(partial(self._give_up, item, message))
+            return None
         if message is None:
             await self.run_in_writer(lambda: self._withdraw(item))
             return None
@@ -366,11 +370,13 @@ class Outbox:
 
     # -- in the writer --------------------------------------------------------------------------------------
 
-    def _message(self, item: Item) -> Message | None:
-        """What is to be said now; None if the page has been answered meanwhile."""
-        if not _still_asked(self.desk.state(item.envelope.stream), item.envelope):
+    def _message(self, item: Item) -> Message | str | None:
+        """What is to be said now; None if the page has been answered meanwhile, or why it may not leave."""
+        envelope = item.envelope
+        if not _still_asked(self.desk.state(envelope.stream), envelope) or broken_off(self.desk, envelope):
             return None
-        return compose(self.desk, item.envelope, item.address, self.link)
+        why = kept_in(self.desk, envelope, item.address)
+        return why or compose(self.desk, envelope, item.address, self.link)
 
     def _mark_sent(self, item: Item, sent: Sent) -> None:
         now = self.desk.clock.now()

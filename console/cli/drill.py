@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from console.cli import drill_control, drill_injects, drill_people, drill_watching
 from console.cli.arguments import Name
 from console.cli.given import reads
 from console.cli.groups import group
@@ -24,6 +25,8 @@ To = Annotated[str | None, Opt("--to", metavar="DIR", show_default=False)]
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
     drill = group(app, "drill")
+    for module in (drill_control, drill_injects, drill_people, drill_watching):
+        module.add(drill)
     reads(drill, "prepare")(drill_prepare)
     reads(drill, "run")(drill_run)
 

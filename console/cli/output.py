@@ -29,9 +29,20 @@ def console(*, stderr: bool = False) -> Console:
     )
 
 
+_FIRST: list[Line] = []
+"""What is still to be said before anything else."""
+
+
+def begin_with(line: Line | None) -> None:
+    """Say this line before the first other one, on whichever stream that is; None: nothing."""
+    _FIRST[:] = [line] if line is not None else []
+
+
 def show(sections: Iterable[Section | Line], *, stderr: bool = False) -> None:
     """Print sections and lines."""
     out = console(stderr=stderr)
+    while _FIRST:
+        _line(out, _FIRST.pop())
     for one in sections:
         if isinstance(one, Line):
             _line(out, one)

@@ -21,6 +21,7 @@ from console.views import facts as fact_view
 from console.views.refusals import advice, what
 from console.views.sheet import Line
 from models.comcheck import EVENT as COMCHECK
+from models.exercise import EXERCISE
 from models.fact import SYSTEM, Fact
 from models.fold import empty
 from models.node import alive
@@ -166,6 +167,8 @@ def _lines(session: Session, outcome: Outcome) -> list[Line]:
 
 def _is_part(fact: Fact) -> bool:
     """Whether a fact only carries out what another one of its command says already."""
+    if fact.kind == "message.requested":
+        return fact.stream == EXERCISE
     return fact.kind == "alert.attached" or (fact.kind == "page.asked" and fact.data["event"] == COMCHECK)
 
 

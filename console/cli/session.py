@@ -78,18 +78,28 @@ class Session:
 
     @cached_property
     def _house(self) -> House:
+        """Opened once; that it is a drill's is said before anything else."""
+        house = self.given.house or self._opened()
+        from console.cli import output  # noqa: PLC0415
+
+        line = None
+        if house.drill is not None and not self.given.json:
+            from console.views.drill import first_line  # noqa: PLC0415
+
+            line = first_line(house.desk, house.drill, self.texts)
+        output.begin_with(line)
+        if house.defects and self.given.house is None:
+            self._warn_of_defects(house.defects)
+        return house
+
+    def _opened(self) -> House:
         from console.opening import find_directory, open_house  # noqa: PLC0415
 
-        if self.given.house is not None:
-            return self.given.house
         try:
-            house = open_house(find_directory(self.given.directory))
+            return open_house(find_directory(self.given.directory))
         except OSError as wrong:
             path = self.given.directory or "."
             self.wrong(self.texts("words.usage.file", option="--dir", path=path, why=wrong.strerror))
-        if house.defects:
-            self._warn_of_defects(house.defects)
-        return house
 
     def _warn_of_defects(self, defects: tuple[str, ...]) -> None:
         """The files have defects, and those that were last sound are used: said each time, on the side."""

@@ -62,10 +62,10 @@ def topic(naming: Naming) -> str:
         return ""
     commander = naming.who(state.assigned.get("commander")) if "commander" in state.assigned else "-"
     line = (
-        f"{mark(naming)}[{naming.severity(state.severity)}] {state.stream} {naming.text(state.title, 80)}"
+        f"[{naming.severity(state.severity)}] {state.stream} {naming.text(state.title, 80)}"
         f" | {_phases(state, naming)} | {naming.texts('slack.commander')}: {commander}"
     )
-    return escape.cut(words(line, 240), 250)
+    return escape.cut(f"{mark(naming)}{words(line, 240)}", 250)
 
 
 def one_line(naming: Naming) -> str:
@@ -73,11 +73,11 @@ def one_line(naming: Naming) -> str:
     state = naming.state
     if not isinstance(state, Incident):
         return ""
-    head = f"{mark(naming)}{state.stream} [{naming.severity(state.severity)}]"
     running = _running(naming)
     following = f" ⏱ {_clock(running[0], naming)}" if running else ""
     phases = words(_phases(state, naming))
-    return f"{escape.bold(words(head))} {words(naming.text(state.title), 120)} | {phases}{following}"
+    head = escape.bold(mark(naming) + words(f"{state.stream} [{naming.severity(state.severity)}]"))
+    return f"{head} {words(naming.text(state.title), 120)} | {phases}{following}"
 
 
 def clock_blocks(naming: Naming) -> list[Block]:
@@ -91,9 +91,9 @@ def clock_blocks(naming: Naming) -> list[Block]:
 def _head(state: Incident, naming: Naming) -> Block:
     t = naming.texts
     status = t.word("words.status", state.status)
-    head = f"{mark(naming)}{state.stream} [{naming.severity(state.severity)}] {status}"
+    head = f"{state.stream} [{naming.severity(state.severity)}] {status}"
     return said(
-        escape.bold(words(head)),
+        escape.bold(mark(naming) + words(head)),
         words(naming.text(state.title), 300),
         tell(t("slack.board.phase"), _phases(state, naming)),
     )

@@ -14,7 +14,7 @@ import orjson
 
 from console.opening import House
 from console.reading import Reader
-from console.slack import answering, approving, choosing, ending, telling, working
+from console.slack import answering, approving, choosing, drilling, ending, telling, working
 from console.slack.blocks import given
 from console.slack.files import Fetched
 from console.slack.forms import Case, Form, NotUnderstood, text, view
@@ -49,6 +49,7 @@ FORMS: dict[str, Form] = {
         *working.FORMS,
         *telling.FORMS,
         *ending.FORMS,
+        *drilling.FORMS,
     )
 }
 
@@ -92,6 +93,7 @@ class FrontDesk:
             "start": lambda actor, target: StartStep(actor=actor, step=target.step),
             "take": lambda actor, target: StartStep(actor=actor, step=target.step, take=True),
             "confirm": _confirm,
+            **drilling.DIRECT,
         }
 
     @property

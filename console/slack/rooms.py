@@ -26,6 +26,7 @@ from models.commands import Actor
 from models.desk import Desk
 from models.installation import RoomSettings
 from models.mirror import Mirror, face, keep, mirrors
+from models.reach import allowed
 from models.record import MIRROR, STREAM, Record
 from models.rooms import MAX_ROOMS, OpenRoom
 from models.state import ENDED, OVER, Incident
@@ -332,6 +333,7 @@ class Rooms:
             for one in people
         ]
         known = [one for one in (*holders, *paged) if one is not None and one.slack]
+        known = [one for one in known if allowed(world, one, VIA)]
         if room.state.restriction.on:
             known = [one for one in known if may_read(state, Viewer(person=one.id), world).whole]
         return {one.slack for one in known if one.slack}

@@ -8,7 +8,7 @@ from typing import Any
 from console.views.naming import Naming
 from console.views.sheet import Line, Row, Section, Style, Table, harmless
 from models.clock import iso
-from models.comcheck import EVERYTHING, Ask, Comcheck, Unreached
+from models.comcheck import ENROLLED, EVERYTHING, Ask, Comcheck, Unreached
 from models.desk import Desk
 from models.state import Programme
 
@@ -131,6 +131,8 @@ def _listed(one: Comcheck, naming: Naming) -> Row:
 
 def _route(one: Comcheck, naming: Naming) -> str:
     """The route's title with its id; the id alone if it has gone from the files."""
+    if one.route == ENROLLED:
+        return naming.texts("readiness.comcheck.exercise")
     found = next((route for route in naming.world.policy.routes if route.id == one.route), None)
     return f"{found.title.lang(naming.lang)} ({one.route})" if found is not None else harmless(one.route, 80)
 

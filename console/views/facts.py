@@ -84,6 +84,7 @@ _VARIANTS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "inject.put": lambda data: ".changed" if data.get("changed") else "",
     "ending.reached": lambda data: ".time" if data.get("told") == "ending:time" else "",
     "observation.written": lambda data: "" if data.get("kind") == "observation" else f".{data.get('kind')}",
+    "comcheck.started": lambda data: ".exercise" if data.get("exercise") else "",
 }
 """Kinds that say one of several things, by what they hold."""
 
@@ -113,6 +114,7 @@ def variants() -> tuple[str, ...]:
         "note.added.said",
         "note.added.source",
         "outgoing.drafted.corrects",
+        "comcheck.started.exercise",
         "outgoing.approved.deputy",
         "outgoing.sent.early",
         "outgoing.withdrawn.sent",

@@ -12,6 +12,7 @@ from console.texts import Texts
 from console.views.sheet import harmless
 from console.views.times import Times
 from models.clocks.owed import find_obligation
+from models.exercise import CONTROL_DESK
 from models.fact import SYSTEM
 from models.plan import PlannedStep
 from models.playbook import Step
@@ -180,6 +181,8 @@ class Naming:
             return self.clock(name)
         if kind == "glass":
             return self.texts("words.subject.glass", name=self.who(name))
+        if kind == CONTROL_DESK:
+            return self.texts("playing.control")
         if kind in {"approval", "opinion"}:
             return self.texts(f"words.subject.{kind}", name=self.step(name.partition("#")[0]))
         return (

@@ -60,7 +60,10 @@ def _confirmed(state: Exercise, fact: Fact) -> None:
     person, channel = fact.data["person"], fact.data["channel"]
     known = state.participants.get(person)
     channels = known.confirmed if known is not None else state.staff_confirmed.setdefault(person, [])
-    channels.append(channel)
+    if channel not in channels:
+        channels.append(channel)
+    if (mark := fact.data.get("mark")) is not None:
+        state.marks.setdefault(person, {})[channel] = mark
 
 
 def _absent(state: Exercise, fact: Fact) -> None:

@@ -9,6 +9,7 @@ from models.clock import iso, utc
 from models.enrolled import notified
 from models.errors import Refused
 from models.exercise import (
+    CONTROL_DESK,
     FASTEST,
     SLOWEST,
     AbortExercise,
@@ -77,9 +78,12 @@ def start(state: Exercise, command: StartExercise, world: World) -> Decided:
     must_be(state, "prepared")
     data = _timing(0, command.wall, _speed(command.speed), running=True)
     people = to_people(state, notified(state), world)
+    control = [one for one, role in state.staff.items() if role in CONTROL]
     return [
         Draft(kind="exercise.started", data=data, at=state.startex),
         notice("notice.exercise_started", "exercise:started", people),
+        # One message that is kept true: from it control leads the drill where a channel has buttons.
+        notice("notice.exercise_control", CONTROL_DESK, to_people(state, control, world)),
     ]
 
 

@@ -74,7 +74,7 @@ def to_people(state: Exercise, names: Iterable[str], world: World, *, even_away:
             continue
         one = {"person": name, "role": state.staff.get(name, "")} | recipient(world, state, person, ())
         if even_away:
-            one["channels"] = [each for each in confirmed(state, name) if person.address(each)]
+            one["channels"] = [each for each in confirmed(state, name, world.marks) if person.address(each)]
         found.append(one)
     return loud(found)
 

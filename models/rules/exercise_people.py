@@ -63,9 +63,11 @@ def confirm(state: Exercise, command: ConfirmAddress, world: World) -> Decided:
         ways = ", ".join(person.ways) if person is not None else ""
         raise wrong("channel", f"one with an address of theirs ({ways})", command.channel)
     there = known.confirmed if known is not None else state.staff_confirmed.get(command.person, [])
-    if command.channel in there:
+    before = state.marks.get(command.person, {}).get(command.channel, "")
+    if command.channel in there and before == command.mark:
         return []
     data = {"person": command.person, "channel": command.channel}
+    data |= {"mark": command.mark} if command.mark else {}
     return [Draft(kind="participant.confirmed", data=data)]
 
 

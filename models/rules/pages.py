@@ -18,8 +18,9 @@ from models.policy import Route
 from models.reach import loud, reachable
 from models.reason import Reason
 from models.routing import answering_level, entitled_level, everybody, level_recipients, paged, route_of
+from models.rules.comcheck import confirming
 from models.rules.common import Decided, Then, must_reach
-from models.state import Page, StreamState
+from models.state import Page, Programme, StreamState
 from models.world import World
 
 MAX_DELEGATION = timedelta(hours=24)
@@ -50,6 +51,8 @@ def acknowledge(state: StreamState, command: Acknowledge, world: World) -> Decid
         # Whoever the last resort did not reach is not needed any more.
         mended = Impair(actor=_WATCH, what=DELIVERY, detail=f"{state.stream}/{page.id}", mended=True)
         taken.append(Then(stream="house", command=mended))
+    if page.event == COMCHECK and isinstance(state, Programme):
+        taken += confirming(state, page, command, world)
     return taken
 
 

@@ -30,6 +30,11 @@ LABELS: Final[dict[str, dict[str, str]]] = {
         "confirm": "内容を確認した",
         "severity": "重大度…",
         "note": "メモ…",
+        "fire-inject": "今すぐ付与",
+        "skip-inject": "見送る…",
+        "pause-drill": "一時停止",
+        "resume-drill": "再開",
+        "observe": "観察を書く…",
         "more": "その他…",
     },
     "en": {
@@ -50,6 +55,11 @@ LABELS: Final[dict[str, dict[str, str]]] = {
         "confirm": "I confirm it",
         "severity": "Severity…",
         "note": "Note…",
+        "fire-inject": "Give it now",
+        "skip-inject": "Leave it out…",
+        "pause-drill": "Pause",
+        "resume-drill": "Go on",
+        "observe": "Observe…",
         "more": "More…",
     },
 }

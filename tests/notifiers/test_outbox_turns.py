@@ -320,7 +320,7 @@ async def test_the_first_page_leaves_before_the_others_are_written(
     told: list[str] = []
     real, delivered = world.outbox._message, world.console.deliver
 
-    def written(item: Item) -> Message | None:
+    def written(item: Item) -> Message | str | None:
         told.append(f"written {item.line}")
         return real(item)
 
