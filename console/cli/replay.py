@@ -37,6 +37,7 @@ def replay(  # noqa: PLR0913 - one option for each way to run it
     roles_for_names: Annotated[bool, Opt("--roles-for-names")] = False,
     format_: Annotated[str, Opt("--format", metavar="text|md|html")] = "text",
     out: Annotated[str | None, Opt("--out", metavar="FILE", show_default=False)] = None,
+    as_exercise: Annotated[bool, Opt("--as-exercise")] = False,
 ) -> None:
     """A past incident or drill run again, side by side with what was done."""
     from console.cli import output  # noqa: PLC0415
@@ -50,6 +51,9 @@ def replay(  # noqa: PLR0913 - one option for each way to run it
     laid_over = _given(session, with_)
     session, incident = _of_drill(session, incident)
     stream = session.incident(incident).stream
+    if as_exercise:
+        _as_exercise(session, stream)
+        return
     told = run(
         session.house,
         Asked(
@@ -72,7 +76,7 @@ def _of_drill(session: Session, reference: str) -> tuple[Session, str]:
 
     if not reference.upper().startswith("DRL-"):
         return session, reference
-    folder = session.house.institution.directory / DRILLS
+    folder = session.house.institution.directory.parent / DRILLS
     directory = folder / reference.upper()
     if not (directory / "organisation.yaml").is_file():
         session.wrong(session.texts("replay.no_such_drill", drill=reference, folder=folder))
@@ -81,6 +85,20 @@ def _of_drill(session: Session, reference: str) -> tuple[Session, str]:
     if not found:
         session.wrong(session.texts("replay.no_incident", drill=reference))
     return drill, found[0]
+
+
+def _as_exercise(session: Session, stream: str) -> None:
+    """The record as a scenario among the institution's own, with roles in the place of names."""
+    from console.cli import output  # noqa: PLC0415
+    from console.replayscript import write  # noqa: PLC0415
+
+    path = write(session.house, stream, _veil(session).text)
+    if session.given.json:
+        output.json({"incident": stream, "scenario": path.stem, "file": str(path)})
+        return
+    session.say(session.texts("words.written", path=path), "good")
+    session.say(session.texts("replay.exercise", scenario=path.stem))
+    session.say(session.texts("replay.veiled"), "warn", stderr=True)
 
 
 def _rules(name: str) -> Literal["today", "frozen"]:

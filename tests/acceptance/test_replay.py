@@ -13,8 +13,13 @@ import pytest
 
 from console.opening import House, open_house
 from console.replaying import Asked, replay
+from console.replayscript import write
+from console.views.veil import Veil
 from models.clock import ExerciseClock
+from models.errors import BadInput
 from models.replay.compare import Why
+from playbooks.check import check
+from playbooks.scenarios import Scenarios
 from tests.console.clihouse import bank_in
 from tests.demoplay import NIGHT, play_demo
 from tests.test_docs import BASH, DOCS, SCRIPT, _commands, _plain
@@ -63,6 +68,26 @@ def test_three_minutes_for_the_first_level_would_have_paged_the_second_two_minut
     house.record.close()
 
 
+def test_the_record_as_an_exercise_asks_for_each_decision_anew(house: House) -> None:
+    path = write(house, "INC-2026-0001", Veil(house.desk.directory, "ja", "-").text)
+    scenario = Scenarios(house.institution.directory)["replay-inc-2026-0001"]
+    with house.record.read() as tx:
+        facts = tx.facts("INC-2026-0001")
+    made = {fact.data["step"]: fact.data["choice"] for fact in facts if fact.kind == "decision.made"}
+    expected = {one.step: one.option for inject in scenario.injects for one in inject.expect}
+    assert expected.items() <= made.items()
+    assert len(expected) >= 8
+    found = check(house.institution.directory, house.desk.clock.now())
+    assert [one for one in found if one.file == str(path)] == []
+    assert scenario.leaps, "hours of waiting are leapt over"
+    names = [one.id for one in house.desk.directory.organisation.people]
+    assert [one for one in names if one in path.read_text(encoding="utf-8")] == []
+    with pytest.raises(BadInput, match="there already"):
+        write(house, "INC-2026-0001", str)
+    path.unlink()
+    house.record.close()
+
+
 def test_every_command_of_the_page_does_what_the_page_says(bank_with_demo: Path) -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("HIKESHI_")}
     environment |= {
@@ -84,5 +109,5 @@ def test_every_command_of_the_page_does_what_the_page_says(bank_with_demo: Path)
                 for part in line.split(NOT_SAID):
                     assert _plain(part).strip() in _plain(said), f"{command}\nshows {line!r}, said:\n{said}"
     assert (
-        typed == len(re.findall(r"^\$ ", (DOCS / "replay.md").read_text(encoding="utf-8"), re.MULTILINE)) == 5
+        typed == len(re.findall(r"^\$ ", (DOCS / "replay.md").read_text(encoding="utf-8"), re.MULTILINE)) == 6
     )
