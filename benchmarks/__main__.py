@@ -26,6 +26,7 @@ from benchmarks.fold import fold
 from benchmarks.ground import BUILD, Benchmark, Ground, ground, settle
 from benchmarks.idle import idle
 from benchmarks.press import press
+from benchmarks.rehearsal import rehearsal
 from benchmarks.steps import steps
 from benchmarks.storm import storm
 from benchmarks.timers import timers
@@ -50,6 +51,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "continuity": continuity,
     "cli": cli,
     "idle": idle,
+    "rehearsal": rehearsal,
 }
 
 

@@ -107,7 +107,8 @@ FREE: dict[str, str] = {
     "up": "whoever may start the processes of the data folder's owner",
     "page-now": "anybody of the directory but third parties; shows them what they may read",
     **dict.fromkeys(
-        ("playbook list", "playbook show", "playbook diff", "coverage", "scenario list", "scenario show",
+        ("playbook list", "playbook show", "playbook diff", "coverage", "rehearse",
+         "scenario list", "scenario show",
          "slack manifest"),
         "the institution's files; no record",
     ),

@@ -6,7 +6,7 @@ signed `hikeshi`: it is the rules' doing, not a person's.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator
+from collections.abc import Collection, Container, Iterator
 from datetime import datetime
 from typing import Any
 
@@ -53,9 +53,19 @@ MAX_PASSES = 100
 """A playbook of 400 steps settles in far fewer; more would be a circle in the rules."""
 
 
-def advance(state: StreamState, world: World) -> list[Draft]:
-    """The next facts that follow by rule; empty when everything follows that does."""
+DELIVERIES = frozenset({"message.sent", "message.failed", "message.given_up"})
+"""Facts that say what became of a message. They change pages alone, and half of all facts are such."""
+
+
+def advance(state: StreamState, world: World, fresh: Collection[str] | None = None) -> list[Draft]:
+    """The next facts that follow by rule; empty when everything follows that does.
+
+    `fresh` are the kinds of what has been written since nothing more followed; None: it is not known, or time
+    has passed and may have changed an answer.
+    """
     drafts = list(_pages(state, world))
+    if fresh is not None and DELIVERIES.issuperset(fresh):
+        return drafts
     if isinstance(state, Incident) and state.status not in ENDED and not drafts:
         drafts = _first(
             lambda: _called_out(state, world),
@@ -238,7 +248,7 @@ def _step(state: Incident, planned: PlannedStep, world: World) -> list[Draft]:
         children = world.children(planned.key)
         if all(settled(state, key) for key in children):
             return [Draft(kind="step.done", data={"step": planned.key})]
-    if status == "done" and again(state, planned):
+    if status == "done" and planned.step.repeat is not None and again(state, planned):
         steps = [planned.key, *(key for key in world.children(planned.key) if key in state.steps)]
         return [Draft(kind="step.repeated", data={"step": planned.key, "steps": steps})]
     return []

@@ -151,7 +151,7 @@ class Casework(ABC, Generic[Transaction]):
             else:
                 # What a scribe wrote is confirmed once, however many facts it came to.
                 self._apply(case, item, command.actor, None if case.facts else command.for_, now)
-        self._advance(tx, case, now)
+        self._advance(tx, case, now, after_command=True)
         queued = self._store(tx, case, now)
         outcome = Outcome(
             stream=stream,
@@ -251,10 +251,11 @@ class Casework(ABC, Generic[Transaction]):
         fold(state, (fact,))
         case.facts.append(fact)
 
-    def _advance(self, tx: Transaction, case: Case, now: datetime) -> None:
+    def _advance(self, tx: Transaction, case: Case, now: datetime, *, after_command: bool = False) -> None:
         world = self._world(tx, case.state, now)
         for _ in range(MAX_PASSES):
-            drafts = advance(case.state, world)
+            # Nothing more followed from what there was before a command: only what is new may change that.
+            drafts = advance(case.state, world, {fact.kind for fact in case.facts} if after_command else None)
             if not drafts:
                 return
             for draft in drafts:

@@ -32,6 +32,16 @@ class GateRule:
     guideline: str
     override_by: tuple[str, ...]
     closed: Callable[[Incident, PlannedStep, World], Iterator[str]]
+    concerns: Callable[[Step], bool]
+    """Whether a step can be held by it at all; most steps have no gate, and this never changes."""
+
+
+def _gates_of(planned: PlannedStep) -> tuple[GateRule, ...]:
+    found: tuple[GateRule, ...] | None = planned.kept.get("gates")
+    if found is None:
+        found = tuple(gate for gate in GATES.values() if gate.concerns(planned.step))
+        planned.kept["gates"] = found
+    return found
 
 
 def services_of(state: Incident, named: tuple[str, ...]) -> tuple[str, ...]:
@@ -48,7 +58,7 @@ def services_of(state: Incident, named: tuple[str, ...]) -> tuple[str, ...]:
 def closed_gates(state: Incident, planned: PlannedStep, world: World) -> dict[str, list[str]]:
     """The gates that hold this step now, each with its causes (`cause:what`)."""
     held = {}
-    for gate in GATES.values():
+    for gate in _gates_of(planned):
         # An override covers the causes that its authority saw; one that arises later holds the step again.
         passed = covered(state, gate.id, planned.key)
         causes = [one for one in gate.closed(state, planned, world) if one not in passed]
@@ -247,18 +257,50 @@ GATES: dict[str, GateRule] = {
             guideline="FSA-2.5.2.2-B1",
             override_by=("csirt-lead", *_TOP),
             closed=_not_preserved,
+            concerns=lambda step: step.phase == "analysis" and bool(step.sources),
         ),
-        GateRule(id="shutdown-authority", guideline="FSA-2.5.2.4-B1", override_by=_TOP, closed=_no_authority),
+        GateRule(
+            id="shutdown-authority",
+            guideline="FSA-2.5.2.4-B1",
+            override_by=_TOP,
+            closed=_no_authority,
+            concerns=lambda step: bool(step.stops),
+        ),
         GateRule(
             id="containment-or-preservation",
             guideline="FSA-2.5.2.4-B2",
             override_by=_TOP,
             closed=_no_priority,
+            concerns=lambda step: bool(step.stops),
         ),
-        GateRule(id="scope-fixed", guideline="FSA-2.5.2.5-B1", override_by=_TOP, closed=_scope_open),
-        GateRule(id="backup-checked", guideline="FSA-2.5.2.6-B3", override_by=_TOP, closed=_backup_unchecked),
-        GateRule(id="works-normally", guideline="FSA-2.5.2.6-B4", override_by=_TOP, closed=_works_unchecked),
-        GateRule(id="cause-addressed", guideline="FSA-2.5.2.6-B1", override_by=_TOP, closed=_cause_open),
+        GateRule(
+            id="scope-fixed",
+            guideline="FSA-2.5.2.5-B1",
+            override_by=_TOP,
+            closed=_scope_open,
+            concerns=lambda step: bool(step.resumes),
+        ),
+        GateRule(
+            id="backup-checked",
+            guideline="FSA-2.5.2.6-B3",
+            override_by=_TOP,
+            closed=_backup_unchecked,
+            concerns=lambda step: bool(step.restores),
+        ),
+        GateRule(
+            id="works-normally",
+            guideline="FSA-2.5.2.6-B4",
+            override_by=_TOP,
+            closed=_works_unchecked,
+            concerns=lambda step: bool(step.reconnects),
+        ),
+        GateRule(
+            id="cause-addressed",
+            guideline="FSA-2.5.2.6-B1",
+            override_by=_TOP,
+            closed=_cause_open,
+            concerns=lambda step: bool(step.resumes),
+        ),
     )
 }
 CLOSING = "closing"

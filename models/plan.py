@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 from models.errors import BadInput
 from models.playbook import Playbook, Step, Value
@@ -31,6 +32,8 @@ class PlannedStep:
     scope: str
     caller: str | None
     arguments: Mapping[str, Value] = field(default_factory=dict)
+    kept: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    """What a rule has worked out of this step, which never changes, so that it need not again."""
 
     def resolve(self, ref: str) -> str:
         """The whole key of a step named in this step's own playbook."""

@@ -39,8 +39,8 @@ WRITE = os.environ.get("HIKESHI_WRITE_DOCS") == "1"
 OWN = (
     "access", "architecture", "clocks", "collectors", "commands", "communication", "configuration",
     "continuity", "escalation", "evidence", "exercise-programme", "gates", "guideline", "inspector",
-    "notifications",
-    "operations", "out-of-band", "playbooks", "quickstart", "readiness", "record", "replay", "rota",
+    "notifications", "rota",
+    "operations", "out-of-band", "playbooks", "quickstart", "readiness", "record", "rehearsal", "replay",
     "scenarios", "scope", "security", "slack",
 )  # fmt: skip
 PAGES = [ROOT / "README.md", ROOT / "README.ja.md", *(DOCS / f"{name}.md" for name in (*OWN, "access"))]

@@ -19,6 +19,7 @@ from playbooks.check import (
     reach,
     readers,
     refers,
+    rehearsal,
     review,
     routes,
     scenarios,
@@ -53,6 +54,7 @@ CHECKS: tuple[Callable[[View], Iterator[Defect]], ...] = tuple(
         communication,
         oncall,
         scenarios,
+        rehearsal,
     )
 )
 

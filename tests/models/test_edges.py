@@ -260,7 +260,7 @@ def test_those_who_listen_hear_of_what_was_stored() -> None:
 
 def test_rules_that_go_in_a_circle_are_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
     made = scene()
-    monkeypatch.setattr("models.casework.advance", lambda state, world: [Draft(kind="note.added")])
+    monkeypatch.setattr("models.casework.advance", lambda state, world, fresh: [Draft(kind="note.added")])
     before = len(made.facts("note.added"))
     with pytest.raises(HikeshiError, match="circle"):
         made.do(c.Note(actor=by(AMY), text="x"))
