@@ -38,9 +38,9 @@ DOCS = ROOT / "docs"
 WRITE = os.environ.get("HIKESHI_WRITE_DOCS") == "1"
 OWN = (
     "access", "architecture", "clocks", "collectors", "commands", "communication", "configuration",
-    "continuity", "escalation", "evidence", "exercise-programme", "gates", "guideline", "inspector",
-    "notifications", "rota",
-    "operations", "out-of-band", "playbooks", "quickstart", "readiness", "record", "rehearsal", "replay",
+    "continuity", "drills", "escalation", "evidence", "exercise-programme", "gates", "guideline", "inspector",
+    "notifications", "operations", "out-of-band", "playbooks", "quickstart", "readiness", "record",
+    "rehearsal", "replay", "rota",
     "scenarios", "scope", "security", "slack",
 )  # fmt: skip
 PAGES = [ROOT / "README.md", ROOT / "README.ja.md", *(DOCS / f"{name}.md" for name in (*OWN, "access"))]
@@ -277,7 +277,7 @@ def _plain(text: str) -> str:
     return re.sub(r"\s+", " ", re.sub(r"\d+", "N", text))
 
 
-class _Reader:
+class Reader:
     """Types what the quickstart shows, in one shell that keeps its variables, and reads what comes back."""
 
     def __init__(self, folder: Path, port: int) -> None:
@@ -353,14 +353,14 @@ class _Reader:
         if self.background is not None:
             os.killpg(self.background.pid, signal.SIGINT)
             try:
-                assert self.background.wait(20) == 0
+                assert self.background.wait(60) == 0
             finally:
                 if self.background.poll() is None:
                     os.killpg(self.background.pid, signal.SIGKILL)
             self.background = None
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         return int(found.getsockname()[1])
@@ -376,7 +376,7 @@ def test_the_first_minutes_go_as_the_page_says(page: Path, tmp_path: Path) -> No
     if shutil.which("curl") is None:
         pytest.skip("the alert is posted by curl, which is not installed here")
     (tmp_path / "examples").symlink_to(ROOT / "examples")
-    reader = _Reader(tmp_path, _free_port())
+    reader = Reader(tmp_path, free_port())
     try:
         for found in SCRIPT.finditer(page.read_text(encoding="utf-8")):
             reader.block(found["how"] or "", found["body"])

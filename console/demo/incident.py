@@ -119,7 +119,7 @@ class Demo:
         return server
 
     async def _node(self, bank: Path, stack: AsyncExitStack) -> None:
-        self.house: House = open_house(bank, self.clock, drill=True)
+        self.house: House = self._open(bank)
         stream = (self.folder / "console.txt").open("w", encoding="utf-8")
         stack.callback(stream.close)
         notifiers: dict[str, Notifier] = {
@@ -136,6 +136,9 @@ class Demo:
         self.base_url = f"http://127.0.0.1:{self.node.port}"
         self.picture.note("node", url=self.base_url)
 
+    def _open(self, bank: Path) -> House:
+        return open_house(bank, self.clock, drill=True)
+
     async def _stop_node(self, running: asyncio.Task[None]) -> None:
         self.node.stop.set()
         await running
@@ -143,8 +146,8 @@ class Demo:
     async def _conductor(self, bank: Path, prefect: PrefectServer, stack: AsyncExitStack) -> None:
         await prefect.healthy(90)
         environ = os.environ | client_environment(bank / "var" / "prefect", prefect.url)
-        second = open_house(bank, self.clock, drill=True)
-        self.conductor = Conductor(second, self.clock, prefect.url, children=1, environ=environ)
+        second = self._open(bank)
+        self.conductor = Conductor(second, second.desk.clock, prefect.url, children=1, environ=environ)
         stack.push_async_callback(self.conductor.close)
 
     # -- the play -------------------------------------------------------------------------------------------

@@ -13,18 +13,18 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from console import archive
-from console.demo.incident import HIKESHI, MAX_TURNS, ROOT, Demo
+from console.demo.incident import HIKESHI, ROOT, Demo
 from console.demo.stage import copy_bank, flow_runs
 from console.drill.making import prepare
-from console.drill.understudies.driver import Understudies
-from console.opening import DIRECTORY_VARIABLE, open_house
+from console.opening import DIRECTORY_VARIABLE, House, open_house
 from console.texts import texts
-from models.clock import ExerciseClock, SystemClock, monotonic
+from models.clock import SystemClock, monotonic
 from models.commands import Actor
 from models.errors import HikeshiError
-from models.exercise import EXERCISE, EndExercise, Exercise, StartExercise
+from models.exercise import EXERCISE, FASTEST, EndExercise, Exercise, StartExercise
 from models.exercise_script import Script
 from models.premises import Outcome
+from models.rules.exercise_due import TIME_UP
 from models.scenario import Scenario
 from models.state import Incident
 
@@ -34,6 +34,8 @@ SEED = 7
 FACILITATOR = "okada-shinji"
 ACCOUNT = "okada"
 REPORT_SECONDS = 120
+PLAYED_SECONDS = 600
+LOOK_SECONDS = 0.05
 STAMP = "%m/%d %H:%M"
 
 
@@ -44,6 +46,7 @@ class ScenarioDemo(Demo):
         super().__init__(folder, lang)
         self.name = name
         self._told = 0
+        self._ran = 0
 
     async def run(self) -> int:
         """Prepare, play to ENDEX, and say where to look."""
@@ -80,15 +83,17 @@ class ScenarioDemo(Demo):
             house.record.close()
         self.scenario: Scenario = scenario
         self.startex = hour.replace(tzinfo=zone).astimezone(UTC)
-        self.clock = ExerciseClock(self.startex)
         self.picture.note("drill_prepared", drill=made.drill, scenario=self.name, folder=made.directory)
         return made.directory
+
+    def _open(self, bank: Path) -> House:
+        """On the hour of the story, which the node moves."""
+        return open_house(bank)
 
     # -- the play -------------------------------------------------------------------------------------------
 
     async def _play(self) -> None:
-        self.understudies = Understudies(self.house.desk, self.scenario, self.lang)
-        started = StartExercise(actor=_facilitator(), wall=SystemClock().now())
+        started = StartExercise(actor=_facilitator(), wall=SystemClock().now(), speed=FASTEST)
         await self._accepted(started)
         self.picture.note("startex", title=self.scenario.title.lang(self.lang))
         if self.picture.moving:
@@ -97,8 +102,7 @@ class ScenarioDemo(Demo):
             await self._turns()
         finally:
             self.picture.live.stop()
-        wall = SystemClock().now() + self.scenario.duration
-        await self._accepted(EndExercise(actor=_facilitator(), wall=wall))
+        await self._accepted(EndExercise(actor=_facilitator(), wall=SystemClock().now()))
         self.picture.note("endex")
 
     async def _accepted(self, command: StartExercise | EndExercise) -> None:
@@ -107,21 +111,26 @@ class ScenarioDemo(Demo):
             raise HikeshiError(f"{command}: {outcome.refused} {dict(outcome.detail)}")
 
     async def _turns(self) -> None:
-        end = self.startex + self.scenario.story(self.scenario.duration)
-        for _ in range(MAX_TURNS):
-            await self._quiet()
+        """Look on, and let the flows run, until the time that the scenario has is up."""
+        until = monotonic() + PLAYED_SECONDS
+        while monotonic() < until:
             state = await self._incident()
-            await self._injects()
+            over = await self._injects()
             if state is not None:
                 await self._draw(state)
-                if await self._machine(state):
-                    continue
-            if await self._acted():
-                continue
-            if self.clock.now() >= end:
+                await self._machine(state)
+            if over:
                 return
-            await self._wind(end)
-        raise HikeshiError(f"no end after {MAX_TURNS} turns")
+            await asyncio.sleep(LOOK_SECONDS)
+        raise HikeshiError(f"no end after {PLAYED_SECONDS} s")
+
+    async def _machine(self, state: Incident) -> bool:
+        """The flows run, with Prefect, whenever something has changed for them; the story holds meanwhile."""
+        wanted = state.wanted > self._ran
+        if wanted:
+            self._ran = state.wanted
+            await self.conductor.settle()
+        return wanted
 
     async def _incident(self) -> Incident | None:
         def first() -> str:
@@ -131,23 +140,11 @@ class ScenarioDemo(Demo):
         self.incident = self.incident or await self._write(first)
         return await self._state() if self.incident else None
 
-    async def _acted(self) -> bool:
-        done = await self._write(self.understudies.act)
-        if done is not None and not done[1].accepted:
-            raise HikeshiError(f"{done[0].command}: {done[1].refused} {dict(done[1].detail)}")
-        return done is not None
-
-    async def _wind(self, end: datetime) -> None:
-        act = await self._write(self.understudies.next_at)
-        stops = [one for one in (act, await self._next_due(), self._machine_at, end) if one is not None]
-        self.clock.set(max(self.clock.now(), min(stops)))
-        self.node.watch.wake()
-
-    async def _injects(self) -> None:
-        """Tell what has come in since the last look."""
+    async def _injects(self) -> bool:
+        """Tell what has come in since the last look; whether the time is up."""
         state = await self._write(partial(self.house.desk.state, EXERCISE))
         if not isinstance(state, Exercise):
-            return
+            return False
         script = Script(self.scenario, state)
         zone = ZoneInfo(self.house.institution.organisation.zone)
         for one in list(state.injects.values())[self._told :]:
@@ -157,6 +154,7 @@ class ScenarioDemo(Demo):
                 key = "inject" if one.how == "planned" else "inject_not_needed"
                 self.picture.note(key, at=at, title=title, to=", ".join(inject.to))
         self._told = len(state.injects)
+        return TIME_UP in state.told
 
     # -- where to look --------------------------------------------------------------------------------------
 
@@ -169,7 +167,7 @@ class ScenarioDemo(Demo):
         wanted = archive.Wanted(incidents=(self.incident,), objects=True, lang=self.lang)
         exported = await self._write(partial(archive.write, self.house, wanted, path))
         seconds = round(monotonic() - self.begun)
-        played = self.clock.now() - self.startex
+        played = self.house.desk.clock.now() - self.startex
         naming = await self._naming(await self._state())
         show.print(
             say("demo.drill_ended", seconds=seconds, span=naming.times.span(played), facts=exported.facts),
