@@ -78,7 +78,7 @@ def command_of(
         "scenario": result.scenario.id,
         "version": result.scenario.version,
         "playbooks": tuple(one.id for one in result.playbooks),
-        "routes": tuple(one.id for one in result.routes),
+        "routes": tuple(one.id for one in result.routes if one.answered or one.exhausted),
         "guideline": tuple(one.item for one in result.guideline),
         "participants": _participants(result),
         "measured": tuple(_measured(one) for one in result.measures()),
@@ -87,6 +87,7 @@ def command_of(
         "findings": tuple(_finding(one, given, lang) for one in result.findings),
         "retested": tuple(_retest(result, name, objective) for name, objective in given.retests.items()),
         "signed_off": (result.signed_off.by,) if result.signed_off else (),
+        "signed_off_at": result.signed_off.wall if result.signed_off else None,
     }
     return fields, document
 
@@ -98,6 +99,11 @@ def _defects(result: DrillResult, given: Given, now: datetime) -> list[str]:
         wrong.append(
             "status: the exercise was aborted, and shows nothing; what it did show is entered by hand: "
             "hikeshi exercise record"
+        )
+    if not result.people and not any(one.present for one in result.participants):
+        wrong.append(
+            "people: nobody took part; what the script alone has played exercises nobody, and is none: "
+            "enrol those who play (hikeshi drill enrol), and hold it with them"
         )
     for n, one in enumerate(result.findings, start=1):
         if one.owner is None and given.owner is None:
@@ -176,7 +182,7 @@ def _doubt(result: DrillResult, institution: Institution) -> Literal["elsewhere"
 # -- what is to be known, and keeps nothing out -------------------------------------------------------------
 
 
-def warnings(result: DrillResult, institution: Institution, texts: Texts) -> list[str]:
+def warnings(result: DrillResult, institution: Institution, texts: Texts, *, named: bool) -> list[str]:
     """What whoever imports should know: a drill that was not prepared here, ratings that nobody confirmed."""
     said = []
     if (doubt := _doubt(result, institution)) is not None:
@@ -184,6 +190,6 @@ def warnings(result: DrillResult, institution: Institution, texts: Texts) -> lis
     unrated = [one.id for one in result.objectives if one.rating is None]
     if unrated:
         said.append(texts("programme.import.unrated", objectives=texts("words.comma").join(unrated)))
-    if result.signed_off is None:
+    if result.signed_off is None or named:
         said.append(texts("programme.import.unsigned"))
     return said

@@ -10,6 +10,7 @@ from typing import Annotated, Self
 from pydantic import AwareDatetime, Field, model_validator
 
 from models.organisation import Channel, Person
+from models.programme import Organiser
 from models.telephone import e164
 from models.values import Frozen, Id
 
@@ -31,6 +32,12 @@ class DrillFile(Frozen):
     seed: int = Field(default=0, ge=0, le=2**31 - 1, description="of the scripted responders")
     startex: AwareDatetime = Field(description="the hour of the story at STARTEX")
     institution: str = Field(default="", max_length=200, description="whose exercise it is, for people")
+    organiser: str = Field(
+        default="", max_length=200, description="who holds it, by name; empty: the institution itself"
+    )
+    by: Organiser = Field(
+        default="internal", description="who holds it (FSA-2.2.5-Dd): internal, vendor, sector, authority"
+    )
     prepared: AwareDatetime | None = Field(default=None, description="when the directory was made")
     hikeshi: str = Field(default="", max_length=40, description="the version that made it")
 

@@ -78,8 +78,7 @@ class Player(Exact):
     roles: tuple[Name, ...] = ()
     organisation: Said = ""
     vendor: Name | None = None
-    present: bool = True
-    absent_because: Said = ""
+    present: bool = Field(default=True, description="why somebody did not come stays in the drill")
 
 
 class RolePlayed(Exact):
@@ -99,7 +98,7 @@ class StaffMember(Exact):
 
 
 class PlaybookExercised(Exact):
-    """A playbook that an incident of the exercise carried, at the version it was frozen at."""
+    """A playbook of which participants did something, at the version it was frozen at."""
 
     id: Name
     version: Name
@@ -113,6 +112,7 @@ class RouteUsed(Exact):
     pages: Count
     highest_level: Count
     exhausted: Count = 0
+    answered: Count = Field(default=0, description="calls that participants answered")
 
 
 class ItemExercised(Exact):
@@ -264,6 +264,7 @@ class SignedOff(Exact):
 
     by: Name
     at: AwareDatetime
+    wall: AwareDatetime | None = Field(default=None, description="the real instant")
 
 
 class Head(Exact):

@@ -166,6 +166,8 @@ class Exercise(StreamState, kw_only=True):
     ended_why: str = ""
     signed_off_by: str | None = None
     signed_off_at: datetime | None = None
+    signed_off_wall: datetime | None = None
+    """The real instant of it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -318,6 +320,7 @@ class AbortExercise(Command):
 
 @dataclass(frozen=True, kw_only=True)
 class SignOff(Command):
-    """Management has seen the report (FSA-2.2.5-B2)."""
+    """Management has seen the report (FSA-2.2.5-B2). `wall` is the real instant: the story's tells nobody."""
 
     text: str = ""
+    wall: datetime | None = None

@@ -33,6 +33,8 @@ MANAGEMENT = ("president", "cio", "ciso")
 OPEN = frozenset({"open", "fixed"})
 """States of a finding that somebody still has to do something about."""
 MAX_NAMED = 50
+MAX_ITEMS = 300
+"""Items of a catalogue that one exercise may have exercised: a long incident touches most of them."""
 MAX_PARTICIPANTS = 300
 MAX_FINDINGS = 100
 MAX_MEASURES = 100
@@ -244,6 +246,8 @@ class RecordExercise(Command):
     retested: tuple[NewRetest, ...] = ()
     signed_off: tuple[str, ...] = ()
     """Management that signed the report of the drill itself."""
+    signed_off_at: datetime | None = None
+    """When they did (aware), in real time; None: when it was recorded here."""
 
 
 @dataclass(frozen=True, kw_only=True)

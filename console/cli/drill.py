@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -31,11 +31,22 @@ def register(app: typer.Typer) -> None:
     reads(drill, "run")(drill_run)
 
 
-def drill_prepare(session: Session, name: Name, to: To = None, hour: Hour = None, seed: Seed = None) -> None:
+def drill_prepare(  # noqa: PLR0913 - each is an option of the command
+    session: Session,
+    *,
+    name: Name,
+    to: To = None,
+    hour: Hour = None,
+    seed: Seed = None,
+    by: Annotated[str, Opt("--by", metavar="WHO")] = "internal",
+    organiser: Annotated[str, Opt("--organiser", metavar="NAME", show_default=False)] = "",
+) -> None:
     """A directory for a drill of this scenario."""
     from console.cli import output  # noqa: PLC0415
+    from models.programme import ORGANISERS  # noqa: PLC0415
 
-    made = prepared(session, name, to, hour, seed)
+    session.one_of(by, ORGANISERS, "--by")
+    made = prepared(session, name, to, hour, seed, by=by, organiser=organiser)
     if session.given.json:
         output.json(as_json(made))
         return
@@ -47,12 +58,15 @@ def drill_prepare(session: Session, name: Name, to: To = None, hour: Hour = None
     session.say(say("drillnode.next_run", directory=made.directory))
 
 
-def prepared(session: Session, name: str, to: str | None, hour: str | None, seed: int | None) -> Prepared:
+def prepared(
+    session: Session, name: str, to: str | None, hour: str | None, seed: int | None, **held: Any
+) -> Prepared:
     """Prepare it as this person, who is its facilitator."""
     from console.drill.making import prepare  # noqa: PLC0415
 
     session.known_actor()
-    return prepare(session.house, name, session.actor, to=Path(to) if to else None, hour=hour, seed=seed)
+    place = Path(to) if to else None
+    return prepare(session.house, name, session.actor, to=place, hour=hour, seed=seed, **held)
 
 
 def drill_run(  # noqa: PLR0913, PLR0917 - each is an option of the command

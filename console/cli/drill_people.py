@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from console.cli.arguments import Person
-from console.cli.drilling import STREAM, exercise, no, told
+from console.cli.drilling import STREAM, exercise, no, told, wall
 from console.cli.given import reads, writes
 from console.cli.session import Session
 
@@ -184,4 +184,4 @@ def signoff(
     from models.exercise import SignOff  # noqa: PLC0415
 
     exercise(session)
-    session.write(STREAM, SignOff, text=text)
+    session.write(STREAM, SignOff, text=text, wall=wall())

@@ -73,7 +73,7 @@ def drill_report(
 
 
 def drill_result(session: Session, out: Annotated[str, Opt("--out", metavar="FILE")]) -> None:
-    """The signed result, for `hikeshi drill import` in production. Overwrites nothing."""
+    """The signed result, for `hikeshi drill import` in production."""
     from console.cli import output  # noqa: PLC0415
     from console.drill.aftermath import aftermath  # noqa: PLC0415
     from console.signing import noted, open_signer  # noqa: PLC0415
@@ -125,10 +125,17 @@ def _write(session: Session, text: str, out: str | None) -> None:
 
 
 def _told(session: Session) -> Aftermath:
-    """What is told: to the staff at any time, to others once it is over and gives nothing away any more."""
+    """What is told: to the staff at any time, to others of the institution once it is over and gives nothing
+    away any more; to third parties only if they are of the staff."""
+    from console.cli import report  # noqa: PLC0415
     from console.drill.aftermath import aftermath  # noqa: PLC0415
+    from models.reason import Reason  # noqa: PLC0415
 
     made = aftermath(session.house, session.actor)
+    outsider = session.is_vendor and (session.actor.person or "") not in made.exercise.staff
+    if outsider:
+        # What an exercise found is where the institution is weak.
+        report.refused(session, None, Reason.THIRD_PARTY_LIMIT, {"who": session.actor.person or ""})
     if made.exercise.status not in {"ended", "aborted"}:
         _must_be_staff(session)
     return made

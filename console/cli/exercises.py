@@ -319,7 +319,7 @@ def drill_import(  # noqa: PLR0913 - one option for each thing that the result d
     )
     fields, document = command_of(signed, body, given, session.house.institution, session.now)
     outcome = session.ask(STREAM, RecordExercise, beside=[(document, "application/json")], **fields)
-    warned = warnings(signed.result, session.house.institution, session.texts)
+    warned = warnings(signed.result, session.house.institution, session.texts, named=key is None)
     _imported(session, outcome, signed, warned, given=key is not None)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import select
@@ -85,6 +85,7 @@ def aftermath(house: House, actor: Actor) -> Aftermath:
         plans={digest: plans[name] for digest, name in digests.items() if name in plans},
         others=others,
     )
+    played = replace(played, stepped=_stepped(played, facts))
     found = score(played)
     made = Aftermath(
         played=played,
@@ -106,6 +107,8 @@ def _around(house: House, made: Aftermath, heads: dict[str, tuple[int, str]]) ->
         started_at=_wall(made.facts, "exercise.started"),
         ended_at=_wall(made.facts, "exercise.ended", "exercise.aborted"),
         questions=made.scenario.questions,
+        organiser=house.drill.organiser if house.drill is not None else "",
+        organiser_kind=house.drill.by if house.drill is not None else "internal",
         vendors={one.id: one.third_party for one in people if one.third_party is not None},
         heads=heads,
     )
@@ -115,6 +118,14 @@ def _wall(facts: Sequence[Fact], *kinds: str) -> datetime | None:
     """The real instant of the last fact of these kinds: its own time is that of the story."""
     walls = [one.data["wall"] for one in facts if one.kind in kinds]
     return datetime.fromisoformat(walls[-1]) if walls else None
+
+
+def _stepped(played: Played, facts: Sequence[Fact]) -> tuple[tuple[timedelta, timedelta], ...]:
+    """From where to where in play control stepped on."""
+    steps = (one for one in facts if one.kind == "timing.set" and one.data["what"] == "step")
+    return tuple(
+        (played.script.played_of(one.at), timedelta(milliseconds=one.data["played_ms"])) for one in steps
+    )
 
 
 def _cases(house: House) -> tuple[Case, ...]:

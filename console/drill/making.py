@@ -15,6 +15,7 @@ from models.drillfile import DrillFile
 from models.errors import HikeshiError, NotFound, RecordError, Refused
 from models.exercise import EXERCISE, PrepareDrill
 from models.frozen import freeze_scenario
+from models.programme import Organiser
 from models.scenario import Scenario
 from playbooks.check import check
 from playbooks.defect import Defect, Defects, errors_of
@@ -37,7 +38,7 @@ class Prepared:
     warnings: tuple[Defect, ...]
 
 
-def prepare(
+def prepare(  # noqa: PLR0913 - one for each option of the command
     house: House,
     scenario: str,
     actor: Actor,
@@ -45,6 +46,8 @@ def prepare(
     to: Path | None = None,
     hour: str | None = None,
     seed: int | None = None,
+    by: Organiser = "internal",
+    organiser: str = "",
 ) -> Prepared:
     """Make a drill's directory from the institution that `house` is; `actor` becomes its facilitator.
 
@@ -75,6 +78,8 @@ def prepare(
         seed=secrets.randbelow(MAX_SEED) if seed is None else seed,
         prepared=now,
         hikeshi=VERSION,
+        by=by,
+        organiser=organiser,
     )
     _must_not_be_exposed(house, directory)
     file, port = preparing.write(directory, house.institution, plan)

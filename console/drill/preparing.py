@@ -25,6 +25,7 @@ from models.frozen import freeze_scenario
 from models.installation import Intake, Source
 from models.organisation import Organisation, ThirdParty
 from models.policy import Route
+from models.programme import Organiser
 from models.scenario import Scenario
 from models.telephone import e164
 from playbooks import schemas
@@ -54,6 +55,8 @@ class Plan:
     seed: int
     prepared: datetime
     hikeshi: str
+    by: Organiser = "internal"
+    organiser: str = ""
 
 
 def startex_at(scenario: Scenario, given: str | None, now: datetime, zone: str) -> datetime:
@@ -162,6 +165,8 @@ def _file(plan: Plan, institution: Institution) -> DrillFile:
         seed=plan.seed,
         startex=plan.startex,
         institution=institution.organisation.name.ja[:200],
+        organiser=plan.organiser,
+        by=plan.by,
         prepared=plan.prepared,
         hikeshi=plan.hikeshi,
     )

@@ -350,10 +350,18 @@ def _sign_off(tell: Telling) -> Chapter:
         said = next((one.data for one in tell.made.facts if one.kind == "exercise.signed_off"), {})
         text = tell.made.said(said.get("text"))
         parts = (
-            Words(lines=(tell("signed_off", by=tell.person(exercise.signed_off_by)),)),
+            Words(lines=(_signed(tell, exercise.signed_off_by),)),
             *((Words(lines=tuple(printable(text)), tone="read"),) if text else ()),
         )
     return Chapter(id="sign-off", title=tell("chapter.sign_off"), parts=parts)
+
+
+def _signed(tell: Telling, by: str) -> str:
+    """Who of management, and on which day of the real calendar, if that is known."""
+    wall = tell.made.exercise.signed_off_wall
+    if wall is None:
+        return tell("signed_off", by=tell.person(by))
+    return tell("signed_off_at", by=tell.person(by), at=tell.times.at(wall))
 
 
 def listing(tell: Telling) -> list[Section | Line]:

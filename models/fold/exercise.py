@@ -159,6 +159,8 @@ def _ended(state: Exercise, fact: Fact) -> None:
 
 def _signed_off(state: Exercise, fact: Fact) -> None:
     state.signed_off_by, state.signed_off_at = fact.for_ or fact.actor, fact.at
+    if "wall" in fact.data:
+        state.signed_off_wall = datetime.fromisoformat(fact.data["wall"])
 
 
 FOLDS: dict[str, Callable[[Any, Fact], None]] = {

@@ -62,7 +62,9 @@ def _cancelled(state: Programme, fact: Fact) -> None:
 
 
 def _signed_off(state: Programme, fact: Fact) -> None:
-    state.entries[fact.data["id"]].signed_off[fact.data["person"]] = fact.at
+    data = fact.data
+    at = datetime.fromisoformat(data["at"]) if "at" in data else fact.at
+    state.entries[data["id"]].signed_off[data["person"]] = at
 
 
 def _opened(state: Programme, fact: Fact) -> None:

@@ -170,10 +170,14 @@ def _over(kind: str, state: Exercise, command: EndExercise | AbortExercise, worl
 
 
 def sign_off(state: Exercise, command: SignOff, world: World) -> Decided:
-    """Management has seen the report and takes note of it (FSA-2.2.5-B2)."""
+    """Management has seen the report and takes note of it: in person (FSA-2.2.5-B2)."""
+    if command.for_ is not None:
+        # The staff writes for others; that somebody knows the results, nobody knows for them.
+        raise Refused(Reason.IN_PERSON, {"who": command.for_, "step": state.drill or "-"})
     must_may(state, command, world, ANYBODY, row="drill-sign-off")
     must_be(state, "ended")
     if state.signed_off_by is not None:
         raise Refused(Reason.ALREADY, {"what": state.signed_off_by})
     texts = {"text": text(command.text, "text")} if command.text.strip() else {}
-    return [Draft(kind="exercise.signed_off", data={"by": command.who}, texts=texts)]
+    wall = {"wall": iso(command.wall)} if command.wall is not None else {}
+    return [Draft(kind="exercise.signed_off", data={"by": command.who} | wall, texts=texts)]

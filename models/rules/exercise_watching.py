@@ -47,6 +47,9 @@ def rate(state: Exercise, command: Rate, world: World) -> Decided:
     if command.observation not in state.observations:
         known = sorted(state.observations)
         raise Refused(Reason.NO_SUCH_ITEM, {"item": command.observation, "known": known})
+    if state.signed_off_by is not None and command.objective in state.ratings:
+        # What was open may still be confirmed; what management has taken note of is not changed behind them.
+        raise wrong("rating", "no change once the report has been signed off", state.signed_off_by)
     data = {
         "objective": _objective(command.objective, world),
         "rating": command.rating,

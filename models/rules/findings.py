@@ -64,7 +64,26 @@ def open_finding(state: Programme, command: OpenFinding, world: World) -> Decide
 def from_result(state: Programme, exercise: str, command: RecordExercise, world: World) -> list[Draft]:
     """What a signed result opens, and which findings it tested again."""
     opened = [_opened(state, exercise, one, n, world) for n, one in enumerate(command.findings, start=1)]
-    return opened + [_retested(state, one, exercise, command.on, world) for one in command.retested]
+    return opened + [_by_result(state, one, exercise, command, world) for one in command.retested]
+
+
+def _by_result(
+    state: Programme, one: NewRetest, exercise: str, command: RecordExercise, world: World
+) -> Draft:
+    """Raises Refused of a result for whose key nobody has vouched: anybody can sign one that passes."""
+    permit(command, "finding-retest", state, world)
+    if command.imported is not None and command.imported.trust == "named":
+        expected = "expected a result whose key came another way (--key); its own word closes no finding"
+        raise Refused(Reason.FIELD_WRONG, {"fields": [f"retest {one.finding}: {expected}"]})
+    draft = _retested(state, one, exercise, command.on, world)
+    _not_the_owner(state.findings[one.finding], command)
+    return draft
+
+
+def _not_the_owner(found: Finding, command: Command) -> None:
+    """Raises Refused if whoever owns a finding says themselves that it was tested, or has it written down."""
+    if found.owner in {command.actor.person, command.who}:
+        raise Refused(Reason.SAME_PERSON, {"who": found.owner})
 
 
 def _opened(state: Programme, exercise: str, one: NewFinding, nth: int, world: World) -> Draft:
@@ -122,8 +141,7 @@ def retest(state: Programme, command: RetestFinding, world: World) -> Decided:
     rating, evaluator = _rated(command, entry)
     new = NewRetest(finding=command.id, rating=rating, evaluator=evaluator, observation=command.observation)
     draft = _retested(state, new, entry.id, entry.held_on, world)
-    if command.actor.person == state.findings[command.id].owner:
-        raise Refused(Reason.SAME_PERSON, {"who": command.actor.person})
+    _not_the_owner(state.findings[command.id], command)
     return [draft]
 
 

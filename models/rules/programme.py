@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -14,6 +15,7 @@ from models.fact import Draft
 from models.programme import (
     MAX_ENTRIES,
     MAX_FINDINGS,
+    MAX_ITEMS,
     MAX_MEASURES,
     MAX_NAMED,
     MAX_PARTICIPANTS,
@@ -85,7 +87,11 @@ def record(state: Programme, command: RecordExercise, world: World) -> Decided:
         data=_filled(_held(identity, command, planned, (kind, by), begun)),
         texts=_held_texts(command, planned),
     )
-    return [held, *_signed(identity, command, world), *findings.from_result(state, identity, command, world)]
+    return [
+        held,
+        *_signed(state, identity, command, world),
+        *findings.from_result(state, identity, command, world),
+    ]
 
 
 def _held(
@@ -142,10 +148,23 @@ def _not_twice(state: Programme, command: RecordExercise) -> None:
             raise Refused(Reason.DUPLICATE, {"what": f"{one.imported.drill} ({one.id})"})
 
 
-def _signed(identity: str, command: RecordExercise, world: World) -> list[Draft]:
-    """Who of management signed the drill's own report, as far as the directory knows them."""
-    known = [one for one in command.signed_off if world.directory.person(one) is not None]
-    return [Draft(kind="programme.signed_off", data={"id": identity, "person": one}) for one in known]
+def _signed(state: Programme, identity: str, command: RecordExercise, world: World) -> list[Draft]:
+    """Who signed the drill's own report and is of management here; nobody on a result's own word."""
+    if command.imported is None or command.imported.trust == "named":
+        return []
+    at = {"at": iso(command.signed_off_at)} if command.signed_off_at is not None else {}
+    known = [one for one in command.signed_off if _is_management(state, command, one, world)]
+    return [Draft(kind="programme.signed_off", data={"id": identity, "person": one} | at) for one in known]
+
+
+def _is_management(state: Programme, command: RecordExercise, person: str, world: World) -> bool:
+    """Whether they might say here that they know the results."""
+    themselves = replace(command, actor=replace(command.actor, person=person), for_=None)
+    try:
+        permit(themselves, "programme-sign-off", state, world)
+    except Refused:
+        return False
+    return True
 
 
 def cancel(state: Programme, command: CancelExercise, world: World) -> Decided:
@@ -222,7 +241,7 @@ def _kinds(kind: str, by: str) -> list[str]:
 _BOUNDS = {
     "playbooks": MAX_NAMED,
     "routes": MAX_NAMED,
-    "guideline": MAX_NAMED,
+    "guideline": MAX_ITEMS,
     "retests": MAX_NAMED,
     "participants": MAX_PARTICIPANTS,
     "findings": MAX_FINDINGS,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from models.fact import SYSTEM, Fact
-from models.scoring.played import Case, Played, who
+from models.scoring.played import Case, Played, decided_via, who
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,14 +42,14 @@ def _of(played: Played, case: Case) -> Iterator[Act]:
     standing: dict[str, list[Act]] = {}
     for fact in case.facts:
         if fact.kind in {"step.done", "decision.made"}:
-            standing.setdefault(fact.data["step"], []).append(_act(played, fact))
+            standing.setdefault(fact.data["step"], []).append(_act(played, case, fact))
         elif fact.kind == "decision.withdrawn":
             standing.pop(fact.data["step"], None)
     for acts in standing.values():
         yield from acts
 
 
-def _act(played: Played, fact: Fact) -> Act:
+def _act(played: Played, case: Case, fact: Fact) -> Act:
     # With four eyes the fact is the second person's act, and the decision the first one's.
     by = fact.data.get("decided_by", who(fact))
     return Act(
@@ -58,5 +58,5 @@ def _act(played: Played, fact: Fact) -> Act:
         at=fact.at,
         by=by,
         choice=fact.data.get("choice"),
-        scripted=played.scripted(by, fact.via),
+        scripted=played.scripted(by, decided_via(case, fact)),
     )

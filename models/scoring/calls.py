@@ -118,6 +118,7 @@ def _route(name: str, calls: Sequence[_Call]) -> RouteUsed:
         pages=len(calls),
         highest_level=1 + max(call.level for call in calls),
         exhausted=sum(call.exhausted for call in calls),
+        answered=sum(call.first(scripted=False) is not None for call in calls),
     )
 
 

@@ -36,7 +36,7 @@ def _judge(played: Played, acts: Acts, objective: Objective, inject: Inject, one
         return Expectation.model_validate(known | {"outcome": "not-delivered"})
     if one.step is None:
         return Expectation.model_validate(known | {"outcome": "not-observable"})
-    act = _best(acts.get(one.step, ()), one.option, within)
+    act = _best(acts.get(one.step, ()), one.option, asked, within)
     if act is None:
         return Expectation.model_validate(known | _undone(played, one, within))
     return Expectation.model_validate(known | _done(played, act, one, asked, within))
@@ -70,13 +70,13 @@ def started(played: Played, objective: Objective) -> datetime | None:
     return came.at if came is not None else None
 
 
-def _best(acts: Sequence[Act], option: str | None, due: datetime | None) -> Act | None:
-    """The act that counts: a participant's before a scripted one, a fitting one before another, one in time
-    before a late one; then the first."""
+def _best(acts: Sequence[Act], option: str | None, asked: datetime, due: datetime | None) -> Act | None:
+    """The act that counts: a participant's before a scripted one, a fitting one before another, one after
+    it was asked for before one of an earlier round, one in time before a late one; then the first."""
 
-    def rank(act: Act) -> tuple[bool, bool, bool, datetime]:
+    def rank(act: Act) -> tuple[bool, bool, bool, bool, datetime]:
         fits = option is None or act.choice == option
-        return act.scripted, not fits, due is not None and act.at > due, act.at
+        return act.scripted, not fits, act.at < asked, due is not None and act.at > due, act.at
 
     return min(acts, key=rank, default=None)
 

@@ -128,7 +128,7 @@ def _rlo(played: Played, measure: Measure, found: _Found) -> MeasureResult:
         target_from="objective" if measure.level is not None else "service",
         measured_level=reached or None,
         outcome="unknown" if not known else "met" if met else "missed",
-        scripted=at_target(found.service) and _scripted(played, found, measure.service),
+        scripted=(met or at_target(found.service)) and _scripted(played, found, measure.service),
         why=why,
     )
 
@@ -146,7 +146,9 @@ def _outcome(measured: int | None, target: int) -> MeasureOutcome:
 
 
 def _scripted(played: Played, found: _Found, service: str) -> bool:
-    """Whether the script, and no participant, said that the service is back."""
+    """Whether the script, and no participant, said that the service is back, or nobody plays at all."""
+    if not played.played_roles:
+        return True
     facts = [one for one in found.case.facts if one.kind in _BROUGHT_BACK and one.data["service"] == service]
     return bool(facts) and all(played.scripted(who(one), one.via) for one in facts)
 

@@ -41,6 +41,8 @@ class Played:
     ends: datetime
     plans: Mapping[str, Plan] = field(default_factory=dict)
     others: Sequence[Fact] = ()
+    stepped: Sequence[tuple[timedelta, timedelta]] = ()
+    """Steps of control's, as times of play: from, until. Nobody could act meanwhile."""
 
     @cached_property
     def script(self) -> Script:
@@ -72,9 +74,10 @@ class Played:
         return known if known is not None and known.how in CAME else None
 
     def leapt(self, since: datetime, until: datetime) -> timedelta:
-        """How far the story leapt between two of its instants, while nobody could act."""
-        played = self.script.played_of(until) - self.script.played_of(since)
-        return max(until - since - played, timedelta(0))
+        """How far the story leapt, or control stepped on, between two instants, while nobody could act."""
+        first, last = self.script.played_of(since), self.script.played_of(until)
+        steps = (max(min(last, end) - max(first, begin), timedelta(0)) for begin, end in self.stepped)
+        return max(until - since - (last - first), timedelta(0)) + sum(steps, timedelta(0))
 
 
 def as_played(scenario: Scenario, put: Sequence[Inject]) -> Scenario:
@@ -82,6 +85,14 @@ def as_played(scenario: Scenario, put: Sequence[Inject]) -> Scenario:
     changed = {one.id: one for one in put}
     kept = tuple(changed.pop(one.id, one) for one in scenario.injects)
     return scenario.model_copy(update={"injects": (*kept, *changed.values())})
+
+
+def decided_via(case: Case, fact: Fact) -> str:
+    """How whoever made a decision acted: with four eyes in their proposal, in a vote in their own vote."""
+    data = fact.data
+    votes = (one["fact"] for one in data.get("votes", ()) if one["person"] == data.get("decided_by"))
+    seq = data["proposal"] if "proposal" in data else next(votes, None)
+    return next((one.via for one in case.facts if one.seq == seq), fact.via)
 
 
 def who(fact: Fact) -> str:

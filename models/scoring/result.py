@@ -119,7 +119,6 @@ def _players(exercise: Exercise, around: Around) -> tuple[Player, ...]:
             organisation=one.organisation,
             vendor=around.vendors.get(one.person),
             present=one.absent is None,
-            absent_because=around.said(one.absent) if one.absent is not None else "",
         )
         for one in exercise.participants.values()
     )
@@ -172,4 +171,4 @@ def signed_off(exercise: Exercise) -> SignedOff | None:
     """Who of management has taken note of it, and when in the story's record."""
     if exercise.signed_off_by is None or exercise.signed_off_at is None:
         return None
-    return SignedOff(by=exercise.signed_off_by, at=exercise.signed_off_at)
+    return SignedOff(by=exercise.signed_off_by, at=exercise.signed_off_at, wall=exercise.signed_off_wall)

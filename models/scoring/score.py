@@ -61,7 +61,7 @@ def score(played: Played) -> Score:
         gates=gates(played),
         decisions=decisions(played),
         deadlines=deadlines(played),
-        playbooks=_playbooks(played),
+        playbooks=_playbooks(played, acts),
         people=_people(played),
         roles=tuple(_roles(played)),
         guideline=_guideline(played, acts, objectives),
@@ -102,11 +102,16 @@ def _observations(exercise: Exercise, objective: str) -> tuple[str, ...]:
 # -- what was exercised -------------------------------------------------------------------------------------
 
 
-def _playbooks(played: Played) -> tuple[PlaybookExercised, ...]:
+def _playbooks(played: Played, acts: Acts) -> tuple[PlaybookExercised, ...]:
+    """Those of which participants did something: what the script alone has done exercises nobody."""
+    done = {
+        (act.incident, act.step.partition("/")[0]) for each in acts.values() for act in each if act.by_people
+    }
     found = {
         (use.name, use.digest): PlaybookExercised(id=use.name, version=use.version, digest=use.digest)
         for case in played.cases
         for use in case.state.playbooks.values()
+        if (case.state.stream, use.name) in done
     }
     return tuple(found[key] for key in sorted(found))
 

@@ -8,7 +8,7 @@ from typing import Literal
 
 from models.drillresult import DeadlineResult, DecisionTaken, GateResult
 from models.fact import Fact
-from models.scoring.played import Case, Played, who
+from models.scoring.played import Case, Played, decided_via, who
 from models.state import ClockState
 
 _RESULTS: dict[str, Literal["met", "missed", "ended"]] = {"met": "met", "missed": "missed", "ended": "ended"}
@@ -51,10 +51,10 @@ def _decisions(played: Played, case: Case) -> Iterator[tuple[datetime, DecisionT
         if fact.kind == "step.ready":
             ready[fact.data["step"]] = fact
         elif fact.kind == "decision.made":
-            yield fact.at, _taken(played, fact, ready.get(fact.data["step"]))
+            yield fact.at, _taken(played, case, fact, ready.get(fact.data["step"]))
 
 
-def _taken(played: Played, fact: Fact, ready: Fact | None) -> DecisionTaken:
+def _taken(played: Played, case: Case, fact: Fact, ready: Fact | None) -> DecisionTaken:
     by = fact.data.get("decided_by", who(fact))
     limit = ready.data.get("limit_at") if ready is not None else None
     took = max(fact.at - ready.at, timedelta(0)) if ready is not None else None
@@ -63,7 +63,7 @@ def _taken(played: Played, fact: Fact, ready: Fact | None) -> DecisionTaken:
         step=fact.data["step"],
         choice=fact.data["choice"],
         by=by,
-        scripted=played.scripted(by, fact.via),
+        scripted=played.scripted(by, decided_via(case, fact)),
         took_seconds=took // timedelta(seconds=1) if took is not None else None,
         in_time=fact.at <= datetime.fromisoformat(limit) if limit else None,
     )

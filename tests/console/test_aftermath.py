@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -11,10 +12,25 @@ import pytest
 
 from console.main import execute
 from console.signing import new_key
-from models.drillresult import DrillResult, MeasureResult, read, sign
+from models.drillfile import DrillFile
+from models.drillresult import DrillResult, MeasureResult, Player, read, sign
 from models.exercise import EXERCISE, Rate, SignOff
-from tests.console.afterhouse import CISO, DUTY, LEAD, SECRET, WATCHER, Hour, judged, played, prepared
+from tests.console.afterhouse import (
+    CISO,
+    DUTY,
+    LEAD,
+    SCENARIO,
+    SECRET,
+    STARTEX,
+    VENDOR,
+    WATCHER,
+    Hour,
+    judged,
+    played,
+    prepared,
+)
 from tests.console.clihouse import Answer, Cli, cli
+from tests.console.test_cli_exercises import reopened
 from tests.models.test_drillresult import result as small_result
 
 __all__ = ["cli"]
@@ -349,13 +365,52 @@ def test_a_target_that_only_the_script_met_is_not_met_in_the_register(cli: Cli, 
     )
     objective = one.objectives[0].model_copy(update={"measures": measures})
     file = tmp_path / "result.json"
-    file.write_bytes(sign(one.model_copy(update={"objectives": (objective,)}), new_key()[0]))
+    there = {"objectives": (objective,), "participants": (Player(person="kato-hiroshi", roles=("ciso",)),)}
+    file.write_bytes(sign(one.model_copy(update=there), new_key()[0]))
     taken = cli.run("drill", "import", str(file), "--named-key")
     assert taken.code == 0, taken.err
     (entry,) = (one for one in cli.run("exercise", "list", "--json").json if one["id"] == "EX-0001")
     shown = cli.run("exercise", "show", entry["id"], "--json").json
 
     assert {each["kind"]: each["met"] for each in shown["measured"]} == {"rto": None, "rpo": True}
+
+
+def test_what_nobody_took_part_in_is_no_exercise_of_the_register(cli: Cli, tmp_path: Path) -> None:
+    file = tmp_path / "result.json"
+    file.write_bytes(sign(small_result(), new_key()[0]))
+    refused = cli.run("drill", "import", str(file), "--named-key")
+
+    assert (refused.code, "nobody took part" in refused.err) == (1, True)
+
+
+def test_a_third_party_that_played_does_not_read_where_the_institution_is_weak(cli: Cli) -> None:
+    people = cli.directory / "organisation.yaml"
+    text, mark = people.read_text(encoding="utf-8"), f"  - id: {VENDOR}\n"
+    assert mark in text
+    people.write_text(text.replace(mark, mark + "    third_party: core-vendor\n"), encoding="utf-8")
+    fresh = reopened(cli)
+    fresh.house = judged(fresh.house).house
+    for arguments in (("report",), ("report", "--json"), ("finding", "list")):
+        refused = fresh.run("drill", *arguments, who="abe")
+        assert refused.code == 1, arguments
+        assert "sees and does their own steps only" in refused.out + refused.err
+
+
+def test_who_holds_it_and_when_management_signed_are_in_report_and_result(
+    cli: Cli, hour: Hour, tmp_path: Path
+) -> None:
+    drill = DrillFile(
+        drill="DRL-2026-0001", scenario=SCENARIO, startex=STARTEX, by="vendor", organiser="演習社"
+    )
+    hour.house = replace(hour.house, drill=drill)
+    hour.do(SignOff, CISO, wall=hour.wall)
+    one, _ = result(cli, hour, tmp_path)
+    page = run(cli, hour, "drill", "report", "--format", "md").out
+
+    assert (one.organiser, one.organiser_kind) == ("演習社", "vendor")
+    assert one.signed_off is not None
+    assert one.signed_off.wall == hour.wall
+    assert "2026-11-20 11:30" in page, "the day on the calendar, not the story's"
 
 
 def test_there_is_no_result_before_the_end_and_none_for_players(cli: Cli, tmp_path: Path) -> None:

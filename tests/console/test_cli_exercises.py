@@ -472,7 +472,7 @@ def test_everything_that_is_missing_is_said_at_once_and_given_on_the_command_lin
         assert said in refused.err
     given = ("--owner", "shimizu", "--due", "2027-01-29")
     answer = cli.done("drill", "import", file, "--key", KEY.id, *given)
-    assert "management had not signed the report" in answer.out
+    assert "no sign-off of management was taken over" in answer.out
     assert cli.run("--json", "finding", "show", "FD-0001").json["owner"] == "shimizu-yuta"
 
 

@@ -29,7 +29,7 @@ def test_the_result_of_a_played_drill_becomes_an_exercise_of_the_register(cli: C
     answer = cli.run("drill", "import", str(file), "--key", key, *given, "--json")
     assert answer.code == 0, answer.err
     [one] = cli.run("--json", "exercise", "list").json
-    assert (one["id"], one["scenario"], one["held_on"]) == ("EX-0001", "ransomware-night-batch", "2026-12-03")
+    assert (one["id"], one["scenario"], one["held_on"]) == ("EX-0001", "ransomware-night-batch", "2026-11-20")
     assert one["imported"]["key"] == key
     assert {took["person"] for took in one["participants"] if not took["absent"]} >= {CISO}
     assert {found["kind"] for found in one["measured"]} == {"rto", "rpo", "rlo"}

@@ -226,8 +226,9 @@ def test_control_writes_for_others_and_an_evaluator_does_not() -> None:
     refused = made.try_(HotWash, EVALUATOR, text="x", for_=AMY).refused
     assert refused is Reason.ROLE_MISSING
     assert made.try_(HotWash, LEAD, text="x", for_="nobody").refused is Reason.UNKNOWN_PERSON
-    assert made.try_(SignOff, LEAD, for_=BEN).refused is Reason.ROLE_MISSING
-    made.do(SignOff, LEAD, for_=CHO, text="by telephone")
+    told = made.try_(SignOff, LEAD, for_=CHO, text="by telephone")
+    assert told.refused is Reason.IN_PERSON, "nobody knows the results for somebody else"
+    made.do(SignOff, CHO)
     assert made.state.signed_off_by == CHO
     assert made.try_(SignOff, CHO).refused is Reason.ALREADY
 

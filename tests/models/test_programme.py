@@ -364,6 +364,48 @@ def test_the_rating_of_a_retest_is_that_of_the_signed_result() -> None:
     assert finding(made).status == "open"
 
 
+def by_result(**fields: Any) -> RecordExercise:
+    again = (NewRetest(finding="FD-0001", rating="P", evaluator="gus"),)
+    given: dict[str, Any] = {"imported": DRILL, "retested": again, "signed_off": (CHO,)}
+    return record(**given | fields)
+
+
+def test_a_result_that_only_vouches_for_itself_closes_nothing_and_is_no_sign_off() -> None:
+    made = bank()
+    opened(made)
+    alone = replace_trust(DRILL)
+    assert "--key" in str(made.says(by_result(imported=alone), STREAM).detail["fields"])
+    made.do(by_result(imported=alone, retested=()), STREAM)
+    assert finding(made).status == "open"
+    assert programme(made).entries["EX-0002"].signed_off == {}
+
+
+def replace_trust(one: Imported) -> Imported:
+    return Imported(digest=one.digest, drill=one.drill, key=one.key, trust="named")
+
+
+def test_nobody_takes_in_the_result_that_closes_a_finding_of_their_own() -> None:
+    made = bank()
+    opened(made, owner=BEN)
+    assert made.says(by_result(), STREAM).reason is Reason.SAME_PERSON
+    assert made.says(by_result(actor=by(CHO), for_=BEN), STREAM) is not None
+    made.do(by_result(actor=by(CHO)), STREAM)
+    assert finding(made).status == "closed"
+
+
+def test_only_management_has_signed_a_drills_report_and_on_the_day_on_which_it_did() -> None:
+    made = bank()
+    earlier = NIGHT - timedelta(days=3)
+    made.do(record(imported=DRILL, signed_off=(AMY, CHO), signed_off_at=earlier), STREAM)
+    assert programme(made).entries["EX-0001"].signed_off == {CHO: earlier}
+
+
+def test_a_long_incident_may_exercise_most_of_a_catalogue() -> None:
+    made = bank()
+    made.do(record(imported=DRILL, guideline=tuple(f"FSA-{n}" for n in range(73))), STREAM)
+    assert len(programme(made).entries["EX-0001"].guideline) == 73
+
+
 def test_a_result_brings_its_findings_and_tests_others_again() -> None:
     made = bank()
     opened(made)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from models.answers import ApproveDecision
 from models.commands import Decide, Done, WithdrawDecision
 from models.drillresult import Expectation, ObjectiveResult
 from models.exercise import Delivered, Observation, Rated
@@ -14,7 +17,21 @@ from models.scoring.played import Case, Played, as_played
 from models.scoring.score import score
 from models.state import Incident
 from tests.models.drillhouse import exercise, expected, inject, minutes, played, scenario, script
-from tests.models.small import AMY, BEN, CHO, MACHINE, NIGHT, Scene, by, decision, scene, scene_of, step
+from tests.models.small import (
+    AMY,
+    BEN,
+    CHO,
+    DAN,
+    MACHINE,
+    NIGHT,
+    Scene,
+    by,
+    decision,
+    playbook,
+    scene,
+    scene_of,
+    step,
+)
 
 CHOICE = expected("unknown/cut", role="ciso", option="yes", within="20m")
 
@@ -219,6 +236,42 @@ def test_an_objective_that_is_not_complete_has_no_time() -> None:
 
     assert (found.took_seconds, found.proposed) == (None, "U")
     assert found.reasons == ("key-step-not-done",)
+
+
+def test_with_four_eyes_it_counts_how_the_first_of_them_acted() -> None:
+    for proposes, approves, scripted in ((script(CHO), by(DAN), True), (by(CHO), script(DAN), False)):
+        made = scene(playbook("unknown", decision("cut", four_eyes="cio")))
+        made.wait(2)
+        made.do(Decide(actor=proposes, step="cut", choice="yes", reason="-"))
+        made.do(ApproveDecision(actor=approves, step="cut"))
+        found = score(played(made, scenario(inject(CHOICE)), players={CHO: ["ciso"], DAN: ["cio"]}))
+
+        assert found.objectives[0].expectations[0].scripted is scripted
+        assert found.decisions[0].scripted is scripted
+
+
+def test_the_round_that_was_asked_for_counts_before_an_earlier_one() -> None:
+    again = step("look", repeat={"until": "round > 1", "at_most": 3})
+    made = scene(playbook("unknown", again))
+    made.wait(2)
+    made.do(Done(actor=by(AMY), step="look"))
+    made.wait(38)
+    made.do(Done(actor=by(AMY), step="look"))
+    one = first(played(made, came={"call": 20}))
+
+    assert (one.outcome, one.took_seconds) == ("late", 20 * 60)
+
+
+def test_what_is_late_only_because_control_stepped_on_is_no_lateness_of_anybody() -> None:
+    stepping = replace(played(looked(15)), stepped=((timedelta(minutes=5), timedelta(minutes=12)),))
+    assert (first(stepping).outcome, first(stepping).leapt) == ("late", True)
+    elsewhere = replace(stepping, stepped=((timedelta(minutes=20), timedelta(minutes=30)),))
+    assert (first(elsewhere).outcome, first(elsewhere).leapt) == ("late", False)
+
+
+def test_a_playbook_is_exercised_by_what_people_did_of_it() -> None:
+    assert [one.id for one in score(played(looked(5))).playbooks] == ["unknown"]
+    assert score(played(looked(5, script(AMY)))).playbooks == ()
 
 
 def test_what_is_late_only_because_the_story_leapt_is_said_so() -> None:
