@@ -35,7 +35,8 @@ OPEN = frozenset({"open", "fixed"})
 MAX_NAMED = 50
 MAX_ITEMS = 300
 """Items of a catalogue that one exercise may have exercised: a long incident touches most of them."""
-MAX_PARTICIPANTS = 300
+MAX_PARTICIPANTS = 1_000
+"""Roles with whoever took them: somebody may have several."""
 MAX_FINDINGS = 100
 MAX_MEASURES = 100
 MAX_ENTRIES = 5_000

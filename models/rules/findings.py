@@ -22,6 +22,7 @@ from models.programme import (
     Entry,
     Finding,
     FixFinding,
+    Imported,
     NewFinding,
     NewRetest,
     OpenFinding,
@@ -70,14 +71,19 @@ def from_result(state: Programme, exercise: str, command: RecordExercise, world:
 def _by_result(
     state: Programme, one: NewRetest, exercise: str, command: RecordExercise, world: World
 ) -> Draft:
-    """Raises Refused of a result for whose key nobody has vouched: anybody can sign one that passes."""
+    """A finding that the objective of a signed result tested again."""
     permit(command, "finding-retest", state, world)
-    if command.imported is not None and command.imported.trust == "named":
-        expected = "expected a result whose key came another way (--key); its own word closes no finding"
-        raise Refused(Reason.FIELD_WRONG, {"fields": [f"retest {one.finding}: {expected}"]})
+    _must_be_vouched_for(one.finding, command.imported)
     draft = _retested(state, one, exercise, command.on, world)
     _not_the_owner(state.findings[one.finding], command)
     return draft
+
+
+def _must_be_vouched_for(finding: str, imported: Imported | None) -> None:
+    """Raises Refused of a result for whose key nobody has vouched: anybody can sign one that passes."""
+    if imported is not None and imported.trust == "named":
+        expected = "expected a result whose key came another way (--key); its own word closes no finding"
+        raise Refused(Reason.FIELD_WRONG, {"fields": [f"retest {finding}: {expected}"]})
 
 
 def _not_the_owner(found: Finding, command: Command) -> None:
@@ -149,6 +155,7 @@ def _rated(command: RetestFinding, entry: Entry) -> tuple[str, str]:
     """Rating and evaluator: of an objective as its signed result says, or as they are given."""
     if not command.objective:
         return command.rating, command.evaluator
+    _must_be_vouched_for(command.id, entry.imported)
     for one in entry.outcomes:
         if one.objective == command.objective:
             return one.rating, one.evaluator

@@ -429,3 +429,26 @@ def test_a_report_as_json_is_one_document_also_in_a_file(cli: Cli, hour: Hour, t
 
     assert json.loads(file.read_text(encoding="utf-8"))["mark"] == "【訓練】"
     assert execute(["drill", "report", "--help"]) == 0
+
+
+def test_a_result_writes_nothing_into_anybodys_terminal(cli: Cli, tmp_path: Path) -> None:
+    bad = "\x1b]0;owned\x07\x9b2J\u202e"
+    one = small_result()
+    objective = one.objectives[0].model_copy(update={"id": bad, "rated_by": bad})
+    changed = {
+        "objectives": (objective, objective.model_copy(update={"id": bad + "2", "rating": None})),
+        "participants": (Player(person=bad, roles=(bad,), vendor=bad),),
+        "organiser": bad,
+    }
+    file = tmp_path / "result.json"
+    file.write_bytes(sign(one.model_copy(update=changed), new_key()[0]))
+    answers = [
+        cli.run("drill", "import", str(file), "--named-key", "--retest", "FD-0001=x"),
+        cli.run("drill", "import", str(file), "--named-key"),
+        cli.run("exercise", "show", "EX-0001"),
+        cli.run("exercise", "list"),
+        cli.run("log", "programme"),
+    ]
+    assert [one.code for one in answers] == [1, 0, 0, 0, 0], answers
+    for said in (one.out + one.err for one in answers):
+        assert not {"\x1b", "\x07", "\x9b", "\u202e"} & set(said), said

@@ -375,7 +375,10 @@ def test_a_result_that_only_vouches_for_itself_closes_nothing_and_is_no_sign_off
     opened(made)
     alone = replace_trust(DRILL)
     assert "--key" in str(made.says(by_result(imported=alone), STREAM).detail["fields"])
-    made.do(by_result(imported=alone, retested=()), STREAM)
+    outcomes = (Outcome(objective="contain", rating="P", evaluator="gus"),)
+    made.do(by_result(imported=alone, retested=(), outcomes=outcomes), STREAM)
+    afterwards = made.says(retest(objective="contain", rating="", evaluator=""), STREAM)
+    assert "--key" in str(afterwards.detail["fields"]), "nor by the other door"
     assert finding(made).status == "open"
     assert programme(made).entries["EX-0002"].signed_off == {}
 
@@ -398,6 +401,13 @@ def test_only_management_has_signed_a_drills_report_and_on_the_day_on_which_it_d
     earlier = NIGHT - timedelta(days=3)
     made.do(record(imported=DRILL, signed_off=(AMY, CHO), signed_off_at=earlier), STREAM)
     assert programme(made).entries["EX-0001"].signed_off == {CHO: earlier}
+
+
+def test_a_large_drill_in_which_many_have_several_roles_fits_into_the_register() -> None:
+    made = bank()
+    many = tuple(Took(role=role, person=f"p{n}") for n in range(200) for role in ("ciso", "pr", "csirt-duty"))
+    made.do(record(imported=DRILL, participants=many), STREAM)
+    assert len(programme(made).entries["EX-0001"].participants) == 600
 
 
 def test_a_long_incident_may_exercise_most_of_a_catalogue() -> None:

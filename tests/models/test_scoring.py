@@ -107,6 +107,16 @@ def test_a_service_that_the_script_brought_back_is_nobodys_success() -> None:
     assert [(one.outcome, one.scripted) for one in found.measures] == [("met", True), ("met", True)]
 
 
+def test_a_service_is_not_held_against_people_where_nobody_plays() -> None:
+    made = clock_scene()
+    impact(made)
+    script_ = targets({"kind": "rto", "service": "payments"})
+    found = score(played(made, script_, players={}, ends=121)).objectives[0]
+
+    assert [(one.outcome, one.scripted) for one in found.measures] == [("missed", True)]
+    assert (found.proposed, found.reasons) == (None, ("only-scripted",))
+
+
 def point(made: Scene, hours: float, tamper: str = "clean", malware: str = "clean", name: str = "b1") -> None:
     """A backup of payments from before STARTEX."""
     made.do(
@@ -174,6 +184,18 @@ def test_the_level_that_was_reached_is_compared(level: str, target: str | None, 
     found = measured(made, "rlo", 60, **({"level": target} if target else {}))
 
     assert (found.measured_level, found.target_level, found.outcome) == (level, target or "half", outcome)
+
+
+def test_a_lower_level_that_the_script_reached_is_met_by_nobody() -> None:
+    levels = [{"id": one, "title": one} for one in ("stopped", "half", "full")]
+    made = clock_scene(services=[service("payments", levels=levels, rlo_level="full")])
+    impact(made, level="stopped")
+    run_until(made, 1)
+    at_level(made, "half")
+    script_ = targets({"kind": "rlo", "service": "payments", "level": "half"})
+    found = score(played(made, script_, players={AMY: PLAYERS[AMY]})).objectives[0]
+
+    assert [(one.outcome, one.scripted) for one in found.measures] == [("met", True)]
 
 
 def test_a_level_that_the_register_does_not_know_is_unknown() -> None:
