@@ -27,6 +27,7 @@ from benchmarks.ground import BUILD, Benchmark, Ground, ground, settle
 from benchmarks.idle import idle
 from benchmarks.press import press
 from benchmarks.rehearsal import rehearsal
+from benchmarks.replay import replay
 from benchmarks.steps import steps
 from benchmarks.storm import storm
 from benchmarks.timers import timers
@@ -52,6 +53,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "cli": cli,
     "idle": idle,
     "rehearsal": rehearsal,
+    "replay": replay,
 }
 
 

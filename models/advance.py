@@ -6,7 +6,7 @@ signed `hikeshi`: it is the rules' doing, not a person's.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Container, Iterator
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -19,6 +19,7 @@ from models.communication import SUBJECT as MESSAGE
 from models.exercise import Exercise
 from models.fact import SYSTEM, Draft
 from models.gate import closed_gates
+from models.moving import ALWAYS, Moved, moved_by
 from models.page import hurry, nobody_left
 from models.plan import PlannedStep, choices_asked, variables_asked
 from models.policy import PHASES, Event
@@ -53,43 +54,33 @@ MAX_PASSES = 100
 """A playbook of 400 steps settles in far fewer; more would be a circle in the rules."""
 
 
-DELIVERIES = frozenset({"message.sent", "message.failed", "message.given_up"})
-"""Facts that say what became of a message. They change pages alone, and half of all facts are such."""
-
-
 def advance(state: StreamState, world: World, fresh: Collection[str] | None = None) -> list[Draft]:
     """The next facts that follow by rule; empty when everything follows that does.
 
     `fresh` are the kinds of what has been written since nothing more followed; None: it is not known, or time
     has passed and may have changed an answer.
     """
-    drafts = list(_pages(state, world))
-    if fresh is not None and DELIVERIES.issuperset(fresh):
+    moved = moved_by(fresh, state) if fresh is not None and isinstance(state, Incident) else None
+    if (moved is None or moved.pages) and (drafts := list(_pages(state, world))):
         return drafts
-    if isinstance(state, Incident) and state.status not in ENDED and not drafts:
-        drafts = _first(
-            lambda: _called_out(state, world),
-            lambda: list(_confirmations(state, world)),
-            lambda: list(approvals(state, world)),
-            lambda: list(quorums(state, world)),
-            lambda: list(spent(state, world)),
-            lambda: list(_steps(state, world)),
-            lambda: list(_phases(state, world)),
-            lambda: matter_facts(state, world),
-            lambda: stopped_parties(state, world),
-            lambda: clock_facts(state, world),
-        )
-    if isinstance(state, Programme) and not drafts:
-        drafts = comchecks_complete(state)
-    if isinstance(state, Exercise) and not drafts:
-        drafts = exercise_follows(state, world)
-    return drafts
+    if isinstance(state, Incident):
+        return _of_incident(state, world, moved) if state.status not in ENDED else []
+    if isinstance(state, Programme):
+        return list(comchecks_complete(state))
+    return list(exercise_follows(state, world)) if isinstance(state, Exercise) else []
 
 
-def _first(*rules: Any) -> list[Draft]:
-    for rule in rules:
-        if found := rule():
-            return list(found)
+def _of_incident(state: Incident, world: World, moved: Moved | None) -> list[Draft]:
+    """What the first rule says that has something to say, of those that may."""
+    for name, rule in _RULES.items():
+        if moved is None or name in moved.rules or name in ALWAYS:
+            found = list(rule(state, world))
+        elif name == "steps" and moved.some:
+            found = _steps(state, world, world.layout(state).those(moved, moved.concerns))
+        else:
+            continue
+        if found:
+            return found
     return []
 
 
@@ -220,11 +211,22 @@ def _confirmations(state: Incident, world: World) -> Iterator[Draft]:
 # -- steps --------------------------------------------------------------------------------------------------
 
 
-def _steps(state: Incident, world: World) -> list[Draft]:
+_AT_REST = frozenset({"done", "skipped", "failed", "unknown"})
+"""From here a step goes on by a command alone, unless it is to be repeated. Most steps have come so far."""
+
+
+def _all_steps(state: Incident, world: World) -> list[Draft]:
+    return _steps(state, world, world.steps(state).values())
+
+
+def _steps(state: Incident, world: World, steps: Iterable[PlannedStep]) -> list[Draft]:
     """What each step does next; all look at the same state, so a phase is opened by the first of them."""
     drafts: list[Draft] = []
     opened: set[str] = set()
-    for planned in world.steps(state).values():
+    for planned in steps:
+        known = state.steps.get(planned.key)
+        if known is not None and known.status in _AT_REST and planned.step.repeat is None:
+            continue
         for draft in _step(state, planned, world):
             if draft.kind in {"phase.opened", "phase.reopened"}:
                 if draft.data["phase"] in opened:
@@ -402,3 +404,18 @@ def _phase(state: Incident, world: World, name: str) -> Draft | None:
     if known.status == "open" and not owed(state, world, name):
         return Draft(kind="phase.ended", data={"phase": name})
     return None
+
+
+_RULES: Mapping[str, Callable[[Incident, World], Iterable[Draft]]] = {
+    "called-out": _called_out,
+    "confirmations": _confirmations,
+    "approvals": approvals,
+    "quorums": quorums,
+    "spent": spent,
+    "steps": _all_steps,
+    "phases": _phases,
+    "matter": matter_facts,
+    "parties": stopped_parties,
+    "clocks": clock_facts,
+}
+"""In the order in which they are asked; `models.moving` knows them by name."""

@@ -15,6 +15,7 @@ from typing import Any, Generic, TypeVar
 from zoneinfo import ZoneInfo
 
 from models.advance import MAX_PASSES, advance
+from models.bysource import BySource
 from models.clock import Clock, micros
 from models.commands import Actor, Command, Declare, RecordRefusal
 from models.decide import decide, due
@@ -24,7 +25,8 @@ from models.exercise import EXERCISE, Exercise
 from models.fact import SYSTEM, Draft, Fact, StoredText, place
 from models.fold import fold
 from models.frozen import Document, freeze_policy, thaw_plan, thaw_policy
-from models.messages import messages
+from models.layout import Layouts
+from models.messages import ASKING, messages
 from models.outofband import refuse_distrusted
 from models.plan import Plan
 from models.policy import Policy
@@ -74,6 +76,9 @@ class Casework(ABC, Generic[Transaction]):
         self._policy_now = setting.policy
         self._policies: dict[str, Policy] = {setting.policy.digest: setting.premises.policy}
         self._plans: dict[str, Plan] = {}
+        self._by_source = BySource()
+        self._layouts = Layouts()
+        self._settled: set[str] = set()
         self._house = House(stream=HOUSE)
         self._refusals: dict[tuple[str, str, str], tuple[datetime, int]] = {}
         self.after_commit: list[Callable[[Outcome], None]] = []
@@ -123,6 +128,7 @@ class Casework(ABC, Generic[Transaction]):
 
     def settled(self, outcome: Outcome) -> None:
         """Tell those who listen what has been stored; in a drill the script looks at what was done."""
+        self._settled.add(outcome.stream)
         if self.premises.drill and outcome.facts and outcome.stream.startswith("INC-"):
             # What was done stands, whatever becomes of the script.
             attempt("exercise", self._look_at_script)
@@ -253,9 +259,11 @@ class Casework(ABC, Generic[Transaction]):
 
     def _advance(self, tx: Transaction, case: Case, now: datetime, *, after_command: bool = False) -> None:
         world = self._world(tx, case.state, now)
+        # Nothing more followed from what there was before a command: only what is new may change that. The
+        # first time it is all looked at, since the directory may be another than the one it was settled with.
+        known = after_command and case.state.stream in self._settled
         for _ in range(MAX_PASSES):
-            # Nothing more followed from what there was before a command: only what is new may change that.
-            drafts = advance(case.state, world, {fact.kind for fact in case.facts} if after_command else None)
+            drafts = advance(case.state, world, {fact.kind for fact in case.facts} if known else None)
             if not drafts:
                 return
             for draft in drafts:
@@ -266,6 +274,8 @@ class Casework(ABC, Generic[Transaction]):
 
     def _asked(self, tx: Transaction, case: Case, now: datetime) -> list[dict[str, Any]]:
         """The outbox rows that the new facts ask for."""
+        if not any(fact.kind in ASKING for fact in case.facts):
+            return []
         world = self._world(tx, case.state, now)
         return [_dated(row, now) for fact in case.facts for row in messages(fact, case.state, world)]
 
@@ -294,6 +304,8 @@ class Casework(ABC, Generic[Transaction]):
             marks=self.premises.marks,
             exercise=lambda: self._exercise(tx),
             cases=lambda: self._cases(tx),
+            by_source=self._by_source,
+            layouts=self._layouts,
         )
 
     def _restricted(self, tx: Transaction) -> dict[str, Incident]:

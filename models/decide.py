@@ -308,16 +308,27 @@ def decide(state: StreamState, command: commands.Command, world: World) -> Decid
 
 def _check_times(command: commands.Command, world: World) -> None:
     """Every time that somebody gives has a zone, and what happened did not happen in the future."""
-    for field in fields(command):
-        value = getattr(command, field.name)
+    for name in _names_of(command):
+        value = getattr(command, name)
         if isinstance(value, datetime) and value.tzinfo is None:
-            wrong = f"{field.name}: {value.isoformat()} has no zone; write it with an offset, such as +09:00"
+            wrong = f"{name}: {value.isoformat()} has no zone; write it with an offset, such as +09:00"
             raise Refused(Reason.FIELD_WRONG, {"fields": [wrong]})
         if isinstance(value, datetime) and not within_reach(value, world.now):
-            wrong = f"{field.name}: {value.isoformat()} is out of this century's reach; check the year"
+            wrong = f"{name}: {value.isoformat()} is out of this century's reach; check the year"
             raise Refused(Reason.FIELD_WRONG, {"fields": [wrong]})
     if command.at is not None:
         past(command.at, "at", world)
+
+
+_FIELDS: dict[type[commands.Command], tuple[str, ...]] = {}
+
+
+def _names_of(command: commands.Command) -> tuple[str, ...]:
+    """The names of its fields, kept for its type: there are some hundred types."""
+    found = _FIELDS.get(type(command))
+    if found is None:
+        found = _FIELDS[type(command)] = tuple(field.name for field in fields(command))
+    return found
 
 
 def due(state: StreamState, world: World) -> list[Draft]:
@@ -376,7 +387,8 @@ def _improvements_due(state: Programme, world: World) -> Iterator[Draft]:
 
 def next_due(state: StreamState) -> datetime | None:
     """The next instant at which `due` says something; an indexed column, so that a tick costs what is due."""
-    instants = [page_next_due(page) for page in state.pages.values()]
+    # Most pages of a long record are over, and this is asked after every command.
+    instants = [page_next_due(page) for page in state.pages.values() if page.state != "stopped"]
     if isinstance(state, Incident):
         for known in state.steps.values() if state.status not in OVER else ():
             if known.status in {"ready", "started"} and not known.overdue:

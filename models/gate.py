@@ -98,9 +98,8 @@ def preserved_late(state: Incident, planned: PlannedStep, begun: datetime) -> li
 def _not_preserved(state: Incident, planned: PlannedStep, world: World) -> Iterator[str]:
     if planned.step.phase != "analysis":
         return
-    secured = {source for item in preserved(state, world.now) for source in item.sources}
     for source in planned.step.sources:
-        if source not in secured:
+        if not any(item.secures and item.at <= world.now for item in world.evidence_of(state, source)):
             yield f"not-preserved:{source}"
 
 

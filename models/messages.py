@@ -47,6 +47,8 @@ PAGE_TEMPLATES = {
     GLASS_EVENT: "page.break_glass",
 }
 _PAGED = {"page.asked", "page.escalated", "page.repeated", "page.lapsed", "page.delegated"}
+ASKING = frozenset(_PAGED | {"page.exhausted", "message.requested", "page.acknowledged", "page.declined"})
+"""The kinds of fact that can ask for messages; most do not."""
 
 
 def messages(fact: Fact, state: StreamState, world: World) -> list[dict[str, Any]]:

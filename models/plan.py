@@ -32,7 +32,7 @@ class PlannedStep:
     scope: str
     caller: str | None
     arguments: Mapping[str, Value] = field(default_factory=dict)
-    kept: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    kept: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
     """What a rule has worked out of this step, which never changes, so that it need not again."""
 
     def resolve(self, ref: str) -> str:

@@ -10,6 +10,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Literal
 
 import msgspec
@@ -90,6 +91,7 @@ def sureness(confidence: str) -> int | None:
     return int(confidence) if confidence else None
 
 
+@lru_cache(maxsize=20_000)
 def identity(kind: str, type_: str, name: str) -> tuple[str, str]:
     """What makes two items the same thing: a host is one whatever sort of host people call it."""
     if kind == "indicator":

@@ -7,7 +7,7 @@ desks agree but for the names of texts: `t:` and a number in order here, a salte
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -57,9 +57,12 @@ class VirtualDesk(Casework[_Pending]):
         """Every stream's record, in order."""
         self.outbox: dict[str, dict[str, Any]] = {}
         """The messages asked for, by key: rows as the outbox table has them."""
+        self._rows: dict[tuple[str, int], list[dict[str, Any]]] = {}
         self._states: dict[str, StreamState] = {}
         self._texts: dict[str, dict[str, str | None]] = {}
         self._due: dict[str, datetime | None] = {}
+        self._moved: set[str] = set()
+        """Streams of which nobody has asked since they changed when they are due."""
         self._documents = dict(documents or {})
         self._numbers = dict(numbers or {})
         self._named = 0
@@ -69,7 +72,7 @@ class VirtualDesk(Casework[_Pending]):
         self.facts[stream] = list(facts)
         self._texts[stream] = dict(texts)
         self._states.pop(stream, None)
-        self._due[stream] = next_due(self._load(_Pending(), stream).state)
+        self._moved.add(stream)
 
     # -- commands and time ----------------------------------------------------------------------------------
 
@@ -97,14 +100,21 @@ class VirtualDesk(Casework[_Pending]):
 
     def next_due(self, stream: str | None = None) -> datetime | None:
         """When a tick will next have something to say, of one stream or of all; None if never."""
+        due = self._all_due()
         if stream is not None:
-            return self._due.get(stream)
-        return min((at for at in self._due.values() if at is not None), default=None)
+            return due.get(stream)
+        return min((at for at in due.values() if at is not None), default=None)
 
     def due_streams(self, now: datetime) -> list[str]:
         """Streams whose next due time has come, oldest first."""
-        found = [(at, name) for name, at in self._due.items() if at is not None and at <= now]
+        found = [(at, name) for name, at in self._all_due().items() if at is not None and at <= now]
         return [name for _, name in sorted(found)]
+
+    def _all_due(self) -> dict[str, datetime | None]:
+        for name in self._moved:
+            self._due[name] = next_due(self._load(_Pending(), name).state)
+        self._moved.clear()
+        return self._due
 
     # -- reading --------------------------------------------------------------------------------------------
 
@@ -160,17 +170,18 @@ class VirtualDesk(Casework[_Pending]):
         self._numbers.update(tx.numbers)
         by_stream: dict[str, list[Fact]] = {}
         for row in tx.rows:
-            self.outbox.setdefault(row["key"], row)
+            if self.outbox.setdefault(row["key"], row) is row:
+                self._rows.setdefault((row["stream"], row["page"]), []).append(row)
         for fact in tx.facts:
             by_stream.setdefault(fact.stream, []).append(fact)
         for stream, facts in by_stream.items():
             self.facts.setdefault(stream, []).extend(facts)
             self._withdraw(stream, facts)
-            self._due[stream] = next_due(self._states[stream])
+            self._moved.add(stream)
 
     def _withdraw(self, stream: str, facts: Sequence[Fact]) -> None:
         for which in withdrawals(facts):
-            for row in self.outbox.values():
+            for row in self._about(stream, which.pages):
                 if row["stream"] == stream and which.takes(row):
                     row["state"] = "withdrawn"
         for fact in facts:
@@ -178,6 +189,12 @@ class VirtualDesk(Casework[_Pending]):
                 self._texts[stream][fact.data["digest"]] = None
             elif fact.kind == "trust.withdrawn":
                 self._hasten(fact.data["channels"])
+
+    def _about(self, stream: str, pages: Sequence[int] | None) -> Iterable[dict[str, Any]]:
+        """The messages about these pages, or all there are."""
+        if pages is None:
+            return self.outbox.values()
+        return [row for page in pages for row in self._rows.get((stream, page), ())]
 
     def _hasten(self, channels: Sequence[str]) -> None:
         for row in self.outbox.values():

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import msgspec
-
+from models.bysource import BySource
 from models.calendars import Calendar, calendar
 from models.directory import Directory, Holder
 from models.enrolled import confirmed
+from models.evidence import Evidence
 from models.frozen import FrozenPlaybook
+from models.layout import Layout, Layouts, by_hand_of
 from models.marks import Marks
 from models.organisation import Organisation
 from models.plan import Plan, PlannedStep
-from models.playbook import Step
 from models.policy import Policy
 from models.restriction import GLASS_ROLES
 from models.state import Incident
@@ -61,7 +60,10 @@ class World:
     marks: Marks | None = None
     exercise: Callable[[], Exercise | None] = field(default=lambda: None, compare=False, repr=False)
     cases: Callable[[], Mapping[str, Incident]] = field(default=dict, compare=False, repr=False)
-    _laid_out: dict[int, dict[str, PlannedStep]] = field(default_factory=dict, compare=False, repr=False)
+    by_source: BySource = field(default_factory=BySource, compare=False, repr=False)
+    layouts: Layouts = field(default_factory=Layouts, compare=False, repr=False)
+    kept: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
+    """What a rule has found out for others in the same transaction, under a name that says of when."""
 
     def calendar(self, name: str) -> Calendar:
         """The calendar of this name as it is now: `own` is the institution's. Raises BadConfiguration."""
@@ -69,16 +71,19 @@ class World:
 
     def steps(self, state: Incident) -> dict[str, PlannedStep]:
         """Every step of the incident by key, in the order of its playbooks, then those added by hand."""
-        added = [key for key, known in state.steps.items() if known.added is not None]
-        if len(added) in self._laid_out:
-            return self._laid_out[len(added)]
-        found: dict[str, PlannedStep] = {}
-        for name in state.playbooks:
-            found.update(self.plans[name].steps)
-        for key in added:
-            found[key] = _added(key, msgspec.json.encode(state.steps[key].added))
-        self._laid_out[len(added)] = found
+        return self.layout(state).steps
+
+    def layout(self, state: Incident) -> Layout:
+        """The same, with what is kept beside it."""
+        key = ("layout", state.stream, state.seq)
+        found: Layout | None = self.kept.get(key)
+        if found is None:
+            found = self.kept[key] = self.layouts.of(state, self.plans)
         return found
+
+    def evidence_of(self, state: Incident, source: str) -> Sequence[Evidence]:
+        """What was taken from a source, in its order."""
+        return self.by_source.of(state, source)
 
     def step(self, state: Incident, key: str) -> PlannedStep | None:
         """The step with this whole key, or None."""
@@ -88,7 +93,7 @@ class World:
         known = state.steps.get(key)
         if known is None or known.added is None:
             return None
-        return _added(key, msgspec.json.encode(known.added))
+        return by_hand_of(key, known.added)
 
     def children(self, key: str) -> tuple[str, ...]:
         """Keys of the steps that a calling step brings in."""
@@ -153,16 +158,3 @@ class World:
             return True
         barred = frozenset(state.restriction.barred)
         return any(one.person.id == person for one in self.directory.holders(has, self.now, barred))
-
-
-@lru_cache(maxsize=1_000)
-def _added(key: str, definition: bytes) -> PlannedStep:
-    """A step added by hand; kept, because reading it costs more than all else in a command."""
-    return PlannedStep(
-        key=key,
-        step=Step.model_validate_json(definition),
-        after=(),
-        after_any=(),
-        scope=key.rsplit("/", 1)[0],
-        caller=None,
-    )

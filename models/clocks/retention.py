@@ -23,7 +23,7 @@ def retention_clocks(state: Incident, world: World) -> Iterator[Planned]:
         return
     for source in world.organisation.evidence_sources:
         if source.retention is not None and _is_wanted(source.id, state, world):
-            yield _clock(source, state)
+            yield _clock(source, state, world)
 
 
 def _is_wanted(source: str, state: Incident, world: World) -> bool:
@@ -32,7 +32,7 @@ def _is_wanted(source: str, state: Incident, world: World) -> bool:
     return any((known := state.steps.get(key)) is None or known.status not in DROPPED for key in keys)
 
 
-def _clock(source: EvidenceSource, state: Incident) -> Planned:
+def _clock(source: EvidenceSource, state: Incident, world: World) -> Planned:
     assert source.retention is not None  # noqa: S101 - `retention_clocks` has looked
     begun = "detected" if "detected" in state.instants else "declared"
     started = state.instants.get(begun) or state.declared_at
@@ -42,14 +42,12 @@ def _clock(source: EvidenceSource, state: Incident) -> Planned:
         owner=source.owner or KEPT_BY,
         started_at=started,
         due_at=started + source.retention if started is not None else None,
-        stopped_at=preserved_at(source.id, state),
+        stopped_at=preserved_at(source.id, state, world),
         internal=True,
         basis={"limit": str(int(source.retention.total_seconds())), "from": begun, "source": source.id},
     )
 
 
-def preserved_at(source: str, state: Incident) -> datetime | None:
+def preserved_at(source: str, state: Incident, world: World) -> datetime | None:
     """When the first evidence of a source was collected that is whole and still there."""
-    return min(
-        (one.at for one in state.evidence.values() if source in one.sources and one.secures), default=None
-    )
+    return min((one.at for one in world.evidence_of(state, source) if one.secures), default=None)
