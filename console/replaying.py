@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -23,6 +23,7 @@ from models.premises import Premises
 from models.replay.compare import Comparison, compare
 from models.replay.recorded import Recorded, read_back
 from models.replay.run import LATE, Editions, Manner, Replay, Replayed, documents_of, frozen_setting
+from playbooks.defect import Defect, Defects
 from playbooks.institution import FILES, Institution, load
 
 Rules = Literal["today", "frozen"]
@@ -149,13 +150,26 @@ def _laid_over(institution: Institution, path: Path | None) -> Iterator[tuple[In
     with TemporaryDirectory(prefix="hikeshi-replay-") as folder:
         copy = Path(folder) / "institution"
         shutil.copytree(institution.directory, copy, ignore=_LEFT_OUT)
-        names = tuple(_lay(copy, path))
-        other = load(copy)
-        yield other, names
+        placed = dict(_lay(copy, path))
+        try:
+            other = load(copy)
+        except Defects as wrong:
+            raise Defects(
+                [_as_given(one, copy, placed, institution.directory) for one in wrong.defects]
+            ) from None
+        yield other, tuple(placed)
 
 
-def _lay(copy: Path, path: Path) -> Iterator[str]:
-    """Copy the files over; the name of each. Raises BadInput for one that has no place."""
+def _as_given(defect: Defect, copy: Path, placed: Mapping[str, Path], own: Path) -> Defect:
+    """The defect with the file that was given, or the institution's own, in the place of its copy."""
+    with suppress(ValueError):
+        name = Path(defect.file).relative_to(copy)
+        return replace(defect, file=str(placed.get(str(name), own / name)))
+    return defect
+
+
+def _lay(copy: Path, path: Path) -> Iterator[tuple[str, Path]]:
+    """Copy the files over; the name of each, and where it was. Raises BadInput for one that has no place."""
     files = sorted(one for one in path.rglob("*") if one.is_file()) if path.is_dir() else [path]
     found = 0
     for file in files:
@@ -168,7 +182,7 @@ def _lay(copy: Path, path: Path) -> Iterator[str]:
             target.parent.mkdir(exist_ok=True)
             shutil.copyfile(file, target)
             found += 1
-            yield name
+            yield name, file
     if not found:
         raise BadInput(f"{path}: nothing in it that could be laid over; expected {', '.join(_LAID_OVER)}")
 

@@ -19,14 +19,21 @@ from playbooks.scenarios import OWN_FOLDER
 HEAD = "# Made by `hikeshi replay {stream} --as-exercise`: read it through before it is played.\n"
 
 
-def write(house: House, stream: str, spoken: Callable[[str], str]) -> Path:
+def write(house: House, stream: str, spoken: Callable[[str], str], into: House | None = None) -> Path:
     """Lay the scenario down among the institution's own, checked; its file. Names go through `spoken`.
 
-    Raises BadInput if there is one already or nothing was decided, Defects if it does not fit here.
+    `into` is the institution's house where `house` is that of a drill. Raises BadInput if there is one
+    already, nothing was decided, or few may know of it; Defects if it does not fit here.
     """
+    into = into or house
+    if house.desk.incident(stream).restriction.on:
+        raise BadInput(
+            f"{stream} is restricted, and a scenario is read by whoever can read the directory; "
+            "lift the restriction first (`hikeshi restrict {stream} --lift --reason …`)"
+        )
     with house.record.read() as tx:
         facts, texts = tx.facts(stream), tx.texts(stream, 0)
-    desk, today = house.desk, house.desk.clock.now()
+    desk, today = house.desk, into.desk.clock.now()
     used = {fact.data["playbook"] for fact in facts if fact.kind == "playbook.added"}
     steps = {
         key: step
@@ -42,16 +49,18 @@ def write(house: House, stream: str, spoken: Callable[[str], str]) -> Path:
         zone=house.institution.organisation.zone,
         day=today.date(),
         spoken=spoken,
+        origin=house.drill.drill if house.drill is not None else stream,
+        drill=house.drill is not None,
     )
     content = script_of(sources)
-    path = house.institution.directory / OWN_FOLDER / f"{content['scenario']}.yaml"
+    path = into.institution.directory / OWN_FOLDER / f"{content['scenario']}.yaml"
     if path.exists():
         raise BadInput(f"{path} is there already; move it away, or play it with `hikeshi drill prepare`")
     out = StringIO()
     YAML().dump(content, out)
     path.parent.mkdir(exist_ok=True)
-    path.write_text(HEAD.format(stream=stream) + out.getvalue(), encoding="utf-8")
-    wrong = [one for one in errors_of(check(house.institution.directory, today)) if one.file == str(path)]
+    path.write_text(HEAD.format(stream=sources.origin) + out.getvalue(), encoding="utf-8")
+    wrong = [one for one in errors_of(check(into.institution.directory, today)) if one.file == str(path)]
     if wrong:
         path.unlink()
         raise Defects(wrong)

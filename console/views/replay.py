@@ -55,7 +55,9 @@ def _table(told: Told, name: str, kinds: tuple[str, ...]) -> Section | None:
     say = told.naming.texts
     headers = tuple(say(f"replay.header.{one}") for one in (name, "then", "now", "difference", "why"))
     rows = tuple(_row(one, told.naming) for one in pairs[:MAX_SHOWN])
-    parts: list[Line | Table] = [Table(headers=headers, rows=rows, whole=() if name == "gates" else (1, 2))]
+    parts: list[Line | Table] = [
+        Table(headers=headers, rows=rows, whole=() if name in {"gates", "pages"} else (1, 2))
+    ]
     if len(pairs) > MAX_SHOWN:
         parts.append(Line(text=say("replay.more", n=len(pairs) - MAX_SHOWN), style="dim"))
     return Section(title=say(f"replay.section.{name}"), parts=tuple(parts))

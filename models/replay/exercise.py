@@ -17,6 +17,7 @@ from models.directory import Directory
 from models.errors import BadInput
 from models.fact import Fact
 from models.plan import PlannedStep
+from models.playbook import Step
 from models.replay.past import DISPOSED, is_digest
 from models.replay.recorded import Recorded
 from models.scenario import MAX_PLAYED, Scenario
@@ -30,6 +31,9 @@ END = timedelta(minutes=20)
 MAX_LEAPS = 20
 MAX_WORDS = 3_000
 MINUTE = timedelta(minutes=1)
+OPENING = "opening"
+_HAPPENED = {"ja": "当組織で実際に起きた。", "en": "It has happened here."}
+_DRILLED = {"ja": "当組織の演習で起きた。", "en": "It has happened in a drill of this institution."}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +47,9 @@ class Sources:
     zone: str
     day: date
     spoken: Callable[[str], str]
+    origin: str
+    """What the record is called: the incident, or the drill whose record it is of."""
+    drill: bool = False
 
 
 @dataclass(kw_only=True)
@@ -52,12 +59,13 @@ class _Asked:
     step: str
     at: datetime
     made: Fact
-    known: list[str] = field(default_factory=list)
+    known: list[tuple[str, str]] = field(default_factory=list)
+    """In Japanese and in English; what was written down is the same in both."""
 
     @property
     def took(self) -> timedelta:
         """Whole minutes from the asking to the choice, at least one."""
-        return max(MINUTE, -(-(self.made.at - self.at) // MINUTE) * MINUTE)
+        return _whole(self.made.at - self.at)
 
 
 def script_of(sources: Sources) -> dict[str, Any]:
@@ -67,13 +75,19 @@ def script_of(sources: Sources) -> dict[str, Any]:
         raise BadInput(
             f"{sources.recorded.stream}: no decision of its playbooks is in the record; an exercise needs one"
         )
-    played, leaps, used = _times(asked)
+    played, leaps, used = _times(asked, sources.recorded.facts[0].at)
     content = _frame(sources, used) | {
         "duration": write_duration(max(played[-1] + END, END)),
-        "objectives": [_objective(sources, number, one) for number, one in enumerate(used, start=1)],
+        "objectives": [
+            {"id": OPENING, "text": {"ja": "初動にあたる", "en": "Respond to what begins"}, "since": OPENING},
+            *(_objective(sources, number, one) for number, one in enumerate(used, start=1)),
+        ],
         "injects": [
-            _inject(sources, number, one, at)
-            for number, (one, at) in enumerate(zip(used, played, strict=True), start=1)
+            _opening(sources, used[0]),
+            *(
+                _inject(sources, number, one, at)
+                for number, (one, at) in enumerate(zip(used, played, strict=True), start=1)
+            ),
         ],
         "leaps": leaps,
     }
@@ -84,7 +98,7 @@ def script_of(sources: Sources) -> dict[str, Any]:
 def _decisions(sources: Sources) -> Iterator[_Asked]:
     """Each decision once, with what was told since the one before."""
     ready: dict[str, datetime] = {}
-    known: list[tuple[datetime, str]] = []
+    known: list[tuple[datetime, tuple[str, str]]] = []
     found: dict[str, _Asked] = {}
     for fact in sources.recorded.facts:
         if fact.kind == "step.ready":
@@ -103,15 +117,17 @@ def _decisions(sources: Sources) -> Iterator[_Asked]:
         yield one
 
 
-def _told(sources: Sources, fact: Fact) -> list[str]:
-    """What a fact lets people know, in the words that were written down then."""
+def _told(sources: Sources, fact: Fact) -> list[tuple[str, str]]:
+    """What a fact lets people know, in the words that were written down then; Japanese and English."""
     names = {"incident.declared": "title", "note.added": "text", "scope.added": "name"}
     name = names.get(fact.kind)
     if name is not None:
-        return [_words(sources, fact.data[name])]
+        words = _words(sources, fact.data[name])
+        return [(words, words)]
     if fact.kind == "service.impacted":
         service = sources.directory.service(fact.data["service"])
-        return [service.name.en if service is not None else fact.data["service"]]
+        name = fact.data["service"]
+        return [(service.name.ja, service.name.en) if service is not None else (name, name)]
     return []
 
 
@@ -121,20 +137,25 @@ def _words(sources: Sources, value: Any) -> str:
 
 
 def _times(
-    asked: list[_Asked],
+    asked: list[_Asked], opened: datetime
 ) -> tuple[list[timedelta], list[dict[str, Any]], list[_Asked]]:
     """When each is given in play, and the leaps between; what lies beyond the longest exercise is left."""
-    played: list[timedelta] = [timedelta(0)]
+    played: list[timedelta] = []
     leaps: list[dict[str, Any]] = []
-    for before, one in pairwise(asked):
-        gap = -(-(one.at - before.at) // MINUTE) * MINUTE
-        kept = min(max(LEAST, before.took + AFTER), MOST)
+    end = timedelta(0)
+    for before, one in pairwise([None, *asked]):
+        assert one is not None  # noqa: S101 - only the first is not one
+        # Before the first decision the incident is declared and looked at, in the time that this took.
+        since, least = (before.at, before.took + AFTER) if before is not None else (opened, MOST)
+        gap = -(-(one.at - since) // MINUTE) * MINUTE
+        kept = min(max(LEAST, least), MOST)
         if gap > kept and len(leaps) < MAX_LEAPS:
-            at, by = played[-1] + kept, gap - kept
+            at, by = end + kept, gap - kept
             text = {"ja": f"{write_duration(by)} が過ぎた。", "en": f"{write_duration(by)} have passed."}
             leaps.append({"at": write_duration(at), "by": write_duration(by), "text": text})
             gap = kept
-        played.append(played[-1] + gap)
+        end += gap
+        played.append(end)
     last = sum(1 for at in played if at <= MAX_PLAYED - END)
     end = played[last - 1]
     return played[:last], [leap for leap in leaps if _within(leap, played[:last], end)], asked[:last]
@@ -155,9 +176,56 @@ def _objective(sources: Sources, number: int, one: _Asked) -> dict[str, Any]:
     }
 
 
+def _opening(sources: Sources, first: _Asked) -> dict[str, Any]:
+    """What the incident began with, told to the role that took it then."""
+    title = _words(sources, sources.recorded.facts[0].data["title"])
+    return {
+        "id": OPENING,
+        "kind": "call",
+        "channel": "telephone",
+        "from": "control",
+        "to": [_taken_by(sources) or _role(sources, first)],
+        "at": "0m",
+        "title": {"ja": title, "en": title},
+        "text": {"ja": title, "en": title},
+        "objectives": [OPENING],
+        "expect": [
+            {
+                "text": {"ja": f"初動：{step.title.ja}", "en": f"First response: {step.title.en}"},
+                "step": key,
+                "within": write_duration(took),
+                "objective": OPENING,
+            }
+            for key, step, took in _first_done(sources)
+        ],
+    }
+
+
+def _first_done(sources: Sources) -> Iterator[tuple[str, Step, timedelta]]:
+    """The first step that was done, and how long after the declaration."""
+    facts = sources.recorded.facts
+    for fact in facts:
+        planned = sources.steps.get(fact.data["step"]) if fact.kind == "step.done" else None
+        if planned is not None and planned.step.kind == "manual":
+            yield fact.data["step"], planned.step, _whole(fact.at - facts[0].at)
+            return
+
+
+def _whole(took: timedelta) -> timedelta:
+    """Whole minutes, at least one."""
+    return max(MINUTE, -(-took // MINUTE) * MINUTE)
+
+
+def _taken_by(sources: Sources) -> str | None:
+    """A role of whoever took the first call, if the directory knows them."""
+    takers = (fact.data["by"] for fact in sources.recorded.facts if fact.kind == "page.acknowledged")
+    person = sources.directory.person(next(takers, ""))
+    return person.roles[0] if person is not None and person.roles else None
+
+
 def _inject(sources: Sources, number: int, one: _Asked, at: timedelta) -> dict[str, Any]:
     step = sources.steps[one.step].step
-    told = "\n".join(one.known)[:MAX_WORDS]
+    ja, en = ("\n".join(told)[:MAX_WORDS] for told in zip(*one.known, strict=True)) if one.known else ("", "")
     option = next(option for option in step.options if option.id == one.made.data["choice"])
     role = _role(sources, one)
     expected = {
@@ -176,8 +244,8 @@ def _inject(sources: Sources, number: int, one: _Asked, at: timedelta) -> dict[s
         "at": write_duration(at) if at else "0m",
         "title": {"ja": step.title.ja, "en": step.title.en},
         "text": {
-            "ja": f"{told}\n{step.title.ja}" if told else step.title.ja,
-            "en": f"{told}\n{step.title.en}" if told else step.title.en,
+            "ja": f"{ja}\n{step.title.ja}".strip(),
+            "en": f"{en}\n{step.title.en}".strip(),
         },
         "objectives": [f"decision-{number}"],
         "expect": [expected | ({"role": role} if role in {step.authority, step.approver} else {})],
@@ -191,30 +259,31 @@ def _role(sources: Sources, one: _Asked) -> str:
 
 def _frame(sources: Sources, asked: list[_Asked]) -> dict[str, Any]:
     """All that stands around the script."""
-    facts, stream = sources.recorded.facts, sources.recorded.stream
+    facts, origin = sources.recorded.facts, sources.origin
     title = _words(sources, facts[0].data["title"])
     resolved = next((fact for fact in facts if fact.kind == "incident.resolved"), None)
     cause = _words(sources, resolved.data["cause"]) if resolved is not None else title
-    roles = dict.fromkeys(_role(sources, one) for one in asked)
+    taker = _taken_by(sources)
+    roles = dict.fromkeys([*([taker] if taker else []), *(_role(sources, one) for one in asked)])
     down = [fact.data["service"] for fact in facts[:50] if fact.kind == "service.impacted"]
     playbooks = dict.fromkeys(one.step.split("/", 1)[0] for one in asked)
-    local = asked[0].at.astimezone(ZoneInfo(sources.zone))
+    local = facts[0].at.astimezone(ZoneInfo(sources.zone))
     return {
-        "scenario": f"replay-{stream.lower()}",
+        "scenario": f"replay-{origin.lower()}",
         "version": "1.0.0",
         "title": {"ja": f"再現：{title}", "en": f"Replay: {title}"},
         "summary": {
-            "ja": f"{stream} の記録から作成。当時の判断をあらためて行い、実際の判断と比べる。",
-            "en": f"Made from the record of {stream}: players decide anew, beside what was decided.",
+            "ja": f"{origin} の記録から作成。当時の判断をあらためて行い、実際の判断と比べる。",
+            "en": f"Made from the record of {origin}: players decide anew, beside what was decided.",
         },
         "reviewed": sources.day.isoformat(),
         "playbooks": list(playbooks)[:10],
         "guideline": ["FSA-2.2.5-B1"],
-        "plausibility": {"ja": "当組織で実際に起きた。", "en": "It has happened here."},
+        "plausibility": _DRILLED if sources.drill else _HAPPENED,
         "customer_impact": {"ja": title, "en": title},
         "threats": [
             {
-                "text": {"ja": f"{stream} の記録", "en": f"The record of {stream}"},
+                "text": {"ja": f"{origin} の記録", "en": f"The record of {origin}"},
                 "confidence": "C1",
             }
         ],

@@ -7,6 +7,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from console.views.veil import Veil
 from playbooks.library import FOLDER
 from tests.console.clihouse import Answer, Cli, cli
 from tests.demoplay import NIGHT, play_demo
@@ -148,3 +149,49 @@ def test_a_restricted_incident_is_replayed_only_for_its_readers_and_that_is_reco
     with demo.house.record.read() as tx:
         reads = [fact.data for fact in tx.facts(INC) if fact.kind == "incident.read"]
     assert {"reader": "kato-hiroshi", "surface": "cli:replay"} in reads
+
+
+def test_a_defect_of_what_is_laid_over_is_told_of_the_file_that_was_given(demo: Cli, tmp_path: Path) -> None:
+    broken = tmp_path / "routes.yaml"
+    broken.write_text("routes:\n  - id: [\n", encoding="utf-8")
+    answer = demo.run("replay", INC, "--with", str(broken))
+    assert answer.code == 1
+    assert f"{broken}:3:1" in answer.err
+    assert "hikeshi-replay-" not in answer.err
+
+
+def test_people_of_another_directory_have_no_name_either(demo: Cli, tmp_path: Path) -> None:
+    people = (demo.directory / "organisation.yaml").read_text(encoding="utf-8")
+    other = tmp_path / "organisation.yaml"
+    other.write_text(
+        people.replace("tanaka-misaki", "arai-jun").replace("Misaki Tanaka", "Jun Arai"), "utf-8"
+    )
+    answer = demo.run("replay", INC, "--with", str(other), "--roles-for-names", "--json")
+    assert "arai" not in answer.out.lower()
+    assert "tanaka" not in answer.out.lower()
+
+
+def test_of_a_restricted_incident_no_scenario_is_made_that_everybody_could_read(demo: Cli) -> None:
+    assert demo.run("restrict", INC, "--reason", "one of us", who="kato").code in {0, 3}
+    answer = demo.run("replay", INC, "--as-exercise", who="kato")
+    assert answer.code == 1
+    assert "is restricted" in answer.err
+    assert not (demo.directory / "scenarios" / "replay-inc-2026-0001.yaml").exists()
+
+
+def test_only_a_drills_number_leads_to_a_drill(demo: Cli) -> None:
+    assert demo.run("replay", "DRL-/../../bank").code == 2
+
+
+@pytest.mark.parametrize(
+    ("said", "left"),
+    [
+        ("佐藤さんが 田中 美咲 に電話", "佐藤 田中 美咲"),
+        ("林さんから。森林は燃えない", "林さん"),
+        ("sato@… was Sato's; ask Kenji Sato", "Sato"),
+    ],
+)
+def test_a_name_is_found_as_people_call_each_other(demo: Cli, said: str, left: str) -> None:
+    veiled = Veil(demo.house.desk.directory, "ja", "関係者").text(said)
+    assert [one for one in left.split() if one in veiled] == []
+    assert ("森林は燃えない" in veiled) is ("森林" in said)
