@@ -47,6 +47,7 @@ def _effect_json(one: Effect) -> dict[str, Any]:
         "about": one.about,
         "clocks_met": one.score,
         "gain": one.gain,
+        "gain_95": [one.low, one.high],
         "containment_p50": one.contained,
         "sooner": one.sooner,
         "runs_sooner": one.better,
@@ -194,17 +195,19 @@ def _changes(one: Rehearsed, texts: Texts) -> Section:
         Row(
             cells=(
                 change_name(change, texts),
-                points(change.gain),
+                f"{points(change.gain)} ({points(change.low)} … {points(change.high)})",
                 _sooner(change.sooner, texts),
                 f"{change.better}/{change.worse}",
             ),
-            style="good" if change.gain > 0 else "plain",
+            style="good" if change.low > 0 else "plain",
         )
         for change in one.changes
     ]
-    note = Line(text=_say(texts, "compared", runs=one.compared), style="dim")
+    notes = [Line(text=_say(texts, "compared", runs=one.compared), style="dim")]
+    if not any(change.low > 0 for change in one.changes):
+        notes.append(Line(text=_say(texts, "luck"), style="warn"))
     table = Table(headers=_headers(texts, "change"), rows=tuple(rows))
-    return Section(title=_say(texts, "changes"), parts=(note, table))
+    return Section(title=_say(texts, "changes"), parts=(*notes, table))
 
 
 def points(gain: float) -> str:

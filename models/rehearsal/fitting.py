@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from math import exp, log
@@ -49,34 +49,72 @@ def take(
     limits: Callable[[str], float | None],
 ) -> None:
     """Add one incident. `band` says where an answer of a person belongs; `limits` a step's, in seconds."""
-    asked: dict[int, datetime] = {}
+    calls = _Calls(samples, band)
     ready: dict[str, datetime] = {}
-    answered: set[tuple[int, str]] = set()
     for fact in facts:
         data = fact.data
-        if fact.kind == "page.asked":
-            asked[fact.seq] = fact.at
-            _called(samples, fact.at, data["recipients"], band)
-        elif fact.kind == "page.escalated":
-            asked[data["page"]] = fact.at
-            _called(samples, fact.at, data["recipients"], band)
-        elif fact.kind == "page.acknowledged" and (data["page"], data["by"]) not in answered:
-            answered.add((data["page"], data["by"]))
-            since = asked.get(data["page"])
-            if since is not None:
-                samples.add(f"answer.{band(data['by'], since)}", (fact.at - since).total_seconds())
-        elif fact.kind == "step.ready":
+        if fact.kind.startswith("page."):
+            calls.hear(fact)
+        if fact.kind == "step.ready":
             ready[data["step"]] = fact.at
+        elif fact.kind == "page.acknowledged" and (step := calls.steps.get(data["page"])) in ready:
+            # Waiting for somebody is not work: it begins when the page that asks for it was taken.
+            ready[step] = max(ready[step], fact.at)
         elif fact.kind in {"step.done", "decision.made"} and data["step"] in ready:
             _done(samples, fact, ready.pop(data["step"]), limits)
 
 
-def _called(
-    samples: Samples, at: datetime, people: Sequence[dict[str, Any]], band: Callable[[str, datetime], str]
-) -> None:
-    for one in people:
-        path = f"answer.{band(one['person'], at)}"
-        samples.called[path] = samples.called.get(path, 0) + 1
+class _Calls:
+    """Who was called when, for which page, and what became of it.
+
+    Somebody is known not to have answered when the next level was called. Of those who were called together
+    with whoever took the page, or whose page was stopped, it is not known whether they would have.
+    """
+
+    def __init__(self, samples: Samples, band: Callable[[str, datetime], str]) -> None:
+        self.samples, self.band = samples, band
+        self.steps: dict[int, str] = {}
+        """Which step a page asks for."""
+        self._since: dict[tuple[int, str], datetime] = {}
+        self._level: dict[int, list[str]] = {}
+        self._counted: set[tuple[int, str]] = set()
+
+    def hear(self, fact: Fact) -> None:
+        """One fact about a page."""
+        if fact.kind == "page.asked":
+            kind, _, step = fact.data.get("subject", "").partition(":")
+            if kind == "step":
+                self.steps[fact.seq] = step
+            self._call(fact.seq, fact)
+        elif fact.kind in {"page.escalated", "page.exhausted"}:
+            page = fact.data["page"]
+            for person in self._level.get(page, ()):
+                self._count(page, person)
+            self._call(page, fact)
+        elif fact.kind == "page.acknowledged":
+            self._answered(fact)
+
+    def _call(self, page: int, fact: Fact) -> None:
+        people = [one["person"] for one in fact.data["recipients"]]
+        self._level[page] = people
+        for person in people:
+            self._since.setdefault((page, person), fact.at)
+
+    def _answered(self, fact: Fact) -> None:
+        page, by = fact.data["page"], fact.data["by"]
+        since = self._since.pop((page, by), None)
+        if since is not None:
+            self._count(page, by, since)
+            self.samples.add(f"answer.{self.band(by, since)}", (fact.at - since).total_seconds())
+
+    def _count(self, page: int, person: str, since: datetime | None = None) -> None:
+        """One call of which it is known what became of it; each person once for each page."""
+        since = since or self._since.get((page, person))
+        if since is None or (page, person) in self._counted:
+            return
+        self._counted.add((page, person))
+        path = f"answer.{self.band(person, since)}"
+        self.samples.called[path] = self.samples.called.get(path, 0) + 1
 
 
 def _done(samples: Samples, fact: Fact, since: datetime, limits: Callable[[str], float | None]) -> None:

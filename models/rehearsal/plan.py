@@ -39,7 +39,7 @@ class Trace:
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
-    """A level of a route that was called: by whom it was answered, if it was, before the next one."""
+    """A level of a route that was called, and whether it was answered before the next one was."""
 
     route: str
     event: str

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -22,8 +22,8 @@ from models.virtual import VirtualDesk
 
 MAX_EVENTS = 20_000
 MINUTES_A_YEAR = 365 * 24 * 60
-LEVEL_FACTS = frozenset({"page.asked", "page.escalated"})
-MAX_LEVELS_ASKED = 200
+LEVEL_FACTS = frozenset({"page.asked", "page.escalated", "page.exhausted"})
+SITUATION = "situation"
 
 
 def starting(plan: Plan, zone: str, draws: Draws) -> datetime:
@@ -97,17 +97,16 @@ class _Watched:
         self.played, self.crew = played, crew
         self._levels: dict[tuple[int, int], tuple[str, str, int]] = {}
         self._answered: set[tuple[int, int]] = set()
+        self._silent: set[tuple[int, int]] = set()
+        self._late: set[str] = set()
+        """Clocks of reports that were late once; the next period's clock has their name."""
         self._zone = ZoneInfo(crew.world.organisation.zone)
 
     def hear(self, fact: Fact) -> None:
         """Look at one fact of the incident."""
         played, seconds = self.played, int((fact.recorded_at - self.played.start).total_seconds())
-        if fact.kind in LEVEL_FACTS and len(self._levels) < MAX_LEVELS_ASKED:
-            number = fact.seq if fact.kind == "page.asked" else fact.data["page"]
-            page = self.crew.state.pages[number]
-            hour = fact.recorded_at.astimezone(self._zone).hour
-            level = fact.data.get("level", 0)
-            self._levels[(number, level)] = (page.route, page.event, hour)
+        if fact.kind in LEVEL_FACTS:
+            self._called(fact)
         elif fact.kind == "page.acknowledged":
             page = self.crew.state.pages[fact.data["page"]]
             self._answered.add((page.id, fact.data["level"]))
@@ -123,6 +122,18 @@ class _Watched:
             played.contained = None
         elif fact.kind.startswith("service."):
             self._service(seconds)
+        elif fact.kind == "clock.breached":
+            self._late.add(fact.data["clock"])
+
+    def _called(self, fact: Fact) -> None:
+        """A level is called, or the last resort: those before it that nobody answered were silent."""
+        number = fact.seq if fact.kind == "page.asked" else fact.data["page"]
+        called = {one for one in self._levels if one[0] == number}
+        self._silent |= called - self._answered
+        if fact.kind != "page.exhausted":
+            page = self.crew.state.pages[number]
+            hour = fact.recorded_at.astimezone(self._zone).hour
+            self._levels[(number, fact.data.get("level", 0))] = (page.route, page.event, hour)
 
     def _service(self, seconds: int) -> None:
         services = [one for one in self.crew.state.services.values() if one.targets is not None]
@@ -133,18 +144,29 @@ class _Watched:
             self.played.restored = None
 
     def close(self) -> None:
-        """What is known at the end alone."""
+        """What is known at the end alone.
+
+        Of a call that was over, or whose time was over, before the next level was due nobody knows whether
+        it would have been answered: it counts as neither.
+        """
         self.played.asked = [
-            Asked(route=route, event=event, level=level, hour=hour, answered=(page, level) in self._answered)
-            for (page, level), (route, event, hour) in self._levels.items()
+            Asked(route=route, event=event, level=key[1], hour=hour, answered=key in self._answered)
+            for key, (route, event, hour) in self._levels.items()
+            if key in self._answered | self._silent
         ]
-        self.played.clocks = clocks_of(self.crew.state)
+        self.played.clocks = clocks_of(self.crew.state, self._late)
 
 
-def clocks_of(state: Incident) -> dict[str, str]:
-    """Each clock's end: met, missed, or `open` while it runs unbroken. Ended ones count for nothing."""
+def clocks_of(state: Incident, late: Collection[str] = ()) -> dict[str, str]:
+    """Each clock's end: met, missed, or `open` while it runs unbroken. Ended ones count for nothing.
+
+    That of situation reports begins anew with each: it is missed if one of them was `late`, met if none was.
+    """
     found = {}
     for clock in state.clocks.values():
+        if clock.kind == SITUATION and (state.situations or clock.id in late):
+            found[clock.id] = "missed" if clock.id in late else "met"
+            continue
         if clock.status == "ended":
             continue
         running = "missed" if clock.breached else "open"

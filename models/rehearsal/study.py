@@ -18,7 +18,11 @@ TIMES = ("acked", "decided", "contained", "restored")
 
 @dataclass(frozen=True, kw_only=True)
 class Chance:
-    """How often a clock was met, of the runs in which it came to an end, with the 95 % interval (Wilson)."""
+    """How often a clock was met, of the runs in which it came to an end, with the 95 % interval (Wilson).
+
+    A clock that still runs when the time is over may yet be met or missed, and those that run longest are not
+    like the others: the interval counts them as missed at its lower end and as met at its upper one.
+    """
 
     clock: str
     runs: int
@@ -122,6 +126,16 @@ def wilson(met: int, runs: int) -> tuple[float, float]:
     return round(max((middle - half) / below, 0.0), 4), round(min((middle + half) / below, 1.0), 4)
 
 
+def mean_interval(values: Sequence[float]) -> tuple[float, float]:
+    """The interval in which the mean lies with 95 % confidence (normal); all there is, of fewer than two."""
+    if len(values) < 2:  # noqa: PLR2004 - one value says nothing about how far others lie
+        return -1.0, 1.0
+    middle = _mean(values)
+    spread = sum((one - middle) ** 2 for one in values) / (len(values) - 1)
+    half = Z95 * sqrt(spread / len(values))
+    return round(middle - half, 6), round(middle + half, 6)
+
+
 def percentile(values: Sequence[int | None], share: float) -> int | None:
     """The value that `share` of all are at most; those that never came (None) come last."""
     ordered = sorted(one for one in values if one is not None)
@@ -134,9 +148,10 @@ def _clocks(ordered: Sequence[Played]) -> Iterable[Chance]:
     for name in names:
         ends = [one.clocks[name] for one in ordered if name in one.clocks]
         met, over = ends.count("met"), len(ends) - ends.count("open")
-        low, high = wilson(met, over)
+        running = len(ends) - over
+        low, high = wilson(met, len(ends))[0], wilson(met + running, len(ends))[1]
         share = round(met / over, 4) if over else 0.0
-        yield Chance(clock=name, runs=over, met=met, share=share, low=low, high=high, open=ends.count("open"))
+        yield Chance(clock=name, runs=over, met=met, share=share, low=low, high=high, open=running)
 
 
 def _times(name: str, ordered: Sequence[Played]) -> Times:
@@ -203,6 +218,9 @@ class Effect:
     about: dict[str, str]
     score: float
     gain: float
+    low: float
+    high: float
+    """The 95 % interval of the gain, run by run: without 0 in it, it is more than luck."""
     contained: int | None
     sooner: int | None
     better: int
@@ -218,6 +236,8 @@ def effect(
     pairs = list(zip(sorted(before, key=key), sorted(after, key=key), strict=True))
     was, now = study(before), study(after)
     sooner = [_sooner(one, other) for one, other in pairs]
+    gains = [score(other) - score(one) for one, other in pairs]
+    low, high = mean_interval(gains)
     mine, theirs = now.time("contained").p50, was.time("contained").p50
     return Effect(
         name=name,
@@ -225,6 +245,8 @@ def effect(
         about=about,
         score=now.score,
         gain=round(now.score - was.score, 6),
+        low=low,
+        high=high,
         contained=mine,
         sooner=theirs - mine if mine is not None and theirs is not None else None,
         better=sum(one > 0 for one in sooner),

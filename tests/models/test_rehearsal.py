@@ -27,9 +27,9 @@ from models.rehearsal.assumptions import Assumptions, Chance, Draws, Hours, Shar
 from models.rehearsal.changes import candidates, scaled, variations
 from models.rehearsal.fitting import LEAST, Samples, fit, take
 from models.rehearsal.plan import Asked, Plan, Played
-from models.rehearsal.run import play, starting
+from models.rehearsal.run import clocks_of, play, starting
 from models.rehearsal.study import effect, percentile, score, study, wilson
-from models.state import Incident, StreamState
+from models.state import ClockState, Incident, StreamState
 from models.world import World
 from playbooks.institution import Institution
 from playbooks.reading import read_yaml
@@ -241,6 +241,9 @@ def test_chances_have_their_interval_and_running_clocks_do_not_count() -> None:
     chances = {one.clock: one for one in study(runs).clocks}
     assert (chances["rto:x"].share, chances["rto:x"].low, chances["rto:x"].high) == (0.8, 0.4902, 0.9433)
     assert (chances["report:y"].runs, chances["report:y"].open) == (0, 10)
+    assert (chances["report:y"].low, chances["report:y"].high) == (0.0, 1.0)
+    cut = study([_run(n, clocks={"phase:c": "missed" if n < 5 else "open"}) for n in range(10)]).clocks[0]
+    assert (cut.share, cut.low, cut.high) == (0.0, 0.0, wilson(5, 10)[1]), "the others may be met yet"
     assert wilson(0, 0) == (0.0, 1.0)
     assert score(_run(0)) == 1.0
 
@@ -262,6 +265,41 @@ def test_a_change_is_held_against_the_very_same_runs() -> None:
     after = [_run(0, contained=60), _run(1, contained=None), _run(2, contained=100)]
     found = effect("x", "x", {}, before, after)
     assert (found.better, found.worse) == (1, 1)
+
+
+def test_a_gain_stands_with_its_interval_and_few_runs_show_nothing() -> None:
+    missed = [_run(n, clocks={"a": "missed"}) for n in range(20)]
+    some = [_run(n, clocks={"a": "met" if n < 2 else "missed"}) for n in range(20)]
+    most = [_run(n, clocks={"a": "met" if n < 18 else "missed"}) for n in range(20)]
+    luck, more = effect("x", "x", {}, missed, some), effect("x", "x", {}, missed, most)
+    assert luck.low < 0 < luck.gain < luck.high
+    assert 0 < more.low < more.gain < more.high
+    alone = effect("x", "x", {}, missed[:1], most[:1])
+    assert (alone.low, alone.high) == (-1.0, 1.0)
+
+
+def test_a_call_cut_short_by_the_end_counts_neither_as_answered_nor_as_silent(
+    premises: Premises, plan: Plan
+) -> None:
+    """Ended a minute after the declaration, nobody can be said to have been silent."""
+    setting = Setting(premises)
+    short = [play(setting, replace(plan, horizon=timedelta(seconds=20)), run) for run in range(3)]
+    assert [asked for one in short for asked in one.asked if not asked.answered] == []
+    whole = play(setting, replace(plan, horizon=timedelta(hours=3)), 0)
+    assert whole.asked, "those whose end is known are counted"
+
+
+def test_of_situation_reports_one_that_was_late_is_enough() -> None:
+    clock = ClockState(
+        id="situation", kind="situation", started_at=datetime(2026, 1, 1, tzinfo=UTC),
+        due_at=datetime(2026, 1, 2, tzinfo=UTC),
+    )  # fmt: skip
+    state = Incident(stream="INC-1", clocks={"situation": clock})
+    assert clocks_of(state) == {"situation": "open"}
+    assert clocks_of(state, {"situation"}) == {"situation": "missed"}
+    state.situations = 2
+    assert clocks_of(state) == {"situation": "met"}
+    assert clocks_of(state, {"situation"}) == {"situation": "missed"}
 
 
 def test_changes_and_assumptions_change_one_thing(premises: Premises, plan: Plan) -> None:
@@ -311,4 +349,26 @@ def test_times_are_fitted_from_facts_and_refused_where_there_are_few() -> None:
     assert found["answer.duty"]["p50"] in {"64s", "65s"}
     assert found["answer.duty"]["never"] == 0
     assert Spread.model_validate(found["answer.duty"])
+
+
+def test_whoever_was_not_needed_is_not_counted_as_silent_and_an_answer_counts_from_the_first_call() -> None:
+    at = datetime(2026, 6, 1, tzinfo=UTC)
+
+    def fact(seq: int, kind: str, minutes: int, **data: Any) -> Fact:
+        when = at + timedelta(minutes=minutes)
+        return Fact(stream="INC-1", seq=seq, at=when, recorded_at=when, actor="a", kind=kind, data=data)
+
+    first, both = [{"person": "a"}, {"person": "b"}], [{"person": "a"}, {"person": "c"}, {"person": "d"}]
+    samples = Samples()
+    facts = [
+        fact(1, "step.ready", 0, step="p/s"),
+        fact(2, "page.asked", 0, recipients=first, subject="step:p/s"),
+        fact(3, "page.escalated", 5, page=2, level=1, recipients=both),
+        fact(4, "page.acknowledged", 7, page=2, by="a", level=1),
+        fact(5, "decision.made", 10, step="p/s"),
+    ]
+    take(samples, facts, lambda who, at: who, lambda step: None)
+    assert samples.seconds["answer.a"] == [420.0], "from the first call, not from the second"
+    assert samples.called == {"answer.a": 1, "answer.b": 1}, "c and d were not needed any more"
+    assert samples.seconds["work.decide"] == [180.0], "waiting for the CISO is not deciding"
     assert iso(datetime(2026, 6, 1, tzinfo=UTC)).startswith("2026")
