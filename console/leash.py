@@ -18,16 +18,18 @@ LEAVE_SECONDS = 5.0
 _gone = threading.Event()
 
 
-def stop_on_signals(stop: Callable[[], None]) -> None:
-    """Call `stop` in the running loop at SIGINT, SIGTERM and SIGHUP: a closed terminal is an end like others.
-
-    A SIGHUP that was ignored when we started (`nohup`) stays ignored.
-    """
-    loop = asyncio.get_running_loop()
+def stopping() -> list[signal.Signals]:
+    """The signals that ask a process to stop. A SIGHUP that was ignored at the start (`nohup`) stays so."""
     numbers = [signal.SIGINT, signal.SIGTERM]
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
         numbers.append(signal.SIGHUP)
-    for number in numbers:
+    return numbers
+
+
+def stop_on_signals(stop: Callable[[], None]) -> None:
+    """Call `stop` in the running loop at SIGINT, SIGTERM, SIGHUP: a closed terminal is an end like others."""
+    loop = asyncio.get_running_loop()
+    for number in stopping():
         loop.add_signal_handler(number, stop)
 
 

@@ -36,6 +36,7 @@ _WORDS = {
         "aborted": "実インシデント発生、演習中止",
         "reached": "終了条件を満たしました",
         "time": "予定時間を過ぎました",
+        "stands": "想定時刻は止まっています。続けるときは hikeshi drill resume を実行してください。",
         "answer": "hikeshi drill questions",
         "end": "hikeshi drill end",
         "abort": "hikeshi drill abort",
@@ -57,6 +58,7 @@ _WORDS = {
         "aborted": "A REAL INCIDENT: THE EXERCISE IS BROKEN OFF (実インシデント発生、演習中止)",
         "reached": "a condition for the end holds",
         "time": "the planned time is up",
+        "stands": "The story stands. To let it go on: hikeshi drill resume",
         "answer": "hikeshi drill questions",
         "end": "hikeshi drill end",
         "abort": "hikeshi drill abort",
@@ -214,5 +216,6 @@ def brief_ending(name: str, matter: Matter, lang: str) -> dict[str, Any]:
     endings = scenario.endings if scenario is not None else ()
     known = name.isdigit() and 0 < int(name) <= len(endings)
     text = endings[int(name) - 1].text.lang(lang) if known else ""
-    asked = words["time"] if name == "time" else words["reached"]
-    return _told(matter, asked, text) | {"command": words["end"]}
+    if name == "time":
+        return _told(matter, words["time"], words["stands"]) | {"command": words["end"]}
+    return _told(matter, words["reached"], text) | {"command": words["end"]}

@@ -7,12 +7,13 @@ import signal
 from dataclasses import replace
 from pathlib import Path
 from subprocess import Popen
-from types import FrameType
 from typing import TYPE_CHECKING
 
 from console.cli.session import REFUSED, Session
 from console.drill import guard, running
+from console.leash import stopping
 from models.clock import SystemClock
+from models.errors import HikeshiError
 from models.exercise import EXERCISE, Exercise, StartExercise
 
 if TYPE_CHECKING:
@@ -26,19 +27,21 @@ def run(session: Session, directory: Path, port: int | None, speed: int, *, star
     house = here.house
     before = running.epoch_of(house)
     process = running.launch(directory, port, here.texts.lang, os.environ)
-
-    def leave(_: int, __: FrameType | None) -> None:
-        running.end(process)
-
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, leave)
-    running.wait_until_ready(house, process, before)
+    ending = running.Ending(process)
+    for number in stopping():
+        signal.signal(number, ending.leave)
+    try:
+        running.wait_until_ready(house, process, before)
+    except HikeshiError:
+        if not ending.asked:
+            raise
+        return REFUSED if ending.wait() else 0
     _say_where(here, house, directory)
     if start and _exercise(house).status == "prepared":
         _startex(here, house, speed, process)
     _say_next(here, house, directory, speed)
     house.record.close()
-    code = process.wait()
+    code = ending.wait()
     return REFUSED if code else 0
 
 

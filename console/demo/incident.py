@@ -272,9 +272,10 @@ class Demo:
         return Naming(texts=texts(self.lang), world=await self._world(state), state=state, beside=beside)
 
     async def _draw(self, state: Incident) -> None:
+        # Whoever acts meanwhile adds facts: those are read first, so that their texts are there.
+        facts = await self._write(self._new_facts)
         naming = await self._naming(state)
         self.passages.look(state, naming.world)
-        facts = await self._write(self._new_facts)
         self.picture.tell(facts, naming)
         self.picture.show(state, naming)
         if self.picture.moving:

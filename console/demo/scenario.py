@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import secrets
 import shutil
 import subprocess
 from contextlib import AsyncExitStack
@@ -51,7 +52,7 @@ class ScenarioDemo(Demo):
     async def run(self) -> int:
         """Prepare, play to ENDEX, and say where to look."""
         async with AsyncExitStack() as stack:
-            bank = copy_bank(ROOT / "examples" / "mihon-bank", self.folder)
+            bank = self._speaking(copy_bank(ROOT / "examples" / "mihon-bank", self.folder))
             self.picture.note("preparing", folder=bank)
             drill = self._prepared(bank)
             os.environ[DIRECTORY_VARIABLE] = str(drill)
@@ -61,6 +62,15 @@ class ScenarioDemo(Demo):
             await self._play()
             await self._closing(drill, await flow_runs(prefect.url))
         return 0
+
+    def _speaking(self, bank: Path) -> Path:
+        """Let understudies write, and what addresses nobody be, in the language of whoever looks on."""
+        for name, said in (("settings.toml", 'lang = "{}"'), ("organisation.yaml", "\nlang: {}")):
+            text = (bank / name).read_text(encoding="utf-8")
+            (bank / name).write_text(
+                text.replace(said.format("ja"), said.format(self.lang)), encoding="utf-8"
+            )
+        return bank
 
     def _prepared(self, bank: Path) -> Path:
         house = open_house(bank)
@@ -87,8 +97,12 @@ class ScenarioDemo(Demo):
         return made.directory
 
     def _open(self, bank: Path) -> House:
-        """On the hour of the story, which the node moves."""
-        return open_house(bank)
+        """On the hour of the story, which the node moves; with the secrets by which it would take alerts."""
+        house = open_house(bank)
+        for one in house.institution.intake.sources:
+            if one.secret is not None:
+                os.environ.setdefault(one.secret.removeprefix("env:"), secrets.token_urlsafe(24))
+        return house
 
     # -- the play -------------------------------------------------------------------------------------------
 

@@ -77,6 +77,39 @@ def epoch_of(house: House) -> int:
     return int(row["epoch"]) if row is not None else 0
 
 
+class Ending:
+    """Ends the drill's processes when a signal asks for it: `leave` is its handler, `wait` waits with it.
+
+    The handler itself waits for nothing. It runs in the thread that waits for the process, and that one has
+    the lock without which nobody else learns that it has gone.
+    """
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self.process = process
+        self.until: float | None = None
+
+    @property
+    def asked(self) -> bool:
+        """Whether somebody has asked them to stop."""
+        return self.until is not None
+
+    def leave(self, *_: object) -> None:
+        """Ask them to stop."""
+        self.until = self.until or monotonic() + END_SECONDS
+        if self.process.returncode is None:
+            with suppress(ProcessLookupError):
+                os.kill(self.process.pid, signal.SIGTERM)
+
+    def wait(self) -> int:
+        """Until they have ended; their exit code. Asked to stop, they are ended if they do not."""
+        while True:
+            with suppress(subprocess.TimeoutExpired):
+                return self.process.wait(LOOK_SECONDS)
+            if self.until is not None and monotonic() > self.until:
+                with suppress(ProcessLookupError):
+                    os.killpg(self.process.pid, signal.SIGKILL)
+
+
 def end(process: subprocess.Popen[bytes]) -> int:
     """Ask the drill's processes to stop, and give back their exit code."""
     with suppress(ProcessLookupError):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from console.views import scopefacts
+from console.views import harm, scopefacts
 from console.views.causes import cause, gate
 from console.views.naming import Naming
 from console.views.sheet import Style, harmless
@@ -16,6 +16,7 @@ from models.fact import Fact
 from models.reason import Reason
 
 MAX_VALUE = 200
+_SITUATION = ("situation", "clock:situation")
 SHORT_DIGEST = 19
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 _NAMED_ACCOUNT = re.compile(r"cli:as=[^;]*;uid=(?P<uid>\d+)(?:;sudo=(?P<sudo>\d+))?")
@@ -33,7 +34,13 @@ _VARIANTS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "service.impacted": lambda data: {"again": ".again", "corrected": ".corrected"}.get(
         data.get("how", ""), ""
     ),
-    "service.loss": lambda data: "" if data.get("status") == "unknown" else f".{data.get('status')}",
+    "service.loss": lambda data: (
+        ""
+        if data.get("status") == "unknown"
+        else f".{data.get('status')}"
+        if data.get("point")
+        else ".unusable"
+    ),
     "obligation.proposed": lambda data: "" if data.get("applies") else ".withdrawn",
     "decision.made": lambda data: (
         ".approved" if data.get("approved_by") else ".quorum" if data.get("votes") else ""
@@ -103,6 +110,7 @@ def variants() -> tuple[str, ...]:
         "service.impacted.corrected",
         "service.loss.within",
         "service.loss.beyond",
+        "service.loss.unusable",
         "obligation.proposed.withdrawn",
         "obligation.judged.not",
         "decision.made.approved",
@@ -140,6 +148,7 @@ def variants() -> tuple[str, ...]:
         "timing.set.resume",
         "timing.set.speed",
         "timing.set.step",
+        "timing.set.time-up",
         "inject.delivered.fired",
         "inject.delivered.unreached",
         "inject.skipped.not_needed",
@@ -168,6 +177,8 @@ def sentence(fact: Fact, naming: Naming) -> str:
     short = {name: value for name, value in fact.data.items() if name not in scopefacts.LONG}
     values = {name: _value(naming, name, value) for name, value in short.items()}
     values |= _special(naming, fact.data)
+    if fact.kind == "service.loss":
+        values["why"] = harm.why_unknown(fact.data.get("why", ""), naming)
     if fact.kind.startswith(("scope.", "party.", "sharing.")):
         values |= scopefacts.values(naming, fact.kind, fact.data, values)
     if not naming.texts.has(key):
@@ -189,6 +200,12 @@ def _special(naming: Naming, data: Mapping[str, Any]) -> dict[str, str]:
     if data.get("organisation"):
         said = naming.text(data["organisation"], MAX_VALUE)
         found["organisation"] = naming.texts("words.brackets", text=said)
+    # Their number is that of the next one now, not of the one that was spoken of then.
+    found |= {
+        name: naming.texts("aar.clock.situation")
+        for name in ("clock", "subject")
+        if data.get(name) in _SITUATION
+    }
     if data.get("imported"):
         found |= {name: str(data["imported"][name]) for name in ("drill", "key", "trust")}
         found["trust"] = naming.texts.word("programme.trust", found["trust"])

@@ -65,7 +65,7 @@ def loss(found: DataLoss, known: ServiceState, naming: Naming) -> str:
         else texts("clocks.value.unknown")
     )
     rpo = naming.times.span(timedelta(seconds=known.targets.rpo)) if known.targets is not None else ""
-    why = _why(found.why, naming)
+    why = why_unknown(found.why, naming)
     point = found.point or why or texts("clocks.why.none-usable")
     said = texts(f"clocks.loss.{found.status}", loss=lost, rpo=rpo, point=point, why=why)
     if found.compromised is None and found.status != "unknown":
@@ -73,7 +73,8 @@ def loss(found: DataLoss, known: ServiceState, naming: Naming) -> str:
     return said
 
 
-def _why(text: str, naming: Naming) -> str:
+def why_unknown(text: str, naming: Naming) -> str:
+    """Why nobody can say what is lost, from the rule's own words."""
     head, _, point = text.partition(": ")
     keys = {NO_POINTS: "no-point", NONE_USABLE: "none-usable"}
     if point:

@@ -3,15 +3,17 @@
 Each event is written at its own hour of the story, however late somebody looks, and the next one is judged
 after it: so the order, the count and the times are those of the script at any speed. An inject with a time
 and a condition is looked at once, at its time. What has a condition alone comes as soon as that holds: time
-and every commit on an incident of the drill look (`models.desk`). Nothing ends by itself.
+and every commit on an incident of the drill look (`models.desk`). Nothing ends by itself; but when the time
+is up the story stands until control ends it or lets it go on: no drill that was left alone runs for hours.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
+from models.clock import iso
 from models.exercise import Delivered, Exercise, Line
 from models.exercise_conditions import holds, names_of
 from models.exercise_script import Script, milliseconds
@@ -73,7 +75,7 @@ class _Turn:
         if kind == "leap":
             people = to_people(self.state, self.state.participants, self.world)
             return [told("leap.told", event), notice("notice.leap", event, people)]
-        return ending(self.state, event, self.world)
+        return [*ending(self.state, event, self.world), *standing(self.state)]
 
     def _wanted(self, line: Line) -> bool:
         return line.when is None or holds(line.when, self.names)
@@ -106,6 +108,20 @@ def ending(state: Exercise, name: str, world: World) -> list[Draft]:
     """Whoever runs it learns that it could end now; the decision is theirs."""
     people = to_people(state, control_of(state), world)
     return [told("ending.reached", name), notice("notice.ending_reached", name, people)]
+
+
+def standing(state: Exercise) -> list[Draft]:
+    """It pauses at the end of the time that the scenario gives; `resume` is how control lets it go on.
+
+    A rule knows no wall: the fact says at what instant so much can have been played at the earliest.
+    """
+    timing = state.timing
+    if timing is None or not timing.running:
+        return []
+    played = max(state.duration_ms, timing.played_ms)
+    wall = timing.wall + timedelta(milliseconds=(played - timing.played_ms) // timing.speed)
+    data = {"played_ms": played, "wall": iso(wall), "speed": timing.speed, "running": False}
+    return [Draft(kind="timing.set", data=data | {"what": "time-up"})]
 
 
 def exercise_due(state: Exercise, world: World) -> list[Draft]:

@@ -262,6 +262,39 @@ def test_a_checked_backup_says_how_much_is_lost_against_what_may_be(down: Cli) -
     assert "beyond the RPO of 15 min; usable point: b1" in down.run("backup", "list", INC).out
 
 
+@pytest.mark.parametrize(
+    ("lang", "words", "why"),
+    [
+        ("en", "RPO BROKEN: data loss of Core banking has no bound: no usable point", "no recovery point is"),
+        (
+            "ja",
+            "勘定系システム のデータ損失を限定できない（使える復旧ポイントがない）",
+            "復旧ポイントの記録がない",
+        ),
+    ],
+)
+def test_the_log_says_that_no_backup_can_be_used_and_why_nobody_knows(
+    down: Cli, lang: str, words: str, why: str
+) -> None:
+    down.done("service", "impact", INC, "core-banking", "--since", NOON)
+    infected = ("--tamper", "clean", "--malware", "infected")
+    for name in ("cb-tape-1120", "b1"):
+        down.done("backup", "set", INC, name, "core-banking", ELEVEN, *infected)
+    said = down.run("log", INC, lang=lang).out
+    assert words in said
+    assert "usable point: )" not in said and "使える時点: ）" not in said
+    assert why in said
+
+
+def test_the_log_gives_the_clock_of_a_past_situation_report_no_number_of_today(down: Cli) -> None:
+    down.done("severity", INC, "critical", "--reason", "-")
+    down.done("report", "situation", INC, "By telephone")
+    said = down.run("log", INC).out
+    assert "clock set: situation report, due" in said
+    assert "clock set: situation report no." not in said
+    assert "situation report no. 1: By telephone" in said
+
+
 def test_services_stand_in_the_order_of_recovery_each_with_what_it_waits_for(down: Cli) -> None:
     all_down(down)
     said = down.run("service", "list", INC).out

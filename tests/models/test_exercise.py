@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
 from msgspec.json import decode, encode
 
 from models.commands import Declare, Done
@@ -163,3 +164,41 @@ def test_a_step_without_a_text_of_its_outcome_tells_nobody_anything() -> None:
     assert made.desk.handle(declared.stream, Done(actor=by(AMY), step="unknown/look")).accepted
     assert list(made.state.told) == ["outcome:unknown/look"]
     assert "notice.outcome" not in {one.data["template"] for one in made.facts("message.requested")}
+
+
+@pytest.mark.parametrize("speed", [1, 60, 600])
+def test_when_the_time_is_up_the_story_stands_until_control_lets_it_go_on(speed: int) -> None:
+    made = started(scenario(inject("first"), inject("late", at="2h"), duration="2h"), speed=speed)
+    wall = made.wall
+    for _ in range(30):
+        made.pass_(timedelta(minutes=10) / speed)
+    timing = made.state.timing
+    assert timing is not None and not timing.running
+    assert timing.played_ms == 7_200_000
+    assert timing.wall - wall <= timedelta(hours=2) / speed
+    assert made.clock.now() == STARTEX + timedelta(hours=2), "nothing more is due, however long nobody looks"
+    (stands,) = made.facts("timing.set")
+    assert (stands.actor, stands.at, stands.data["what"]) == ("hikeshi", made.clock.now(), "time-up")
+    assert made.came()[-1] == ("late", "planned", timedelta(hours=2)), "what is due at the end still comes in"
+    assert made.state.status == "running"
+    made.do(SetTiming, wall=made.wall, what="resume")
+    made.pass_(timedelta(hours=1) / speed)
+    assert made.clock.now() == STARTEX + timedelta(hours=3), "it is stopped once, and goes on when told to"
+    made.do(EndExercise, wall=made.wall)
+    assert made.facts("exercise.ended")[0].data["played_ms"] == 10_800_000
+
+
+def test_paused_or_stepped_beyond_its_end_it_is_not_taken_back() -> None:
+    made = started(scenario(inject("first"), duration="2h"))
+    made.pass_(timedelta(hours=1))
+    made.do(SetTiming, wall=made.wall, what="pause")
+    made.do(SetTiming, wall=made.wall, what="step", step=timedelta(hours=2))
+    made.catch_up()
+    assert [one.data["what"] for one in made.facts("timing.set")] == ["pause", "step"]
+    assert made.state.timing is not None and made.state.timing.played_ms == 10_800_000
+    assert len(made.facts("ending.reached")) == 1
+    made = started(scenario(inject("first"), duration="2h"))
+    made.do(SetTiming, wall=made.wall, what="step", step=timedelta(hours=3))
+    made.catch_up()
+    assert made.state.timing is not None
+    assert (made.state.timing.played_ms, made.state.timing.running) == (10_800_000, False)

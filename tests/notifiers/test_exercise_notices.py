@@ -117,7 +117,9 @@ def test_the_story_moves_on_and_what_came_of_a_step_is_told() -> None:
     assert person == LEAD
     assert "All is well" in ending.text and "hikeshi drill end" in ending.text
     made.pass_(timedelta(hours=2))
-    assert "the planned time is up" in sent(made, "notice.ending_reached")[-1][1].head
+    up = sent(made, "notice.ending_reached")[-1][1]
+    assert "the planned time is up" in up.head
+    assert "hikeshi drill resume" in up.text and "hikeshi drill end" in up.text
 
 
 @pytest.mark.parametrize(("lang", "words"), [("ja", "演習中止"), ("en", "BROKEN OFF")])
