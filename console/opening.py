@@ -159,11 +159,18 @@ def _keep_good(directory: Path, kept: Path) -> None:
 def secrets_of(directory: Path) -> Callable[[str], str]:
     """Resolves `env:NAME` and `file:path` (relative to the directory). Raises BadConfiguration if missing.
 
-    The value is never kept, logged or shown.
+    The value is never kept, logged or shown. A drill has none but its own, whoever asks (P8): also the
+    command line, which runs behind no guard, sends nothing in production's name.
     """
+    drill = is_drill(directory)
 
     def resolve(reference: str) -> str:
         kind, _, name = reference.partition(":")
+        if drill and not _of_the_drill(directory, kind, name):
+            raise BadConfiguration(
+                f"the secret {reference} is not the drill's; name a variable HIKESHI_DRILL_…, or a file in "
+                f"{directory}"
+            )
         if kind == "env":
             value = os.environ.get(name, "")
             if not value:
@@ -179,3 +186,10 @@ def secrets_of(directory: Path) -> Callable[[str], str]:
         return value
 
     return resolve
+
+
+def _of_the_drill(directory: Path, kind: str, name: str) -> bool:
+    """Whether a secret is one that a drill may have: what its processes keep, or a file of its own."""
+    if kind == "env":
+        return name.startswith(guard.SECRETS)
+    return (directory / name).resolve().is_relative_to(directory.resolve())

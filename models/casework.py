@@ -129,7 +129,7 @@ class Casework(ABC, Generic[Transaction]):
     def settled(self, outcome: Outcome) -> None:
         """Tell those who listen what has been stored; in a drill the script looks at what was done."""
         self._settled.add(outcome.stream)
-        if self.premises.drill and outcome.facts and outcome.stream.startswith("INC-"):
+        if self.premises.drill and any(fact.stream.startswith("INC-") for fact in outcome.facts):
             # What was done stands, whatever becomes of the script.
             attempt("exercise", self._look_at_script)
         for listener in self.after_commit:

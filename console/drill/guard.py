@@ -33,7 +33,9 @@ KEPT = frozenset(
     }
 )  # fmt: skip
 """Variables that a drill's processes keep; besides those that begin as in KEPT_BEGINNINGS."""
-KEPT_BEGINNINGS = ("LC_", "HIKESHI_DRILL_")
+SECRETS = "HIKESHI_DRILL_"
+"""How the variables begin in which a drill finds its secrets."""
+KEPT_BEGINNINGS = ("LC_", SECRETS)
 SYSTEM = ("/usr", "/lib", "/lib32", "/lib64", "/bin", "/sbin", "/etc", "/proc", "/sys", "/opt/homebrew")
 DEVICES = ("/dev",)
 OWN_PACKAGES = ("console", "flows", "models", "notifiers", "playbooks")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
@@ -21,6 +22,7 @@ from console.drill.directory import last_recorded
 from console.opening import House
 from models.clock import monotonic
 from models.desk import Desk
+from models.errors import RecordConflict
 from models.exercise import EXERCISE, Exercise, Timing
 from models.exercise_clock import Mark, Play, Story
 from models.premises import Outcome
@@ -112,6 +114,7 @@ class Pilot:
         self._stuck: datetime | None = None
         self._stuck_since = 0.0
         self._turning = False
+        self._heard: int | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
         """Move it until `stop`; then it stands."""
@@ -143,6 +146,7 @@ class Pilot:
 
     def turn(self) -> float:
         """Look, let those act whose time has come, and return the seconds until the next look."""
+        self._hear()
         self.look()
         for _ in range(MOST_ACTS):
             if self.play.held or not any(one.act() is not None for one in self._able()):
@@ -153,6 +157,22 @@ class Pilot:
             self.wake()
         self._tell()
         return LOOK_SECONDS if waits is None else min(max(waits, 0.002), LOOK_SECONDS)
+
+    def _hear(self) -> None:
+        """What another process has written: we are not behind it in the story, nor is the script.
+
+        It went by our last mark, which may have let it run a little further than we did. And whoever is
+        killed after a commit on an incident has not looked at what that brings in.
+        """
+        version = self.house.record.data_version()
+        if version == self._heard:
+            return
+        self._heard = version
+        newest = last_recorded(self.house.record)
+        if newest is not None:
+            self.play.not_before(newest)
+        with suppress(RecordConflict):
+            self.desk.tick(EXERCISE)
 
     def look(self) -> None:
         """Bring the time of play in line with the record. No time passes meanwhile."""

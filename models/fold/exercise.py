@@ -53,6 +53,7 @@ def _enrolled(state: Exercise, fact: Fact) -> None:
         organisation=data.get("organisation", ""),
         enrolled_at=fact.at,
         confirmed=known.confirmed if known is not None else [],
+        absent=known.absent if known is not None else None,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
@@ -146,6 +147,8 @@ def abort(state: Exercise, command: AbortExercise, world: World) -> Decided:
     """Something real has happened. Anybody may, nobody is asked twice, and whoever is away hears it too."""
     must_may(state, command, world, ANYBODY)
     must_be(state, "prepared", "running", "ended")
+    if state.signed_off_by is not None:
+        raise Refused(Reason.ALREADY, {"what": state.signed_off_by})
     people = to_people(state, notified(state), world, even_away=True)
     return [
         _over("exercise.aborted", state, command, world),
@@ -170,11 +173,15 @@ def _over(kind: str, state: Exercise, command: EndExercise | AbortExercise, worl
 
 
 def sign_off(state: Exercise, command: SignOff, world: World) -> Decided:
-    """Management has seen the report and takes note of it: in person (FSA-2.2.5-B2)."""
+    """Management has seen the report and takes note of it: in person (FSA-2.2.5-B2).
+
+    Management is who it is outside of the exercise: whoever plays the CISO is not the CISO.
+    """
     if command.for_ is not None:
         # The staff writes for others; that somebody knows the results, nobody knows for them.
         raise Refused(Reason.IN_PERSON, {"who": command.for_, "step": state.drill or "-"})
-    must_may(state, command, world, ANYBODY, row="drill-sign-off")
+    outside = replace(world, exercise=lambda: None)
+    must_may(state, command, outside, ANYBODY, row="drill-sign-off")
     must_be(state, "ended")
     if state.signed_off_by is not None:
         raise Refused(Reason.ALREADY, {"what": state.signed_off_by})

@@ -33,13 +33,16 @@ def must_may(state: Exercise, command: Command, world: World, allowed: Iterable[
     """Raises Refused unless the person whose act it is may do this; `allowed` empty: everybody."""
     if command.actor.via == SCRIPTED_VIA:
         raise Refused(Reason.SCRIPTED, {"who": command.actor.name})
-    writes = state.staff.get(command.actor.person or "") in RECORDING
-    if command.for_ is not None and writes:
+    needs = tuple(allowed)
+    own = state.staff.get(command.actor.person or "")
+    if command.for_ is not None and own in RECORDING:
+        if needs and own not in needs and set(needs) <= set(CONTROL):
+            # Whoever may write down what others say does not lead the exercise in their name.
+            raise Refused(Reason.NOT_STAFF, {"who": command.actor.person, "needs": sorted(needs)})
         if world.directory.person(command.for_) is None:
             raise Refused(Reason.UNKNOWN_PERSON, {"who": command.for_})
         command = replace(command, actor=replace(command.actor, person=command.for_), for_=None)
     require(command, row, state, world)
-    needs = tuple(allowed)
     if needs and command.actor.person != SYSTEM and state.staff.get(command.who) not in needs:
         raise Refused(Reason.NOT_STAFF, {"who": command.who, "needs": sorted(needs)})
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import get_args
 
 from models.errors import Refused
@@ -18,10 +19,12 @@ from models.fact import Draft
 from models.reason import Reason
 from models.rules.common import Decided, text
 from models.rules.exercise_common import ANYBODY, WATCHING, must_be, must_may, wrong
+from models.values import ID_PATTERN
 from models.world import World
 
 RATING = ("evaluator", "facilitator")
-MAX_ANSWERS, MAX_WORD, MAX_ANSWER = 60, 20, 4_000
+MAX_ANSWERS, MAX_ID, MAX_ANSWER = 60, 64, 4_000
+_QUESTION = re.compile(ID_PATTERN)
 SCALE = ("1", "2", "3", "4", "5", "yes", "no")
 """Answers that stand in the fact itself; all else is free text and lies beside it."""
 
@@ -82,6 +85,8 @@ def answer(state: Exercise, command: AnswerQuestions, world: World) -> Decided:
     data: dict[str, str] = {}
     texts = {}
     for question, said in command.answers.items():
+        if len(question) > MAX_ID or _QUESTION.fullmatch(question) is None:
+            raise wrong("answers", "the id of a question", question[:64])
         if said in SCALE:
             data[question] = said
         else:
