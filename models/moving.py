@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from models.errors import BadExpression
 from models.expression import calls_in
@@ -19,7 +20,7 @@ ALWAYS = frozenset({"called-out", "confirmations", "spent"})
 """Rules that cost next to nothing and are looked at after every fact."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Moved:
     """`rules` by name; of the steps those alone that `gates` can hold or whose condition asks `asking`."""
 
@@ -98,6 +99,12 @@ def moved_by(fresh: Collection[str], state: Incident) -> Moved | None:
     """What facts of these kinds can have moved; None if it can be anything."""
     if not MOVES.keys() >= set(fresh) or _waits_for_people(state):
         return None
+    return _together(frozenset(fresh))
+
+
+@lru_cache(maxsize=1_024)
+def _together(fresh: frozenset[str]) -> Moved:
+    """The same object for the same kinds: what it concerns is kept under it."""
     found = _NOTHING
     for kind in fresh:
         found |= MOVES[kind]
