@@ -109,7 +109,8 @@ class _Watched:
             self._called(fact)
         elif fact.kind == "page.acknowledged":
             page = self.crew.state.pages[fact.data["page"]]
-            self._answered.add((page.id, fact.data["level"]))
+            # The fact names the first level that the person is of; they may have answered a later one's call.
+            self._answered.add((page.id, page.level))
             if page.event == "declared" and played.acked is None:
                 played.acked = seconds
         elif fact.kind == "decision.made":
@@ -150,7 +151,7 @@ class _Watched:
         it would have been answered: it counts as neither.
         """
         self.played.asked = [
-            Asked(route=route, event=event, level=key[1], hour=hour, answered=key in self._answered)
+            Asked(route=route, event=event, level=key[1], hour=hour, answered=key not in self._silent)
             for key, (route, event, hour) in self._levels.items()
             if key in self._answered | self._silent
         ]

@@ -289,6 +289,21 @@ def test_a_call_cut_short_by_the_end_counts_neither_as_answered_nor_as_silent(
     assert whole.asked, "those whose end is known are counted"
 
 
+def test_whoever_answers_after_the_next_level_was_called_answers_that_one(
+    premises: Premises, plan: Plan
+) -> None:
+    """Of each page all levels were silent but the last that was called."""
+    setting = Setting(premises)
+    night = replace(plan, start="03:00", horizon=timedelta(hours=6))
+    asked = [one for run in range(3) for one in play(setting, night, run).asked]
+    first = [one for one in asked if one.level == 0]
+    beyond = [one for one in asked if one.level == 1]
+    assert beyond
+    assert sum(not one.answered for one in first) >= len(beyond), (
+        "nobody is called before the first was silent"
+    )
+
+
 def test_of_situation_reports_one_that_was_late_is_enough() -> None:
     clock = ClockState(
         id="situation", kind="situation", started_at=datetime(2026, 1, 1, tzinfo=UTC),
