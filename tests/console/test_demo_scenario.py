@@ -36,6 +36,9 @@ def test_the_demo_of_a_scenario_plays_a_drill_to_its_report(tmp_path: Path) -> N
     runs = re.search(r"Prefect ran (\d+) flows", said)
     assert runs is not None
     assert int(runs.group(1)) > 0
+    assert re.search(r"t:[0-9a-f]{64}", said) is None, "a digest where its text belongs"
+    assert "代役" not in said, "understudies write in the language of whoever looks on"
+    assert "are refused" not in played.stderr
     report = (tmp_path / "demo-out" / "after-action.md").read_text(encoding="utf-8")
     assert "DRL-" in report
     assert (tmp_path / "demo-out" / "drill.zip").stat().st_size > 0
