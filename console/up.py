@@ -23,6 +23,7 @@ from flows.conductor import EXCUSE_VARIABLE
 from flows.prepare import prepare_from_template
 from flows.server import PrefectServer, client_environment, free_port, is_free
 from models.clock import monotonic
+from models.drillfile import PARTICIPANTS_FILE
 from models.errors import HikeshiError
 from models.supervised import forever, wait
 from notifiers.console.screen import Screen
@@ -34,6 +35,7 @@ CALM_SECONDS = 30
 STOP_SECONDS = 4.0
 USUAL_PREFECT_PORT = 4200
 PREFECT_START_SECONDS = 90
+FOLLOW_SECONDS = 0.2
 READY = "hikeshi-node-ready"
 LEASHED = (sys.executable, "-m", "console.leash")
 CHUNK = 65_536
@@ -66,6 +68,7 @@ class Part:
     process: asyncio.subprocess.Process | None = None
     say: Texts
     deaths: int = 0
+    renewing: bool = False
     heard: Callable[[str], str] = field(default=lambda line: line)
     """What to say when it is ready, from the line in which it says so."""
 
@@ -93,6 +96,10 @@ class Part:
             following.cancel()
         if stop.is_set():
             return
+        if self.renewing:
+            self.renewing = False
+            await tell(self.say("up.renewed", name=self.name))
+            return
         if monotonic() - begun > CALM_SECONDS:
             self.deaths = 0
         pause = RESTART_SECONDS[min(self.deaths, len(RESTART_SECONDS) - 1)]
@@ -119,6 +126,12 @@ class Part:
         for line in lines:
             if line.startswith(READY):
                 await tell(self.heard(line))
+
+    async def renew(self) -> None:
+        """End it, to be started again at once with what its files say now."""
+        if self.process is not None and self.process.returncode is None:
+            self.renewing = True
+            await self.end()
 
     async def end(self) -> None:
         """Ask it to stop, and end its whole process group if it does not."""
@@ -199,6 +212,9 @@ async def _up(directory: Path, port: int | None, lang: str) -> int:
     if server is not None:
         keep = partial(_keep_prefect, server, data / "prefect", say, stop)
         kept.append(asyncio.create_task(forever("keep prefect", stop, keep)))
+    if not usual:
+        addresses = partial(_follow_addresses, directory / PARTICIPANTS_FILE, node, stop)
+        kept.append(asyncio.create_task(forever("follow addresses", stop, addresses)))
     await stop.wait()
     await tell(say("up.stopping"))
     await asyncio.gather(node.end(), conductor.end(), *([server.stop(2.0)] if server else []))
@@ -207,6 +223,23 @@ async def _up(directory: Path, port: int | None, lang: str) -> int:
     await asyncio.gather(*kept, return_exceptions=True)
     await tell(say("up.stopped"))
     return 0
+
+
+async def _follow_addresses(file: Path, node: Part, stop: asyncio.Event) -> None:
+    """Start a drill's node anew when somebody is enrolled or moved: it reads addresses at its start alone."""
+    known = _stamp(file)
+    while not await wait(stop, FOLLOW_SECONDS):
+        if (now := _stamp(file)) != known:
+            known = now
+            await node.renew()
+
+
+def _stamp(file: Path) -> tuple[int, int] | None:
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns
 
 
 async def _alone(hold: Hold, stop: asyncio.Event) -> None:

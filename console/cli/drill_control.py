@@ -40,9 +40,17 @@ def add(drill: typer.Typer) -> None:
 
 def start(session: Session, speed: Annotated[int, Opt("--speed", metavar="N")] = 1) -> None:
     """STARTEX."""
+    from console.cli import report  # noqa: PLC0415
+    from models.enrolled import away, unconfirmed  # noqa: PLC0415
     from models.exercise import StartExercise  # noqa: PLC0415
 
-    exercise(session)
+    state = exercise(session)
+    waiting = [one for one in unconfirmed(state, session.desk.premises.marks or {}) if not away(state, one)]
+    if waiting:
+        names = ", ".join(waiting)
+        session.say(session.texts("playing.not_confirmed", who=names), "bad", stderr=True)
+    if not report.pager_is_running(session):
+        session.say(session.texts("playing.no_node"), "bad", stderr=True)
     session.write(STREAM, StartExercise, wall=wall(), speed=speed)
 
 
@@ -115,13 +123,18 @@ def abort(
     Nothing is asked: whoever has to break off has no time for a question.
     """
     from console.cli import output  # noqa: PLC0415
+    from models.enrolled import away, confirmed, notified  # noqa: PLC0415
     from models.exercise import AbortExercise  # noqa: PLC0415
 
-    exercise(session)
+    state = exercise(session)
+    marks = session.desk.premises.marks
+    silent = [one for one in notified(state) if not away(state, one) and not confirmed(state, one, marks)]
     outcome = session.ask(STREAM, AbortExercise, wall=wall(), reason=reason)
     count, asked = _tell(session, outcome)
     if session.given.json:
-        output.json({"accepted": True, "stream": STREAM, "told": count, "to_tell": asked})
+        output.json(
+            {"accepted": True, "stream": STREAM, "told": count, "to_tell": asked, "without_address": silent}
+        )
     else:
         session.say(session.texts("playing.aborted"), "bad")
         session.say(
@@ -129,6 +142,8 @@ def abort(
         )
         if count < asked:
             session.say(session.texts("playing.tell_yourself"), "bad")
+        if silent:
+            session.say(session.texts("playing.no_address", who=", ".join(silent)), "bad")
     if count < asked:
         raise typer.Exit(NOBODY_PAGED)
 

@@ -127,6 +127,9 @@ def _write(session: Session, places: Enrolled | None) -> None:
     if not session.given.json:
         ways = ", ".join(places.ways)
         session.say(session.texts("playing.address_written", who=places.person, channels=ways), "good")
+    for one in places.ways:
+        if one not in session.desk.premises.channels:
+            session.say(session.texts("playing.not_set_up", channel=one), "warn", stderr=True)
 
 
 def confirm_addresses(

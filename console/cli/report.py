@@ -142,7 +142,8 @@ def _may_show(session: Session, message: Message) -> bool:
 def _say_whether_paged(session: Session, paged: bool | None) -> None:
     if paged is False:
         session.say(session.texts("words.nobody_paged"), "bad")
-        key = "words.page_now_failed" if session.given.page_now else "words.nobody_paged_do"
+        do = "words.nobody_paged_drill" if session.desk.premises.drill else "words.nobody_paged_do"
+        key = "words.page_now_failed" if session.given.page_now else do
         session.say(session.texts(key), "bad")
     elif paged:
         session.say(session.texts("words.paged"), "good")

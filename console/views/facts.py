@@ -190,6 +190,10 @@ def sentence(fact: Fact, naming: Naming) -> str:
     return said.strip()
 
 
+_NOBODY = {"reached", "silent", "nowhere", "failed"}
+"""The lists of a communication check: an empty one reads as nobody, and not as a word left out."""
+
+
 def _special(naming: Naming, data: Mapping[str, Any]) -> dict[str, str]:
     """Values whose words hang on another field: a service's level, a loss in seconds, what a vendor owes."""
     found: dict[str, str] = {}
@@ -213,6 +217,13 @@ def _special(naming: Naming, data: Mapping[str, Any]) -> dict[str, str]:
         found["played"] = naming.times.span(timedelta(milliseconds=data["played_ms"]))
     if "line" in data:
         found["id"] = str(data["line"]["id"])
+    if set(data) >= _NOBODY:
+        found |= dict.fromkeys((name for name in _NOBODY if not data[name]), "–")
+    return found | _broken(naming, data)
+
+
+def _broken(naming: Naming, data: Mapping[str, Any]) -> dict[str, str]:
+    found: dict[str, str] = {}
     if set(data) & BROKEN:
         found["results"] = _results(naming, data)
     if "party" in data:

@@ -302,3 +302,32 @@ def test_outside_a_drill_these_commands_say_so(
         assert "drill" in bank.refused(*arguments)
     checks: Callable[[], list[dict[str, Any]]] = bank.sent
     assert checks() == []
+
+
+def test_startex_names_whom_nothing_reaches_and_that_no_node_runs(drill: Drill) -> None:
+    drill.does("enrol", LEAD, "--role", "csirt-lead", "--address", "file")
+    said = drill.does("start")
+    assert "NOT CONFIRMED" in said and LEAD in said
+    assert "No node of this drill runs" in said and "hikeshi drill run" in said
+
+
+def test_an_address_on_a_channel_that_is_not_set_up_is_said_at_once(drill: Drill) -> None:
+    said = drill.does("enrol", LEAD, "--role", "csirt-lead", "--address", "email:misaki@bank.example")
+    assert "email is not set up in the settings.toml of this drill" in said
+    assert "not set up" not in drill.does("enrol", LEAD, "--address", "file")
+
+
+def test_a_drill_without_its_node_says_how_to_start_that_and_not_productions(drill: Drill) -> None:
+    drill.does("enrol", LEAD, "--role", "csirt-lead", "--address", "file")
+    code, said = drill.run("drill", "confirm-addresses")
+    assert code == 3 and "hikeshi drill run" in said and "hikeshi up" not in said
+    code, said = drill.run("drill", "confirm-addresses")
+    assert "Reached: –. Not answered: Misaki Tanaka" in said
+
+
+def test_whoever_the_abort_cannot_reach_is_named(ready: Drill) -> None:
+    ready.does("start")
+    code, said = ready.run("drill", "abort", "ransomware, in earnest")
+    assert code == 0 and "told 3 of 3 people" in said
+    named = next(line for line in said.splitlines() if "without a confirmed address" in line)
+    assert "ito-shota" in named and LEAD not in named

@@ -23,7 +23,7 @@ from typing import Any
 import pytest
 
 from console.texts import texts
-from console.up import Part
+from console.up import Part, _follow_addresses
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 30.0
@@ -245,3 +245,34 @@ async def test_a_death_is_seen_while_the_terminal_takes_nothing(monkeypatch: pyt
             await asyncio.sleep(0.01)
         assert b"x" * 500 + b"\n" in shown
     os.close(read)
+
+
+async def test_a_drills_node_is_started_anew_when_somebody_is_enrolled(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, stop = tmp_path / "participants.yaml", asyncio.Event()
+    file.write_text("people: []\n", encoding="utf-8")
+    argv = [sys.executable, "-c", "import time; time.sleep(60)"]
+    node = Part(name="pager", argv=argv, environment=os.environ, say=texts("en"))
+    running = asyncio.create_task(node.keep(stop))
+    following = asyncio.create_task(_follow_addresses(file, node, stop))
+    first = await _started(node, None)
+    # Nothing has changed: it is left alone.
+    await asyncio.sleep(1)
+    assert node.process is not None and node.process.pid == first
+    file.write_text("people:\n- person: sato-kenji\n  channels: [console]\n", encoding="utf-8")
+    second = await _started(node, first)
+    assert second != first and node.deaths == 0
+    stop.set()
+    await node.end()
+    await asyncio.gather(running, following)
+    said = capsys.readouterr().out
+    assert "pager is started again: addresses have changed" in said and "ended (" not in said
+
+
+async def _started(node: Part, before: int | None) -> int:
+    until = time.monotonic() + PATIENCE
+    while node.process is None or node.process.pid == before or node.process.returncode is not None:
+        assert time.monotonic() < until, "the node did not start"
+        await asyncio.sleep(0.05)
+    return node.process.pid
