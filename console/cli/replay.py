@@ -79,20 +79,29 @@ def replay(  # noqa: PLR0913 - one option for each way to run it
 
 def _of_drill(session: Session, reference: str) -> tuple[Session, str]:
     """A drill has a directory and a record of its own: its first incident is meant."""
-    from console.cli.looking import incident_ids  # noqa: PLC0415
     from playbooks.drillfiles import is_drill  # noqa: PLC0415
 
     if not reference.upper().startswith("DRL-"):
         return session, reference
+    opened = session.house.drill
+    if opened is not None and opened.drill == reference.upper():
+        return session, _first_incident(session, reference)
     folder = session.house.institution.directory.parent / DRILLS
     directory = folder / reference.upper()
     if not _DRILL.fullmatch(reference.upper()) or not is_drill(directory):
         session.wrong(session.texts("replay.no_such_drill", drill=reference, folder=folder))
     drill = Session(replace(session.given, directory=str(directory), house=None), session.surface)
+    return drill, _first_incident(drill, reference)
+
+
+def _first_incident(drill: Session, reference: str) -> str:
+    """The incident that the drill began with."""
+    from console.cli.looking import incident_ids  # noqa: PLC0415
+
     found = sorted(incident_ids(drill.house.record))
     if not found:
-        session.wrong(session.texts("replay.no_incident", drill=reference))
-    return drill, found[0]
+        drill.wrong(drill.texts("replay.no_incident", drill=reference))
+    return found[0]
 
 
 def _as_exercise(own: Session, session: Session, stream: str, to: str | None) -> None:

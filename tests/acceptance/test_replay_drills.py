@@ -125,6 +125,8 @@ def test_a_drill_is_replayed_by_its_number_and_in_its_own_directory(
     assert (by_number["incident"], by_number["changed"]) == (INC, 0)
     there = asked(capsys, "--dir", str(bank.parent / "drills" / DRILL), "replay", INC, *frozen)
     assert there == by_number
+    by_number_there = asked(capsys, "--dir", str(bank.parent / "drills" / DRILL), "replay", DRILL, *frozen)
+    assert by_number_there == by_number
     assert asked(capsys, "--dir", str(bank), "replay", DRILL)["refused"] == []
 
 
