@@ -181,12 +181,16 @@ class ObjectiveResult(Exact):
 
 
 class PagesOfRole(Exact):
-    """Calls for one role: how many were answered by people, and how fast; scripted answers stand apart."""
+    """Calls for one role: how many were answered by people, and how fast; scripted answers stand apart.
+
+    `undelivered` are those that were given up for everybody of the role, so that nobody could answer.
+    """
 
     role: Name
     asked: Count
     answered: Count
     scripted: Count = 0
+    undelivered: Count = 0
     median_seconds: Seconds | None = None
 
 

@@ -102,13 +102,14 @@ def _hour(tell: Telling, at: datetime | None) -> str:
 
 def _calls(tell: Telling) -> Chapter:
     score = tell.made.score
-    columns = ("role", "asked_count", "answered_count", "scripted_count", "median")
+    columns = ("role", "asked_count", "answered_count", "scripted_count", "undelivered_count", "median")
     rows = (
         (
             tell.role(one.role),
             str(one.asked),
             str(one.answered),
             str(one.scripted),
+            str(one.undelivered),
             tell.span(one.median_seconds),
         )
         for one in score.pages.by_role

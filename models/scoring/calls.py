@@ -20,6 +20,8 @@ class _Call:
     route: str
     asked: dict[tuple[str, str], datetime] = field(default_factory=dict)
     answered: dict[str, tuple[datetime, bool]] = field(default_factory=dict)
+    sent: set[str] = field(default_factory=set)
+    given_up: set[str] = field(default_factory=set)
     began: datetime
     last: int
     level: int = 0
@@ -85,6 +87,8 @@ def _went(played: Played, call: _Call, fact: Fact) -> None:
         by = data["by"]
         at = max(fact.at, call.began)
         call.answered.setdefault(by, (at, played.scripted(by, fact.via)))
+    elif fact.kind in {"message.sent", "message.given_up"}:
+        (call.sent if fact.kind == "message.sent" else call.given_up).add(data.get("person", ""))
 
 
 def _by_role(calls: Sequence[_Call]) -> tuple[PagesOfRole, ...]:
@@ -93,7 +97,7 @@ def _by_role(calls: Sequence[_Call]) -> tuple[PagesOfRole, ...]:
 
 
 def _of_role(calls: Sequence[_Call], role: str) -> PagesOfRole:
-    asked, scripted, waited = 0, 0, list[timedelta]()
+    asked, scripted, undelivered, waited = 0, 0, 0, list[timedelta]()
     for call in calls:
         since = {person: at for (name, person), at in call.asked.items() if name == role}
         asked += bool(since)
@@ -102,8 +106,15 @@ def _of_role(calls: Sequence[_Call], role: str) -> PagesOfRole:
         if mine:
             waited.append(min(mine))
         scripted += not mine and bool(given)
+        # Nobody can answer what never came: that says something of the addresses, and nothing of the people.
+        undelivered += bool(since) and not given and since.keys() <= call.given_up - call.sent
     return PagesOfRole(
-        role=role, asked=asked, answered=len(waited), scripted=scripted, median_seconds=_median(waited)
+        role=role,
+        asked=asked,
+        answered=len(waited),
+        scripted=scripted,
+        undelivered=undelivered,
+        median_seconds=_median(waited),
     )
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from models.commands import Acknowledge, Decide, Done, OverrideGate, SetInstant, SetRecoveryPoint
 from models.drillresult import MeasureResult
@@ -257,6 +259,22 @@ def test_a_call_that_the_script_answered_is_answered_by_nobody() -> None:
 
     assert (found.answered, found.scripted, found.median_seconds) == (0, 1, None)
     assert [(one.answered, one.scripted) for one in found.by_role] == [(0, 1)]
+
+
+def test_a_call_that_never_came_is_told_apart_from_one_that_nobody_answered() -> None:
+    made = scene()
+    sent, lost = (played(made) for _ in range(2))
+    page = next(one for one in lost.cases[0].facts if one.kind == "page.asked")
+    for one, became in ((sent, ("given_up", "sent")), (lost, ("given_up",))):
+        news = [
+            structs.replace(page, kind=f"message.{what}", data={"page": page.seq, "person": AMY})
+            for what in became
+        ]
+        case = replace(one.cases[0], facts=(*one.cases[0].facts, *news))
+        counted = score(replace(one, cases=(case,))).pages.by_role
+        assert [(one.role, one.asked, one.answered, one.undelivered) for one in counted] == [
+            ("csirt-duty", 1, 0, int("sent" not in became))
+        ]
 
 
 # -- gates, decisions, deadlines ----------------------------------------------------------------------------
