@@ -34,7 +34,10 @@ def acknowledge(state: StreamState, command: Acknowledge, world: World) -> Decid
     require(command, "ack", state, world)
     page = find_page(state, command.page, command.who)
     if page.state != "open":
-        raise Refused(Reason.ALREADY, {"what": f"{page.state} ({page.acked_by or ''})", "page": page.id})
+        detail = {"what": f"{page.state} ({page.acked_by or ''})", "page": page.id}
+        # Nobody has answered it, and nobody's answer counts: whoever holds an old message is told so.
+        over = page.state == "stopped" and page.acked_by is None
+        raise Refused(Reason.ALREADY, detail | ({"case": "page-over"} if over else {}))
     level = answering_level(world, state, page, command.who)
     if level is None:
         seen = {"page": page.id, "by": command.who, "reason": Reason.NOT_ENTITLED_ON_ROUTE.value}

@@ -191,7 +191,8 @@ def test_an_answer_after_the_end_is_refused_and_changes_nothing() -> None:
     made.do(start(level="1"), STREAM)
     page = page_of(made, AMY, "console")
     made.wait(10, STREAM)
-    assert made.says(Acknowledge(actor=by(AMY), page=page), STREAM).reason is Reason.ALREADY
+    said = made.says(Acknowledge(actor=by(AMY), page=page), STREAM)
+    assert (said.reason, said.detail["case"]) == (Reason.ALREADY, "page-over")
     mark_late = MarkDelivery(
         actor=Actor.machine("outbox"), key="k", outcome="sent", page=page, channel="file", person=AMY, tries=1
     )
