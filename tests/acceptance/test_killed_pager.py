@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -13,12 +14,18 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
-ALERT = (ROOT / "examples" / "alerts" / "wazuh-ransomware.json").read_bytes()
+# Of now: what happened longer ago than a week is only kept.
+ALERT = re.sub(
+    rb"2026-11-22T17:58:43",
+    f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}".encode(),
+    (ROOT / "examples" / "alerts" / "wazuh-ransomware.json").read_bytes(),
+)
 SECRET = "of-this-test-only"  # noqa: S105 - opens nothing but this test's own pager
 PATIENCE = 20.0
 POINTS = [

@@ -160,7 +160,7 @@ async def test_a_channel_that_hangs_or_falls_over_costs_the_others_nothing(
 ) -> None:
     stuck = Stuck("stuck")
     channels = {"stuck": stuck, "broken": Stuck("broken", breaks=True), "dumb": Dumb()}
-    monkeypatch.setattr(live, "build", lambda *_: dict(channels))
+    monkeypatch.setattr(live, "build", lambda *_, **__: dict(channels))
     async with asyncio.timeout(5):
         made = await look(cli.house, seconds=0.3)
     assert found(made, "stuck") == [("timed-out", "")]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -103,8 +104,12 @@ def test_too_little_in_the_record_is_refused(cli: Cli) -> None:
 
 def test_enough_in_the_record_is_written_as_the_file_wants_it(cli: Cli) -> None:
     for number in range(10):
+        name = f"INC-2026-{number + 1:04d}"
         cli.done("declare", f"matter {number}", "--playbook", "short", who="suzuki")
-        cli.done("ack", f"INC-2026-{number + 1:04d}", who="sato")
+        cli.clock.advance(timedelta(minutes=5))
+        cli.house.desk.tick(name)  # the second level is called, of which the lead is
+        cli.clock.advance(timedelta(minutes=2))
+        cli.done("ack", name, who="sato")
     answer = cli.run("rehearse", "fit")
     assert answer.code == 0, answer.err
     assert "answer:" in answer.out

@@ -24,6 +24,7 @@ from models.commands import (
 from models.decide import decide
 from models.errors import Refused
 from models.fold import empty, fold
+from models.layout import Layouts
 from models.playbook import Step
 from models.policy import Policy
 from models.premises import Library
@@ -451,7 +452,11 @@ def test_an_option_that_is_gone_from_the_playbook_is_not_approved() -> None:
         )["unknown"].plan
     }
     with pytest.raises(Refused) as refused:
-        decide(state, ApproveDecision(actor=by(DAN), step="choose"), replace(world, plans=plans))
+        decide(
+            state,
+            ApproveDecision(actor=by(DAN), step="choose"),
+            replace(world, plans=plans, layouts=Layouts(), kept={}),
+        )
     assert refused.value.reason is Reason.NO_SUCH_OPTION
     assert refused.value.detail["known"] == ["wait", "no"]
 

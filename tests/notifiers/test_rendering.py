@@ -25,7 +25,8 @@ NOTICES = (
     "clock reports severity declined opinion opinion_given handed_over hand_over_refused taken_over "
     "situation message "
     "handover trust_proposed "
-    "inject said leap outcome exercise_started exercise_ended exercise_aborted ending_reached"
+    "inject said leap outcome exercise_started exercise_ended exercise_aborted ending_reached "
+    "exercise_control"
 )
 TEMPLATES = tuple(f"page.{name}" for name in PAGES.split()) + tuple(f"notice.{n}" for n in NOTICES.split())
 OPTIONS = [
