@@ -46,6 +46,7 @@ from notifiers.trust import guarded
 if TYPE_CHECKING:
     from console.drill.pilot import Pilot
     from console.slack.wing import Wing
+    from console.web.front import Front
 
 T = TypeVar("T")
 log = logging.getLogger("hikeshi.node")
@@ -101,6 +102,7 @@ class Node:
         self.reach = Reach(house.desk)
         self.relays = Relays(house, self.run_in_writer)
         self.wing: Wing | None = None
+        self.front: Front | None = None
         self.stop = asyncio.Event()
         self.ready = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -219,6 +221,8 @@ class Node:
         note = NodeFact(actor=Actor.machine("node"), what="stopped", node=NAME)
         await attempt_async("stop", partial(self.run_in_writer, partial(self.house.desk.handle, HOUSE, note)))
         await attempt_async("stop", partial(self.run_in_writer, self._retire))
+        if self.front is not None:
+            self.front.close()
         self.writer.shutdown(wait=True)
         self.house.record.close()
 
@@ -256,8 +260,11 @@ class Node:
 
     def _server(self) -> uvicorn.Server:
         from console.web.app import create_app  # noqa: PLC0415 - fastapi is needed by this process alone
+        from console.web.front import Front  # noqa: PLC0415
 
-        app = create_app(self.house, self.outbox.wake, self.run_in_writer, self.status)
+        self.front = Front(self.house, self._stored)
+        front = (self.front.house, self.front.run)
+        app = create_app(self.house, self.outbox.wake, self.run_in_writer, self.status, front=front)
         if self.wing is not None and self.wing.http is not None:
             app.router.add_route(self.wing.path, self.wing.http.post, methods=["POST"])
         host = self.house.institution.settings.host

@@ -128,7 +128,9 @@ DOORS: dict[str, str] = {
     "GET /": "whoever reaches the port; incidents that are not restricted, no texts of people but titles",
     "GET /health": "whoever reaches the port; no content of incidents, and no restricted one by its number",
     "GET /metrics": "whoever reaches the port; counts, restricted incidents counted without identification",
-    "GET /static/hikeshi.css": "whoever reaches the port",
+    "GET /static/{name:path}": "whoever reaches the port; style sheets and scripts",
+    "GET /declare": "a session",
+    "POST /do/{operation:path}": "a session and its form's token, the same site: the act of that command",
     "POST /slack/events": "Slack's signing secret, then the person behind the Slack account",
 }
 """Endpoints, and what whoever knocks has to show."""

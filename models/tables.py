@@ -207,6 +207,55 @@ class RelayRow(SQLModel, table=True):
     error: str = ""
 
 
+class SessionRow(SQLModel, table=True):
+    """A browser that somebody has logged in with; the digest of its cookie, never the cookie."""
+
+    __tablename__ = "session"
+    digest: str = Field(primary_key=True)
+    person: str | None = Field(default=None, index=True)
+    inspector: str = ""
+    way: str
+    lang: str
+    csrf: str
+    made_at: int = Field(sa_type=BigInteger)
+    seen_at: int = Field(sa_type=BigInteger)
+    ends_at: int = Field(sa_type=BigInteger)
+    ended_at: int | None = Field(default=None, sa_type=BigInteger)
+
+
+class OnceRow(SQLModel, table=True):
+    """Something that opens once and for a short time: a login link, a code, what a login was begun with.
+
+    `digest` is of the value that its holder has; `data` holds no secret.
+    """
+
+    __tablename__ = "once"
+    digest: str = Field(primary_key=True)
+    kind: str
+    person: str | None = None
+    data: str = "{}"
+    tries: int = 0
+    made_at: int = Field(sa_type=BigInteger)
+    ends_at: int = Field(sa_type=BigInteger, index=True)
+    used_at: int | None = Field(default=None, sa_type=BigInteger)
+
+
+class RequestRow(SQLModel, table=True):
+    """A request with a key of its sender's, and how it was answered: sent again, it is answered the same.
+
+    `asked` is a digest of what was asked for: another request under the same key is refused. No answer yet
+    (`code` 0) means that it is being worked on, or was when the node died.
+    """
+
+    __tablename__ = "request"
+    id: str = Field(primary_key=True)
+    asked: str
+    code: int = 0
+    headers: str = "{}"
+    body: bytes = Field(default=b"", sa_type=LargeBinary)
+    at: int = Field(sa_type=BigInteger, index=True)
+
+
 class CounterRow(SQLModel, table=True):
     """Numbers that are given out once."""
 

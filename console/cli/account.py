@@ -79,11 +79,14 @@ def viewer(desk: Desk, account: str) -> Viewer:
     return Viewer(inspector=found) if found is not None else NOBODY
 
 
-def stale(viewer: Viewer, desk: Desk) -> bool:
-    """Whether a grant is used that opens nothing: its token unknown, it revoked, or its time over."""
+def stale(viewer: Viewer, desk: Desk, *, token: bool = True) -> bool:
+    """Whether a grant is used that opens nothing: its token unknown, it revoked, or its time over.
+
+    `token` False: whoever asks is known by other means than this process's variables.
+    """
     from models.access import over  # noqa: PLC0415
 
-    unknown = bool(os.environ.get(TOKEN_VARIABLE)) and viewer.inspector is None
+    unknown = token and bool(os.environ.get(TOKEN_VARIABLE)) and viewer.inspector is None
     return unknown or over(viewer, desk.clock.now())
 
 

@@ -98,6 +98,8 @@ def build(texts: Texts) -> Any:
 
     @app.callback()
     def hikeshi(context: typer.Context, dir_: Dir = None, lang_: Lang = None, json_: Json = False) -> None:
+        if isinstance(context.obj, Given):
+            return  # whoever asks over the network has said all of it
         context.obj = Given(directory=dir_, lang=lang_ or texts.lang, json=json_, house=context.obj)
 
     command = typer.main.get_command(app)

@@ -118,7 +118,7 @@ def drill_result(session: Session, out: Annotated[str, Opt("--out", metavar="FIL
 
 def _write(session: Session, text: str, out: str | None) -> None:
     if out is None:
-        typer.echo(text, nl=False)
+        session.echo(text)
         return
     session.save(Path(out), text)
     session.say(session.texts("words.written", path=out), "good", stderr=True)

@@ -58,7 +58,7 @@ def _report(session: Session, incident: str, format_: str, out: str | None) -> N
     else:
         text = exports.markdown(session.desk, stream, session.given.lang)
     if out is None:
-        typer.echo(text)
+        session.echo(text + "\n")
         return
     session.save(Path(out), text)
     session.say(session.texts("words.written", path=out), "good", stderr=True)

@@ -108,7 +108,7 @@ def _drawn(session: Session, frozen: FrozenPlaybook, format_: str) -> str:
 
 def _write(session: Session, text: str, out: str | None) -> None:
     if out is None:
-        typer.echo(text, nl=False)
+        session.echo(text)
         return
     session.save(Path(out), text)
     session.say(session.texts("words.written", path=out), "good", stderr=True)

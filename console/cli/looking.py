@@ -247,7 +247,7 @@ def clocks(
 def write_ics(session: Session, path: str, text: str) -> None:
     """A calendar holds what its reader may see in any other program: titles and ids, no text of people's."""
     if path == "-":
-        typer.echo(text, nl=False)
+        session.echo(text)
         return
     session.save(Path(path), text, "--ics")
     session.say(session.texts("words.written", path=path), "good", stderr=True)

@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 import shutil
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from console.views.sheet import Line, Section, Table, dull
@@ -29,17 +32,63 @@ def console(*, stderr: bool = False) -> Console:
     )
 
 
+@dataclass(kw_only=True)
+class Sink:
+    """Where an answer is gathered instead of printed: somebody asked over the network."""
+
+    said: list[Section | Line] = field(default_factory=list)
+    aside: list[Section | Line] = field(default_factory=list)
+    """What a terminal shows on standard error."""
+    documents: list[Any] = field(default_factory=list)
+    """What `--json` prints, as values of JSON."""
+    raw: str = ""
+    """A text that is the answer as it stands: Markdown, CSV, a calendar."""
+
+
+_SINK: ContextVar[Sink | None] = ContextVar("sink", default=None)
+
+
+@contextmanager
+def gathered() -> Iterator[Sink]:
+    """Within this, in this thread, nothing is printed: all goes into the sink."""
+    sink = Sink()
+    token = _SINK.set(sink)
+    try:
+        yield sink
+    finally:
+        _SINK.reset(token)
+
+
+def is_gathered() -> bool:
+    """Whether the answer goes to somebody elsewhere, who cannot be shown progress or asked back."""
+    return _SINK.get() is not None
+
+
 _FIRST: list[Line] = []
 """What is still to be said before anything else."""
 
 
 def begin_with(line: Line | None) -> None:
     """Say this line before the first other one, on whichever stream that is; None: nothing."""
-    _FIRST[:] = [line] if line is not None else []
+    if not is_gathered():
+        _FIRST[:] = [line] if line is not None else []
+
+
+def raw(text: str) -> None:
+    """Print a text as it is, with nothing after it."""
+    sink = _SINK.get()
+    if sink is not None:
+        sink.raw += text
+    else:
+        sys.stdout.write(text)
 
 
 def show(sections: Iterable[Section | Line], *, stderr: bool = False) -> None:
     """Print sections and lines."""
+    sink = _SINK.get()
+    if sink is not None:
+        (sink.aside if stderr else sink.said).extend(sections)
+        return
     out = console(stderr=stderr)
     while _FIRST:
         _line(out, _FIRST.pop())
@@ -87,6 +136,10 @@ def json(value: Any) -> None:
     import orjson  # noqa: PLC0415
 
     body = orjson.dumps(value, default=_plain, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS)
+    sink = _SINK.get()
+    if sink is not None:
+        sink.documents.append(orjson.loads(body))
+        return
     sys.stdout.write(_HIDDEN.sub(_spelt, body.decode()) + "\n")
 
 

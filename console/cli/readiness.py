@@ -106,7 +106,7 @@ def slack_manifest(
         session.wrong(session.texts("words.usage.choice", option="--http", value=http, known=known))
     text = orjson.dumps(manifest(session.given.lang, http), option=orjson.OPT_INDENT_2).decode() + "\n"
     if out is None:
-        typer.echo(text, nl=False)
+        session.echo(text)
         return
     session.save(Path(out), text)
     session.say(session.texts("words.written", path=out), "good", stderr=True)

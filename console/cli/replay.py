@@ -180,7 +180,7 @@ def _show(session: Session, told: Told, roles: bool, format_: str, out: str | No
     write = sheetfile.html if format_ == "html" else sheetfile.markdown
     text = write(f"{mark} {title}".strip(), sections, session.given.lang)
     if out is None:
-        typer.echo(text, nl=False)
+        session.echo(text)
         return
     session.save(Path(out), text)
     session.say(session.texts("words.written", path=out), "good", stderr=True)

@@ -98,7 +98,7 @@ def _book(session: Session, scenario: Scenario, for_whom: str) -> Book:
 
 def _write(session: Session, text: str, out: str | None) -> None:
     if out is None:
-        typer.echo(text, nl=False)
+        session.echo(text)
         return
     session.save(Path(out), text)
     session.say(session.texts("words.written", path=out), "good", stderr=True)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from console.opening import House
     from console.reading import Reader
     from console.views.naming import Naming
+    from console.visitor import Visitor
     from models.access import Viewer
     from models.commands import Actor, Command
     from models.desk import Desk
@@ -51,6 +52,8 @@ class Given:
     for_: str | None = None
     page_now: bool = False
     house: House | None = None
+    visitor: Visitor | None = None
+    """Somebody who asks over the network; else it is whoever runs this process."""
 
 
 class Session:
@@ -153,6 +156,8 @@ class Session:
         """
         from console.cli.account import named, real  # noqa: PLC0415
 
+        if self.given.visitor is not None:
+            return self.given.visitor.name
         return named(self.house.data) or real()
 
     @cached_property
@@ -160,6 +165,8 @@ class Session:
         """Who looks: the person behind the account, an inspector, or nobody in particular."""
         from console.cli.account import viewer  # noqa: PLC0415
 
+        if self.given.visitor is not None:
+            return self.given.visitor.viewer
         return viewer(self._house.desk, self.account)
 
     @cached_property
@@ -167,7 +174,8 @@ class Session:
         """What this person may know of."""
         from console.reading import Reader  # noqa: PLC0415
 
-        return Reader(desk=self.desk, viewer=self.viewer, surface=f"cli:{self.surface}")
+        way = "cli" if self.given.visitor is None else self.given.visitor.door
+        return Reader(desk=self.desk, viewer=self.viewer, surface=f"{way}:{self.surface}")
 
     def _must_look(self) -> None:
         """Refuse whoever may not use this way of looking at all."""
@@ -179,7 +187,7 @@ class Session:
 
         right = look_of(self.surface)
         desk = self._house.desk
-        if account.stale(self.viewer, desk):
+        if account.stale(self.viewer, desk, token=self.given.visitor is None):
             account.record_refusal(desk, self.actor, Reason.INSPECTION_OVER, self.surface)
             report.refused(self, None, Reason.INSPECTION_OVER, {})
         if right is None:
@@ -201,6 +209,8 @@ class Session:
         if self.viewer.inspector is not None:
             name = self.viewer.inspector.id
             return Actor(person=None, name=name, via=INSPECTING + name)
+        if self.given.visitor is not None:
+            return self.given.visitor.actor
         person = self.desk.directory.by_account(self.account)
         return Actor(person=person.id if person else None, name=self.account, via=via(self.account))
 
@@ -360,6 +370,12 @@ class Session:
             path.write_text(text, encoding="utf-8")
         except OSError as wrong:
             self.wrong(self.texts("words.usage.unwritable", option=option, path=path, why=wrong.strerror))
+
+    def echo(self, text: str) -> None:
+        """A text that is the answer as it stands: Markdown, CSV, a calendar."""
+        from console.cli import output  # noqa: PLC0415
+
+        output.raw(text)
 
     def part(self, reference: str, name: str) -> None:
         """One part of what `show` says."""

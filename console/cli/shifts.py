@@ -191,7 +191,7 @@ def handover(
         shown = {part.name: list(part.lines) for part in parts}
         output.json({"incident": state.stream, "since": iso(began), "person": person, "parts": shown})
     elif md:
-        typer.echo(view.markdown(parts, head, naming), nl=False)
+        session.echo(view.markdown(parts, head, naming))
     else:
         session.say(head, "strong")
         output.show(view.sections(parts, naming))

@@ -16,12 +16,15 @@ from starlette.routing import Route
 from console.opening import House
 from console.web import prometheus
 from console.web.alerts import AlertDoor
+from console.web.assets import serve
 from console.web.board import board, measures
 from console.web.gateway import GatewayDoor
 from console.web.health import health
 from console.web.links import Link, form_token, read, signing_key
 from console.web.pages import OutOfBand, acknowledge, decline, must_be_trusted, sheet, shown
-from console.web.rendering import STYLE, page, words
+from console.web.rendering import page, words
+from console.web.room import Room
+from console.web.rooms import PAGES
 from console.web.running import Run
 from console.web.security import (
     HEADERS,
@@ -49,16 +52,20 @@ def create_app(
     run: Run,
     status: Callable[[], Mapping[str, Any]],
     monotonic: Callable[[], float] = system_monotonic,
+    front: tuple[House, Run] | None = None,
 ) -> FastAPI:
     """The application of an opened house.
 
     `run` executes a function in the thread that writes, `wake` tells the outbox that there is something,
-    `status` says how the node is. Raises BadConfiguration if the key of the links cannot be used.
+    `status` says how the node is. `front` is the house as the war room has it, with what runs a function in
+    its thread; the same as the node's if not given. Raises BadConfiguration if the key of the links cannot be
+    used.
     """
     door = AlertDoor(house, run, wake, monotonic)
     pages = _Pages(house, run, wake, signing_key(house))
     telephone = GatewayDoor(house, run, wake, monotonic)
     board_door = _Board(house, run, status, door.closed | telephone.closed)
+    room = Room(*(front or (house, run)), PAGES)
     app = FastAPI(
         routes=[
             Route("/api/alerts/{source}", door.post, methods=["POST"]),
@@ -69,7 +76,8 @@ def create_app(
             Route("/", board_door.show, methods=["GET"]),
             Route("/health", board_door.health, methods=["GET"]),
             Route("/metrics", board_door.metrics, methods=["GET"]),
-            Route("/static/hikeshi.css", _style, methods=["GET"]),
+            Route("/static/{name:path}", serve, methods=["GET"]),
+            *room.routes(),
         ],
         docs_url=None,
         redoc_url=None,
@@ -185,10 +193,6 @@ class _Board:
             state = {"status": "impaired", "impaired": {"record": f"no answer in {HEALTH_SECONDS:g} s"}}
         code, body = health(state, self._closed)
         return JSONResponse(body, code)
-
-
-async def _style(request: Request) -> Response:
-    return Response(STYLE, media_type="text/css")
 
 
 def _said(key: str, status: int, back: str = "") -> HTMLResponse:

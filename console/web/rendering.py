@@ -17,7 +17,6 @@ from notifiers.briefing_names import at
 from notifiers.rendering import clean, cut, language, one_line, safe_url
 
 HERE = Path(__file__).parent
-STYLE = (HERE / "static" / "hikeshi.css").read_bytes()
 VALUE_LIMIT = 2_000
 
 
@@ -27,10 +26,22 @@ def words(lang: str) -> Mapping[str, Any]:
     return tomllib.loads((HERE / "words" / f"{language(lang)}.toml").read_text(encoding="utf-8"))
 
 
-def page(template: str, lang: str, status: int = 200, **values: Any) -> HTMLResponse:
+@cache
+def page_words(name: str, lang: str) -> Mapping[str, Any]:
+    """The words of one page of the war room."""
+    path = HERE / "words" / "pages" / f"{name}.{language(lang)}.toml"
+    return tomllib.loads(path.read_text(encoding="utf-8"))
+
+
+def filled(template: str, lang: str, **values: Any) -> Markup:
     """A template of ours, filled in."""
     content = _environment().get_template(template).render(t=words(lang), lang=language(lang), **values)
-    return HTMLResponse(content, status)
+    return Markup(content)  # noqa: S704 - the template has escaped what was filled in
+
+
+def page(template: str, lang: str, status: int = 200, **values: Any) -> HTMLResponse:
+    """A template of ours, filled in, as an answer."""
+    return HTMLResponse(filled(template, lang, **values), status)
 
 
 @cache

@@ -16,7 +16,7 @@ INSTALL_SECONDS = 600.0
 def main() -> int:
     """The exit code: 1 only if the peers are required and not there."""
     why = install()
-    left_out = [reason for name in ("local-slack", "emulate") if (reason := missing(name))]
+    left_out = [reason for name in ("local-slack", "emulate", "axe-core") if (reason := missing(name))]
     if left_out:
         print(f"      {'; '.join(left_out)}: tests that need them are left out. {why}")
     return 1 if left_out and required() else 0

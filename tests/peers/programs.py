@@ -20,6 +20,7 @@ import pytest
 HERE = Path(__file__).parent
 MODULES = HERE / "node_modules"
 LOCAL_SLACK = MODULES / "local-slack-linux-x64" / "bin" / "local-slack"
+AXE = MODULES / "axe-core" / "axe.min.js"
 EMULATE = MODULES / "emulate" / "dist" / "api.js"
 START_SECONDS, END_SECONDS = 30.0, 5.0
 KEPT_LINES = 40
@@ -39,12 +40,12 @@ def node() -> Path:
 
 
 def missing(name: str) -> str:
-    """Why the peer `local-slack` or `emulate` cannot be used here, or empty."""
-    wanted = {"local-slack": LOCAL_SLACK, "emulate": EMULATE}[name]
+    """Why the peer `local-slack`, `emulate` or `axe-core` cannot be used here, or empty."""
+    wanted = {"local-slack": LOCAL_SLACK, "emulate": EMULATE, "axe-core": AXE}[name]
     if not wanted.is_file():
         return f"peer {name} is not installed"
     try:
-        found = name == "local-slack" or node().is_file()
+        found = name != "emulate" or node().is_file()
     except ModuleNotFoundError:
         found = False
     return "" if found else f"peer {name} is not installed: no Node"

@@ -1,0 +1,81 @@
+"""Somebody asks for a page: who, in which language, and what they may see of what they ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+
+from console.cli.account import record_refusal
+from console.opening import House
+from console.reading import Reader
+from console.texts import Texts, texts
+from console.views.naming import Naming
+from console.visitor import Visitor
+from models.access import is_vendor
+from models.errors import NotFound
+from models.reason import Reason
+from models.state import House as HouseState
+from models.state import Incident, StreamState
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ask:
+    """One page for one visitor. `subject` is what its address names, empty where it names nothing.
+
+    A part that is not personal is drawn once for all who may read the same: it uses `visitor` for nothing but
+    what `reader` says.
+    """
+
+    house: House
+    visitor: Visitor
+    page: str
+    subject: str = ""
+    query: Mapping[str, str] = field(default_factory=dict)
+    csrf: str = field(default="", repr=False)
+
+    @property
+    def lang(self) -> str:
+        """`ja` or `en`."""
+        return self.visitor.lang
+
+    @property
+    def now(self) -> datetime:
+        """The house's instant, aware, UTC; in a drill the story's."""
+        return self.house.desk.clock.now()
+
+    @cached_property
+    def texts(self) -> Texts:
+        """The interface's words."""
+        return texts(self.lang)
+
+    @cached_property
+    def reader(self) -> Reader:
+        """What they may know of."""
+        return Reader(desk=self.house.desk, viewer=self.visitor.viewer, surface=f"web:{self.page}")
+
+    @cached_property
+    def is_vendor(self) -> bool:
+        """Whether somebody of a third party asks."""
+        return is_vendor(self.visitor.person, self.house.desk.world(HouseState(stream="house")))
+
+    def naming(self, state: StreamState) -> Naming:
+        """What it takes to say something about this stream."""
+        desk = self.house.desk
+        return Naming(texts=self.texts, world=desk.world(state), state=state, beside=desk.texts(state.stream))
+
+    def incident(self, stream: str = "", *, own: bool = False) -> Incident:
+        """The incident that is asked for; `own`: also of a third party, who reads its own steps only.
+
+        Raises NotFound, which is recorded, if there is none or none for them: both look the same.
+        """
+        name = stream or self.subject
+        state = self.house.desk.state(name)
+        reading = self.reader.reading(state) if isinstance(state, Incident) and state.seq else None
+        if reading is None or not (reading.some if own else reading.whole):
+            desk, actor = self.house.desk, self.visitor.actor
+            record_refusal(desk, actor, Reason.NO_SUCH_INCIDENT, f"web:{self.page}", detail=name)
+            raise NotFound(f"there is no incident {name}")
+        assert isinstance(state, Incident)  # noqa: S101 - said above
+        return state

@@ -1,0 +1,8 @@
+"""The pages of the war room, one module a noun. A page that is not in `PAGES` is not served."""
+
+from __future__ import annotations
+
+from console.web.frame import Page
+from console.web.rooms import declaring
+
+PAGES: tuple[Page, ...] = (*declaring.PAGES,)
