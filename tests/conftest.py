@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,10 +18,16 @@ from models.desk import Desk
 from models.premises import Premises
 from models.record import Record
 from playbooks.institution import Institution, load
+from tests.together import ByFile
 
 EXAMPLE = Path(__file__).parent.parent / "examples" / "mihon-bank"
 THREE_AT_NIGHT = datetime(2026, 11, 22, 18, 0, tzinfo=UTC)
 """Monday 2026-11-23 03:00 in Tokyo, a holiday."""
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:
+    """How tests are given to processes."""
+    return ByFile(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -15,8 +15,6 @@ from models.fact import SYSTEM
 from playbooks.scenarios import shipped_scenarios
 from tests.playing import FACILITATOR, Play, by, playing
 
-pytestmark = pytest.mark.xdist_group("drills-played")
-
 NAMES = sorted(shipped_scenarios())
 Played = Callable[[str], Play]
 

@@ -24,8 +24,6 @@ from tests.demoplay import NIGHT, play_demo
 from tests.playing import FACILITATOR, WALL, Play, by
 from tests.scripts import Postbox, here
 
-pytestmark = pytest.mark.xdist_group("replay-drills")
-
 INC, DRILL = "INC-2026-0001", "DRL-2026-0001"
 NAME = "replay-inc-2026-0001"
 CISO, STEP, OTHER = "kato-hiroshi", "ransomware/contain-or-preserve", "preserve-first"

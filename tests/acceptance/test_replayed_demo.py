@@ -24,8 +24,6 @@ from tests.console.clihouse import bank_in
 from tests.demoplay import NIGHT, play_demo
 from tests.test_docs import BASH, DOCS, SCRIPT, _commands, _plain
 
-pytestmark = pytest.mark.xdist_group("replayed-demo")
-
 ROOT = Path(__file__).parents[2]
 NOT_SAID = "…"
 

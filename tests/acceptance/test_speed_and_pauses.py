@@ -15,8 +15,6 @@ from models.exercise_clock import Story, prepared
 from models.fact import Fact
 from tests.playing import Play, scenario_of, startex_of
 
-pytestmark = pytest.mark.xdist_group("speed-and-pauses")
-
 NAME = "settlement-loss-month-end"
 BOOT = "this run"
 WALL = datetime(2026, 11, 20, 5, tzinfo=UTC)
