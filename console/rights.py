@@ -130,6 +130,7 @@ DOORS: dict[str, str] = {
     "GET /metrics": "whoever reaches the port; counts, restricted incidents counted without identification",
     "GET /static/{name:path}": "whoever reaches the port; style sheets and scripts",
     "GET /declare": "a session",
+    "GET /incidents/{subject}": "a session; what its person may know of; restricted: it is recorded",
     "POST /do/{operation:path}": "a session and its form's token, the same site: the act of that command",
     "POST /slack/events": "Slack's signing secret, then the person behind the Slack account",
 }

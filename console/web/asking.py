@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
+from typing import Any
 
 from console.cli.account import record_refusal
 from console.opening import House
@@ -22,7 +23,8 @@ from models.state import Incident, StreamState
 
 @dataclass(frozen=True, kw_only=True)
 class Ask:
-    """One page for one visitor. `subject` is what its address names, empty where it names nothing.
+    """One page for one visitor. `subject` is what its address names, empty where it names nothing; `item`
+    what it names within the subject.
 
     A part that is not personal is drawn once for all who may read the same: it uses `visitor` for nothing but
     what `reader` says.
@@ -34,6 +36,9 @@ class Ask:
     subject: str = ""
     query: Mapping[str, str] = field(default_factory=dict)
     csrf: str = field(default="", repr=False)
+    item: str = ""
+    kept: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    """What several parts of one page need, so that it is worked out once."""
 
     @property
     def lang(self) -> str:

@@ -22,6 +22,10 @@ def _nothing(ask: Ask) -> Values:
     return {}
 
 
+Gives = Callable[[Ask], Values | None]
+"""What gives a part its values; None where there is nothing to show, and the part is empty."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Part:
     """A part of a page. `template` is `<page>/<name>.html` unless named.
@@ -31,7 +35,7 @@ class Part:
     """
 
     name: str
-    values: Callable[[Ask], Values]
+    values: Gives
     template: str = ""
     personal: bool = False
 
@@ -62,5 +66,9 @@ def drawn(page: Page, part: Part, ask: Ask) -> Markup:
     """What stands inside a part."""
     words = page_words(page.name, ask.lang)
     template = part.template or f"{page.name}/{part.name}.html"
-    values = dict(part.values(ask))
-    return filled(template, ask.lang, w=words, csrf=ask.csrf if part.personal else "", ask=ask, **values)
+    values = part.values(ask)
+    if values is None:
+        return Markup("")
+    return filled(
+        template, ask.lang, w=words, csrf=ask.csrf if part.personal else "", ask=ask, **dict(values)
+    )

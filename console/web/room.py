@@ -99,6 +99,7 @@ class Room:
             subject=request.path_params.get("subject", ""),
             query=dict(request.query_params),
             csrf=visitor.csrf,
+            item=request.path_params.get("item", ""),
         )
 
     def _values(self, page: Page, ask: Ask) -> dict[str, Any]:

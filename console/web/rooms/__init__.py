@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from console.web.frame import Page
-from console.web.rooms import declaring
+from console.web.rooms import declaring, incident
 
-PAGES: tuple[Page, ...] = (*declaring.PAGES,)
+PAGES: tuple[Page, ...] = (*declaring.PAGES, *incident.PAGES)

@@ -1,0 +1,132 @@
+"""What all pages of one incident share: who may see them, their tabs, and where it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from console.views import clocks as clock_views
+from console.views.incident import open_decisions, severity_with_scales
+from console.views.naming import Naming
+from console.web.asking import Ask
+from console.web.frame import Gives, Part, Values
+from console.web.pages import GRAVE_FROM_NISC
+from console.web.rendering import ours, page_words
+from models.clock import iso
+from models.clocks.others import commander
+from models.policy import PHASES
+from models.state import Incident
+
+TABS = ("", "steps", "decisions", "evidence", "scope", "reports", "communication", "improvements")
+"""The pages of an incident, by what follows its number in the address; the first is the overview."""
+MOVING = frozenset({"running", "warned", "forecast-to-break", "breached"})
+"""The states of a clock that somebody has to watch."""
+_GRAVE = frozenset({"forecast-to-break", "breached"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Matter:
+    """An incident as one page speaks of it."""
+
+    state: Incident
+    naming: Naming
+    clocks: list[clock_views.Clock]
+
+    @property
+    def moving(self) -> list[clock_views.Clock]:
+        """What can still break, the next one first."""
+        return [one for one in self.clocks if one.at is not None and one.status in MOVING]
+
+
+def matter(ask: Ask) -> Matter:
+    """The incident of this page, worked out once. Raises NotFound if there is none, or none for who asks."""
+    if "matter" not in ask.kept:
+        state = ask.incident()
+        naming = ask.naming(state)
+        ask.kept["matter"] = Matter(state=state, naming=naming, clocks=clock_views.clocks(naming))
+    found: Matter = ask.kept["matter"]
+    return found
+
+
+def whole(values: Callable[[Ask, Matter], Values | None]) -> Gives:
+    """A part that only those have who may read the whole incident; for a third party it is empty."""
+
+    def given(ask: Ask) -> Values | None:
+        return None if ask.is_vendor else values(ask, matter(ask))
+
+    return given
+
+
+def head(ask: Ask) -> Values:
+    """What stands around the parts. Raises NotFound; that a restricted incident is read is recorded."""
+    found = matter(ask)
+    ask.reader.note(found.state)
+    return {
+        "id": found.state.stream,
+        "of_drill": found.state.drill,
+        "i": page_words("incident", ask.lang),
+        "tabs": TABS,
+        "tab": ask.page.partition("-")[2],
+    }
+
+
+# -- the head that all tabs show ----------------------------------------------------------------------------
+
+
+def _head(ask: Ask, found: Matter) -> Values:
+    state, naming = found.state, found.naming
+    known = next((one for one in naming.world.policy.severity.severities if one.id == state.severity), None)
+    following = next(iter(found.moving), None)
+    return {
+        "i": page_words("incident", ask.lang),
+        "id": state.stream,
+        "of_drill": state.drill,
+        "title": naming.text(state.title, 300),
+        "severity": severity_with_scales(state, naming),
+        "grave": known is not None and known.nisc >= GRAVE_FROM_NISC,
+        "status": naming.texts.word("words.status", state.status),
+        "phases": [naming.phase(name) for name in open_phases(state)],
+        "commander": naming.holders(commander(state)),
+        "named": "commander" in state.assigned,
+        "next": clock_values(following, naming) if following else None,
+        "decisions": len(open_decisions(state, naming)),
+        "unacked": len(state.open_pages()),
+        "bridge": ours(naming.world.organisation.bridge or ""),
+        "restricted": state.restriction.on,
+    }
+
+
+def open_phases(state: Incident) -> list[str]:
+    """The phases that are under way, in the guideline's order."""
+    return [
+        name
+        for name in (*PHASES, "communication")
+        if name in state.phases and state.phases[name].status == "open"
+    ]
+
+
+def clock_values(one: clock_views.Clock, naming: Naming) -> Mapping[str, Any]:
+    """A clock for a template: what breaks when, who has it, how it stands in a word."""
+    grave = one.status in _GRAVE or (one.at is not None and one.at <= naming.now)
+    return {
+        "what": one.what,
+        "kind": naming.texts.word("words.clock.kind", one.kind),
+        "at": naming.times.due(one.at),
+        "iso": iso(one.at) if one.at else "",
+        "left": naming.times.left(one.at, naming.now) if one.at else naming.texts("words.not_started"),
+        "who": one.who,
+        "state": naming.texts.word(
+            "clocks.status", "breached" if grave and one.status == "running" else one.status
+        ),
+        "grave": grave,
+        "warned": one.status == "warned",
+        "share": one.share,
+        "forecast": naming.times.at(one.forecast) if one.forecast else "",
+        "detail": one.detail,
+        "internal": one.internal,
+    }
+
+
+HEAD = Part(name="head", values=whole(_head), template="incident/head.html")
+"""The shared part above the tabs."""
