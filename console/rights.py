@@ -131,6 +131,8 @@ DOORS: dict[str, str] = {
     "GET /static/{name:path}": "whoever reaches the port; style sheets and scripts",
     "GET /declare": "a session",
     "GET /incidents/{subject}": "a session; what its person may know of; restricted: it is recorded",
+    "GET /severity": "a session, and the row `look-house`; third parties too",
+    "GET /obligations": "a session, and the row `look-house`; no third party",
     "POST /do/{operation:path}": "a session and its form's token, the same site: the act of that command",
     "POST /slack/events": "Slack's signing secret, then the person behind the Slack account",
 }

@@ -14,8 +14,8 @@ from console.reading import Reader
 from console.texts import Texts, texts
 from console.views.naming import Naming
 from console.visitor import Visitor
-from models.access import is_vendor
-from models.errors import NotFound
+from models.access import is_vendor, may_look, over
+from models.errors import NotFound, Refused
 from models.reason import Reason
 from models.state import House as HouseState
 from models.state import Incident, StreamState
@@ -84,3 +84,25 @@ class Ask:
             raise NotFound(f"there is no incident {name}")
         assert isinstance(state, Incident)  # noqa: S101 - said above
         return state
+
+
+def must_look(ask: Ask, right: str, *, third_parties: bool = False) -> None:
+    """Whether they may use this way of looking at all: `right` is a row of the table of permissions.
+
+    Somebody of a third party sees their own steps only, unless the page says that it is for them too. Raises
+    Refused, which is recorded.
+    """
+    desk, visitor = ask.house.desk, ask.visitor
+    world = desk.world(HouseState(stream="house"))
+    detail: dict[str, object] = {"who": visitor.name}
+    if over(visitor.viewer, world.now):
+        reason = Reason.INSPECTION_OVER
+    elif not may_look(right, visitor.viewer, world).whole:
+        reason = Reason.ROLE_MISSING
+        detail |= {"needs": sorted(world.policy.permissions.get(right, ())), "command": right}
+    elif ask.is_vendor and not third_parties:
+        reason = Reason.THIRD_PARTY_LIMIT
+    else:
+        return
+    record_refusal(desk, visitor.actor, reason, f"web:{ask.page}")
+    raise Refused(reason, detail)

@@ -17,6 +17,7 @@ from console.opening import House
 from console.operations.catalogue import Operation, operations
 from console.operations.running import Answer, run
 from console.texts import LANGUAGES
+from console.views.refusals import advice, what
 from console.views.sheet import Line
 from console.visitor import Visitor
 from console.web.asking import Ask
@@ -27,8 +28,9 @@ from console.web.rendering import page_words, when, words
 from console.web.running import Run
 from console.web.security import TooLarge, TooSlow, known_hosts, read_body, same_origin
 from console.web.sessions import COOKIE, Sessions
-from models.errors import HikeshiError, NotFound
+from models.errors import HikeshiError, NotFound, Refused
 from models.fact import SYSTEM
+from models.state import House as HouseState
 
 MAX_FORM = 262_144
 MAX_FIELDS = 200
@@ -86,6 +88,9 @@ class Room:
                 values = await self.run(lambda: self._values(page, ask))
             except NotFound:
                 return self.missing(visitor)
+            except Refused as refused:
+                said = refused
+                return await self.run(lambda: self.kept_from(ask, said))
             return self._page(page, ask, values)
 
         return show
@@ -136,6 +141,13 @@ class Room:
         """There is none, or none for them: both look the same."""
         both = [(visitor.lang, words(visitor.lang)["gone"])]
         return answer_page("said.html", visitor.lang, 404, key="gone", both=both, back="/")
+
+    def kept_from(self, ask: Ask, refused: Refused) -> Response:
+        """It is there, and not for them: why, and what to do."""
+        naming = ask.naming(HouseState(stream="house"))
+        text = " ".join(say(naming, refused.reason, refused.detail) for say in (what, advice))
+        both = [(ask.lang, {**words(ask.lang)["refused"], "text": text})]
+        return answer_page("said.html", ask.lang, 403, key="refused", both=both, back="/")
 
     # -- doing ----------------------------------------------------------------------------------------------
 

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from console.web.frame import Page
-from console.web.rooms import declaring, incident
+from console.web.rooms import criteria, declaring, incident
 
-PAGES: tuple[Page, ...] = (*declaring.PAGES, *incident.PAGES)
+PAGES: tuple[Page, ...] = (
+    *declaring.PAGES,
+    *incident.PAGES,
+    *criteria.PAGES,
+)
