@@ -14,6 +14,7 @@ from console.reading import Reader
 from console.texts import Texts, texts
 from console.views.naming import Naming
 from console.visitor import Visitor
+from console.web.kept import NOTHING, Kept
 from models.access import is_vendor, may_look, over
 from models.errors import NotFound, Refused
 from models.reason import Reason
@@ -36,6 +37,8 @@ class Ask:
     subject: str = ""
     query: Mapping[str, str] = field(default_factory=dict)
     csrf: str = field(default="", repr=False)
+    typed: Kept = field(default=NOTHING, repr=False)
+    """What this session typed into a form that was refused; only for personal parts."""
     item: str = ""
     kept: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
     """What several parts of one page need, so that it is worked out once."""

@@ -13,6 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Undefined
 from markupsafe import Markup, escape
 from starlette.responses import HTMLResponse
 
+from console.web.kept import once
 from notifiers.briefing_names import at
 from notifiers.rendering import clean, cut, language, one_line, safe_url
 
@@ -46,7 +47,7 @@ def page(template: str, lang: str, status: int = 200, **values: Any) -> HTMLResp
 
 @cache
 def _environment() -> Environment:
-    return Environment(
+    made = Environment(
         loader=FileSystemLoader(HERE / "templates"),
         undefined=StrictUndefined,
         autoescape=True,
@@ -55,6 +56,8 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
+    made.globals["once"] = once
+    return made
 
 
 def _cleaned(value: Any) -> Any:

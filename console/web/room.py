@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import closing
 from dataclasses import replace
 from typing import Any, TypeVar
-from urllib.parse import parse_qs, quote
+from urllib.parse import quote
+from zoneinfo import ZoneInfo
 
 from markupsafe import Markup
 from starlette.requests import Request
@@ -22,23 +24,22 @@ from console.views.sheet import Line
 from console.visitor import Visitor
 from console.web.asking import Ask
 from console.web.assets import address
+from console.web.forms import Form, NoForm, filed, given, read_form
 from console.web.frame import Page, drawn
+from console.web.kept import Sent, Typed
 from console.web.rendering import page as answer_page
 from console.web.rendering import page_words, when, words
 from console.web.running import Run
-from console.web.security import TooLarge, TooSlow, known_hosts, read_body, same_origin
+from console.web.security import known_hosts, same_origin
 from console.web.sessions import COOKIE, Sessions
 from models.errors import HikeshiError, NotFound, Refused
 from models.fact import SYSTEM
 from models.state import House as HouseState
 
-MAX_FORM = 262_144
-MAX_FIELDS = 200
-FORM_WITHIN_SECONDS = 10.0
 NAV = (("board", "/"), ("declare", "/declare"))
 """The navigation: the words of each, and where it leads."""
-OWN = frozenset({"csrf", "next", "once"})
-"""Fields of every form of ours, which are no fields of the command."""
+STORED = frozenset({0, 3})
+"""Codes of a command that was recorded: done, and done while nobody could be paged."""
 T = TypeVar("T")
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -52,6 +53,7 @@ class Room:
         self.sessions = Sessions(house.desk)
         self._hosts = known_hosts(house.institution.settings)
         self._said: dict[str, list[Markup]] = {}
+        self._typed, self._sent = Typed(), Sent()
 
     def routes(self) -> list[BaseRoute]:
         """What the application serves of it."""
@@ -104,6 +106,7 @@ class Room:
             subject=request.path_params.get("subject", ""),
             query=dict(request.query_params),
             csrf=visitor.csrf,
+            typed=self._typed.of(visitor.key),
             item=request.path_params.get("item", ""),
         )
 
@@ -156,60 +159,86 @@ class Room:
         visitor = await self.visitor(request)
         if visitor is None:
             return self._to_login(request)
-        fields = await self._form(request, visitor)
-        operation = operations().get(request.path_params["operation"].replace("/", " "))
-        if fields is None or operation is None or not operation.writes:
-            both = [(visitor.lang, words(visitor.lang)["refused"])]
-            return answer_page("said.html", visitor.lang, 403, key="refused", both=both, back="/")
+        form = await self._form(request, visitor)
+        if form is None:
+            return self._no_form(visitor)
+        with closing(form):
+            operation = operations().get(request.path_params["operation"].replace("/", " "))
+            if operation is None or not operation.writes:
+                return self._no_form(visitor)
+            return await self._once(visitor, operation, form)
+
+    def _no_form(self, visitor: Visitor) -> Response:
+        both = [(visitor.lang, words(visitor.lang)["refused"])]
+        return answer_page("said.html", visitor.lang, 403, key="refused", both=both, back="/")
+
+    async def _once(self, visitor: Visitor, operation: Operation, form: Form) -> Response:
+        """Pressing twice, or sending the same again, does nothing twice, and says so."""
+        number = self._sent.begin(visitor.key, operation.name, form.content)
+        if number is None:
+            self._say(visitor, [_line("warn", words(visitor.lang)["frame"]["twice"])])
+            return RedirectResponse(_back(form), 303)
+        done = False
         try:
-            answer = await self.run(lambda: run(self.house, visitor, operation, _given(operation, fields)))
+            answer = await self.run(lambda: self._run(visitor, operation, form))
+            done = answer.code in STORED
         except HikeshiError as failed:
             answer = Answer(code=1, message=str(failed))
-        self._said.setdefault(visitor.key, []).extend(_lines(answer))
-        return RedirectResponse(_next(fields, answer), 303)
+        finally:
+            self._sent.end(number, done=done)
+        return self._answered(visitor, operation, form, answer)
 
-    async def _form(self, request: Request, visitor: Visitor) -> dict[str, list[str]] | None:
-        """The fields of a form of this session's own page; None if it is not one."""
-        try:
-            body = await read_body(request, MAX_FORM, FORM_WITHIN_SECONDS)
-            fields = parse_qs(
-                body.decode("ascii"), max_num_fields=MAX_FIELDS, errors="strict", keep_blank_values=True
-            )
-        except (TooLarge, TooSlow, ValueError):
+    def _run(self, visitor: Visitor, operation: Operation, form: Form) -> Answer:
+        zone = ZoneInfo(self.house.desk.premises.organisation.zone)
+        with filed(operation, form) as files:
+            return run(self.house, visitor, operation, given(operation, form, zone, visitor.lang) | files)
+
+    def _answered(self, visitor: Visitor, operation: Operation, form: Form, answer: Answer) -> Response:
+        """What was said stands on the next page; what was refused keeps what was typed."""
+        said = _lines(answer)
+        self._say(visitor, said)
+        if answer.code in STORED:
+            self._typed.done(visitor.key, operation.name)
+            return RedirectResponse(_next(form, answer), 303)
+        self._typed.keep(visitor.key, operation.name, form.fields, said)
+        return RedirectResponse(_back(form), 303)
+
+    def _say(self, visitor: Visitor, lines: Iterable[Markup]) -> None:
+        self._said.setdefault(visitor.key, []).extend(lines)
+
+    async def _form(self, request: Request, visitor: Visitor) -> Form | None:
+        """A form of this session's own page; None if it is not one."""
+        if not visitor.csrf or not same_origin(request, self._hosts):
             return None
-        given = fields.get("csrf", [""])[0]
-        genuine = bool(visitor.csrf) and hmac.compare_digest(given.encode(), visitor.csrf.encode())
-        return fields if genuine and same_origin(request, self._hosts) else None
+        try:
+            form = await read_form(request)
+        except NoForm:
+            return None
+        if hmac.compare_digest(form.own("csrf").encode("utf-8", "replace"), visitor.csrf.encode()):
+            return form
+        form.close()
+        return None
 
 
-def _given(operation: Operation, fields: Mapping[str, list[str]]) -> dict[str, Any]:
-    """The command's fields out of a form's. `set.host=x` is one of the pairs of `set`."""
-    many = {one.name for one in operation.fields if one.many}
-    flags = {one.name for one in operation.fields if one.kind == "flag"}
-    found: dict[str, Any] = {}
-    for name, values in fields.items():
-        base, dot, key = name.partition(".")
-        if name in OWN:
-            continue
-        if dot and base in many:
-            found.setdefault(base, []).extend(f"{key}={value}" for value in values if value)
-        elif name in flags:
-            found[name] = values[-1] not in {"", "no"}
-        else:
-            found[name] = [one for one in values if one] if name in many else values[-1]
-    return found
-
-
-def _next(fields: Mapping[str, list[str]], answer: Answer) -> str:
-    """Where to go on: a page of ours and nothing else. `{stream}` stands for the record that was written."""
-    wanted = fields.get("next", ["/"])[0]
+def _ours(wanted: str) -> str:
+    """An address of ours, and nothing else."""
     ours = wanted.startswith("/") and not wanted.startswith(("//", "/\\"))
-    if not ours or not wanted.isprintable():
-        return "/"
+    return wanted if ours and wanted.isprintable() else "/"
+
+
+def _back(form: Form) -> str:
+    """Where the form was: it says so, or it is where it would go on."""
+    wanted = _ours(form.own("back") or form.own("next", "/"))
+    return wanted if "{stream}" not in wanted else "/"
+
+
+def _next(form: Form, answer: Answer) -> str:
+    """Where to go on. `{stream}` stands for the record that was written."""
+    wanted = _ours(form.own("next", "/"))
     if "{stream}" not in wanted:
         return wanted
     document = answer.document if isinstance(answer.document, dict) else {}
-    stream = str(document.get("stream") or "") if answer.done else ""
+    stream = str(document.get("stream") or "")
     return wanted.replace("{stream}", stream) if stream else "/"
 
 
@@ -220,4 +249,8 @@ def _lines(answer: Answer) -> list[Markup]:
     said = [("good", one.get("text", "")) for one in facts]
     said += [("bad", document.get("message", "")), ("plain", document.get("do", "")), ("bad", answer.message)]
     said += [(one.style, one.text) for one in (*answer.said, *answer.aside) if isinstance(one, Line)]
-    return [Markup('<p class="said {0}">{1}</p>').format(style, text) for style, text in said if text]
+    return [_line(style, text) for style, text in said if text]
+
+
+def _line(style: str, text: str) -> Markup:
+    return Markup('<p class="said {0}">{1}</p>').format(style, text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -90,15 +91,26 @@ async def read_body(request: Request, limit: int, seconds: float) -> bytes:
     if declared.isdecimal() and (len(declared) > len(str(limit)) or int(declared) > limit):
         raise TooLarge
     body = bytearray()
-    try:
-        async with asyncio.timeout(seconds):
-            async for chunk in request.stream():
-                body += chunk
-                if len(body) > limit:
-                    raise TooLarge
-    except (TimeoutError, ClientDisconnect) as gone:
-        raise TooSlow from gone
+    async for chunk in within(request, seconds):
+        body += chunk
+        if len(body) > limit:
+            raise TooLarge
     return bytes(body)
+
+
+async def within(request: Request, seconds: float) -> AsyncIterator[bytes]:
+    """The body as it comes. Raises TooSlow if it is not all there in time."""
+    chunks = request.stream()
+    ends = asyncio.get_running_loop().time() + seconds
+    while True:
+        try:
+            async with asyncio.timeout_at(ends):
+                chunk = await anext(chunks, None)
+        except (TimeoutError, ClientDisconnect) as gone:
+            raise TooSlow from gone
+        if chunk is None:
+            return
+        yield chunk
 
 
 def is_local(request: Request) -> bool:

@@ -1,0 +1,119 @@
+"""What a form's sender typed, while it was refused, and which forms have been sent already.
+
+In memory, of this node, and bounded: losing it costs somebody a sentence, never the record.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from markupsafe import Markup
+
+MAX_SESSIONS = 512
+MAX_CHARACTERS = 65_536
+"""Of one form; of a longer one nothing is kept."""
+MAX_SENT = 8_192
+SECRET = frozenset({"identity", "key", "named_key", "password", "code", "token"})
+"""Fields that are never kept."""
+Fields = Mapping[str, list[str]]
+
+
+def once() -> str:
+    """The number of one rendering of a form."""
+    return secrets.token_urlsafe(9)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kept:
+    """The form of a session that was refused last. Templates ask it: `ask.typed.of("done", step=key)`."""
+
+    operation: str = ""
+    fields: Fields = field(default_factory=dict)
+    said: Sequence[Markup] = ()
+
+    def of(self, operation: str, **where: str) -> Kept:
+        """Itself, if it is the form of this operation that has these values; else an empty one."""
+        same = all(self.fields.get(name, [""])[0] == value for name, value in where.items())
+        return self if self.operation == operation and same else NOTHING
+
+    def __bool__(self) -> bool:
+        """Whether there is anything."""
+        return bool(self.operation)
+
+    def __call__(self, name: str, default: str = "") -> str:
+        """What stood in this field."""
+        values = self.fields.get(name)
+        return values[-1] if values else default
+
+    def has(self, name: str, value: str) -> bool:
+        """Whether this was one of the values of the field."""
+        return value in self.fields.get(name, ())
+
+
+NOTHING = Kept()
+
+
+class Typed:
+    """The last refused form of each session."""
+
+    def __init__(self) -> None:
+        self._forms: OrderedDict[str, Kept] = OrderedDict()
+
+    def keep(self, session: str, operation: str, fields: Fields, said: Sequence[Markup]) -> None:
+        """Remember what was typed; what is secret, and the form's own fields, are left out."""
+        shown = {name: list(values) for name, values in fields.items() if name not in SECRET | _OWN}
+        if sum(len(one) for values in shown.values() for one in values) > MAX_CHARACTERS:
+            shown = {}
+        self._forms[session] = Kept(operation=operation, fields=shown, said=tuple(said))
+        self._forms.move_to_end(session)
+        while len(self._forms) > MAX_SESSIONS:
+            self._forms.popitem(last=False)
+
+    def of(self, session: str) -> Kept:
+        """What is kept for a session."""
+        return self._forms.get(session, NOTHING)
+
+    def done(self, session: str, operation: str) -> None:
+        """It was sent again and recorded: nothing is left to keep."""
+        if self.of(session).operation == operation:
+            del self._forms[session]
+
+
+_OWN = frozenset({"csrf", "next", "once", "back"})
+
+
+class Sent:
+    """Forms that were sent: the same again does nothing.
+
+    A form is known by its session, the number of its rendering, and what is in it: whoever goes back and
+    writes something else has sent another form.
+    """
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[str, Literal["running", "done"]] = OrderedDict()
+
+    def begin(self, session: str, operation: str, fields: Fields) -> str | None:
+        """The key of a form that is new; None if it was sent before. One without a number is always new."""
+        number = fields.get("once", [""])[0]
+        if not number:
+            return ""
+        content = repr((session, operation, sorted((name, *values) for name, values in fields.items())))
+        key = hashlib.sha256(content.encode("utf-8", "replace")).hexdigest()
+        if key in self._known:
+            return None
+        self._known[key] = "running"
+        while len(self._known) > MAX_SENT:
+            self._known.popitem(last=False)
+        return key
+
+    def end(self, key: str, *, done: bool) -> None:
+        """It has been answered; what was refused may be sent again as it is."""
+        if key and done:
+            self._known[key] = "done"
+        elif key:
+            self._known.pop(key, None)
