@@ -20,6 +20,7 @@ import uvicorn
 from sqlalchemy import select
 
 from console.announcing import Announcer
+from console.heartbeat import Heartbeat
 from console.leash import stop_on_signals
 from console.opening import House, find_directory, open_house, secrets_of
 from console.reach import Reach
@@ -28,6 +29,7 @@ from console.relay import Relays
 from console.rounds import Rounds
 from console.serving import Quiet
 from console.watch import Watch
+from console.web.changes import Changes
 from models.clock import Clock, monotonic
 from models.commands import Actor, Impair, NodeFact
 from models.desk import HOUSE
@@ -103,6 +105,7 @@ class Node:
         self.relays = Relays(house, self.run_in_writer)
         self.wing: Wing | None = None
         self.front: Front | None = None
+        self.changes = Changes()
         self.stop = asyncio.Event()
         self.ready = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -116,7 +119,6 @@ class Node:
             self._impaired["configuration"] = f"the last sound files are used: {house.defects[0]}"
         self._base_url = (settings.public_url or "").rstrip("/")
         self._key = b""
-        self._heartbeat_error = ""
         # In a drill the machine's seconds say nothing about the story's: the time waits for the conductor.
         self._conductor_apart = conductor_apart and house.drill is None
         self._started_at = house.wall.now()
@@ -171,6 +173,7 @@ class Node:
         from notifiers.rendering import warm  # noqa: PLC0415
 
         self._loop = asyncio.get_running_loop()
+        self.changes.begin()
         self.house.record.hand_over()
         self._key = _signing_key(self.house)
         self._open_wing()
@@ -185,7 +188,9 @@ class Node:
             asyncio.create_task(self.outbox.run(self.stop)),
             asyncio.create_task(forever("beat", self.stop, self._beat)),
             asyncio.create_task(forever("look", self.stop, self._look, LOOK_SECONDS)),
-            asyncio.create_task(forever("heartbeat", self.stop, self._heartbeat)),
+            asyncio.create_task(
+                Heartbeat(self.house.institution.settings, self.run_in_writer, self.status).run(self.stop)
+            ),
             asyncio.create_task(self._mailbox()),
             *self._of_its_kind(),
             asyncio.create_task(self._slack()),
@@ -212,6 +217,8 @@ class Node:
     async def _end(self, server: uvicorn.Server, tasks: list[asyncio.Task[None]]) -> None:
         self.stop.set()
         self.watch.wake()
+        # Open pages first: a server waits for them before it ends.
+        self.changes.close()
         server.should_exit = True
         await asyncio.wait(tasks, timeout=3)
         for task in tasks:
@@ -246,6 +253,7 @@ class Node:
         desk.state(HOUSE)
 
     def _stored(self, outcome: Outcome) -> None:
+        self.changes.stored(outcome)
         if self._loop is None or self._loop.is_closed():
             return
         if outcome.queued:
@@ -261,10 +269,11 @@ class Node:
     def _server(self) -> uvicorn.Server:
         from console.web.app import create_app  # noqa: PLC0415 - fastapi is needed by this process alone
         from console.web.front import Front  # noqa: PLC0415
+        from console.web.running import Station  # noqa: PLC0415
 
         self.front = Front(self.house, self._stored)
-        front = (self.front.house, self.front.run)
-        app = create_app(self.house, self.outbox.wake, self.run_in_writer, self.status, front=front)
+        station = Station(house=self.front.house, run=self.front.run, changes=self.changes)
+        app = create_app(self.house, self.outbox.wake, self.run_in_writer, self.status, station=station)
         if self.wing is not None and self.wing.http is not None:
             app.router.add_route(self.wing.path, self.wing.http.post, methods=["POST"])
         host = self.house.institution.settings.host
@@ -344,22 +353,13 @@ class Node:
             now = await self.run_in_writer(self.house.record.data_version)
             if now != before:
                 before = now
+                self.changes.look()
                 if self.wing is not None:
                     self.wing.look()
                 if self.pilot is not None:
                     self.pilot.changed.set()
                 self.outbox.wake()
                 self.watch.wake()
-
-    async def _heartbeat(self) -> None:
-        """Tell an outside watcher that all is well, and only then: silence is the alarm."""
-        settings = self.house.institution.settings
-        if settings.heartbeat_url is None:
-            await self.stop.wait()
-            return
-        if (await self.run_in_writer(self.status))["status"] == "ok":
-            await self._ping(settings.heartbeat_url)
-        await wait(self.stop, settings.heartbeat_every.total_seconds())
 
     async def _mailbox(self) -> None:
         """Read the mailbox, if one is set up. Without its secret pages go on, and health says so."""
@@ -406,16 +406,6 @@ class Node:
         from console.keeping import Keeper  # noqa: PLC0415 - after the first page's way is warm
 
         await Keeper(self.house, self.notifiers, self.run_in_writer).run(self.stop)
-
-    async def _ping(self, url: str) -> None:
-        import aiohttp  # noqa: PLC0415 - only where a heartbeat is set up
-
-        timeout = aiohttp.ClientTimeout(total=5)
-        async with (
-            aiohttp.ClientSession(timeout=timeout, trust_env=False) as session,
-            session.get(url, allow_redirects=False) as answer,
-        ):
-            self._heartbeat_error = "" if answer.ok else f"heartbeat: {answer.status}"
 
     def status(self) -> dict[str, Any]:
         """How things are, for /health and the board; runs in the writer thread."""

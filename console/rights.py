@@ -133,6 +133,8 @@ DOORS: dict[str, str] = {
     "GET /incidents/{subject}": "a session; what its person may know of; restricted: it is recorded",
     "GET /severity": "a session, and the row `look-house`; third parties too",
     "GET /obligations": "a session, and the row `look-house`; no third party",
+    "GET /live/{page}": "a session, asked again each second; what it may read, asked at each drawing",
+    "GET /live/{page}/{subject}": "as above, and whoever may read what it names",
     "POST /do/{operation:path}": "a session and its form's token, the same site: the act of that command",
     "POST /slack/events": "Slack's signing secret, then the person behind the Slack account",
 }

@@ -18,6 +18,7 @@ from console.web import prometheus
 from console.web.alerts import AlertDoor
 from console.web.assets import serve
 from console.web.board import board, measures
+from console.web.changes import Changes
 from console.web.gateway import GatewayDoor
 from console.web.health import health
 from console.web.links import Link, form_token, read, signing_key
@@ -25,7 +26,7 @@ from console.web.pages import OutOfBand, acknowledge, decline, must_be_trusted, 
 from console.web.rendering import page, words
 from console.web.room import Room
 from console.web.rooms import PAGES
-from console.web.running import Run
+from console.web.running import Run, Station
 from console.web.security import (
     HEADERS,
     Guard,
@@ -52,20 +53,20 @@ def create_app(
     run: Run,
     status: Callable[[], Mapping[str, Any]],
     monotonic: Callable[[], float] = system_monotonic,
-    front: tuple[House, Run] | None = None,
+    station: Station | None = None,
 ) -> FastAPI:
     """The application of an opened house.
 
     `run` executes a function in the thread that writes, `wake` tells the outbox that there is something,
-    `status` says how the node is. `front` is the house as the war room has it, with what runs a function in
-    its thread; the same as the node's if not given. Raises BadConfiguration if the key of the links cannot be
+    `status` says how the node is. `station` is where the war room stands; beside the node's own house if not
+    given. Raises BadConfiguration if the key of the links cannot be
     used.
     """
     door = AlertDoor(house, run, wake, monotonic)
     pages = _Pages(house, run, wake, signing_key(house))
     telephone = GatewayDoor(house, run, wake, monotonic)
     board_door = _Board(house, run, status, door.closed | telephone.closed)
-    room = Room(*(front or (house, run)), PAGES)
+    room = Room(station or Station(house=house, run=run, changes=Changes()), PAGES)
     app = FastAPI(
         routes=[
             Route("/api/alerts/{source}", door.post, methods=["POST"]),

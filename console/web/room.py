@@ -15,7 +15,6 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from console.opening import House
 from console.operations.catalogue import Operation, operations
 from console.operations.running import Answer, run
 from console.texts import LANGUAGES
@@ -24,14 +23,18 @@ from console.views.sheet import Line
 from console.visitor import Visitor
 from console.web.asking import Ask
 from console.web.assets import address
+from console.web.changes import position
 from console.web.forms import Form, NoForm, filed, given, read_form
 from console.web.frame import Page, drawn
 from console.web.kept import Sent, Typed
+from console.web.live import Hub
+from console.web.live import address as address_of
 from console.web.rendering import page as answer_page
 from console.web.rendering import page_words, when, words
-from console.web.running import Run
+from console.web.running import Station
 from console.web.security import known_hosts, same_origin
 from console.web.sessions import COOKIE, Sessions
+from console.web.telling import now_of
 from models.errors import HikeshiError, NotFound, Refused
 from models.fact import SYSTEM
 from models.state import House as HouseState
@@ -47,11 +50,12 @@ Handler = Callable[[Request], Awaitable[Response]]
 class Room:
     """The pages, and what their forms do. All work on the record is done in the front's thread, by `run`."""
 
-    def __init__(self, house: House, run: Run, pages: Iterable[Page]) -> None:
-        self.house, self.run = house, run
+    def __init__(self, station: Station, pages: Iterable[Page]) -> None:
+        self.house, self.run = station.house, station.run
         self.pages = {page.name: page for page in pages}
-        self.sessions = Sessions(house.desk)
-        self._hosts = known_hosts(house.institution.settings)
+        self.sessions = Sessions(self.house.desk)
+        self.hub = Hub(station, self.sessions, self.pages)
+        self._hosts = known_hosts(self.house.institution.settings)
         self._said: dict[str, list[Markup]] = {}
         self._typed, self._sent = Typed(), Sent()
 
@@ -61,7 +65,7 @@ class Room:
             Route(page.path, self._shower(page), methods=["GET"], name=name)
             for name, page in self.pages.items()
         ]
-        return [*shown, Route("/do/{operation:path}", self.do, methods=["POST"])]
+        return [*shown, *self.hub.routes(), Route("/do/{operation:path}", self.do, methods=["POST"])]
 
     # -- who ------------------------------------------------------------------------------------------------
 
@@ -111,9 +115,12 @@ class Room:
         )
 
     def _values(self, page: Page, ask: Ask) -> dict[str, Any]:
+        # Before anything is drawn: what is stored while we draw is sent again rather than not at all.
+        with self.house.record.read() as tx:
+            after = position(tx, page.streams(ask.subject)) if page.live else 0
         head = dict(page.head(ask))
         parts = {part.name: drawn(page, part, ask) for part in page.parts}
-        return head | {"parts": parts, **self.around(ask)}
+        return head | {"parts": parts, "live": address_of(page, ask, after), **self.around(ask)}
 
     def around(self, ask: Ask) -> dict[str, Any]:
         """What stands in the frame of every page."""
@@ -123,6 +130,8 @@ class Room:
             "organisation": organisation.name.lang(ask.lang),
             "drill": self.house.desk.premises.drill,
             "now": when(ask.now, organisation.zone, ask.lang),
+            "ticking": now_of(self.house),
+            "zone": organisation.zone,
             "nav": NAV,
             "who": person.name.lang(ask.lang) if person else ask.visitor.name,
         }

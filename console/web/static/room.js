@@ -2,57 +2,130 @@
 (function () {
   "use strict";
   var bar = document.getElementById("connection");
+  var lost = false, over = false;
 
-  function say(text) {
+  function show() {
     if (!bar) return;
-    bar.textContent = text || "";
+    var text = over ? bar.dataset.over : lost ? bar.dataset.lost : held.size ? bar.dataset.held : "";
+    if (bar.textContent !== text) bar.textContent = text;
     bar.hidden = !text;
   }
 
+  // -- parts --------------------------------------------------------------------------------------------------
   // A part that somebody is typing in is not replaced under their hands: it waits until they have left it.
   var held = new Map();
+  function dirty(root) {
+    return Array.prototype.some.call(root.querySelectorAll("form"), function (form) {
+      return form.dataset.dirty === "yes";
+    });
+  }
   function busy(part) {
     var active = document.activeElement;
     if (part.contains(active) && active.matches("input, textarea, select")) return true;
-    return Array.prototype.some.call(part.querySelectorAll("form"), function (form) {
-      return form.dataset.dirty === "yes";
-    });
+    var chosen = window.getSelection();
+    if (chosen && !chosen.isCollapsed && part.contains(chosen.anchorNode)) return true;
+    return dirty(part);
   }
   document.addEventListener("input", function (event) {
     var form = event.target.form;
     if (form) form.dataset.dirty = "yes";
   });
+  document.addEventListener("reset", function (event) {
+    delete event.target.dataset.dirty;
+    window.setTimeout(release, 0);
+  });
+
+  // What stays the same over a replacement is found again by its id, its address or what it says.
+  function sign(one) {
+    return one.id || [one.tagName, one.getAttribute("href") || one.getAttribute("name") || "",
+      one.dataset.key || (one.querySelector("summary") || one).textContent.trim()].join("|");
+  }
+  function find(part, selector, wanted) {
+    return Array.prototype.find.call(part.querySelectorAll(selector), function (one) { return sign(one) === wanted; });
+  }
+  var FOCUSABLE = "a[href], button, summary, [tabindex]";
+  function replace(part, html) {
+    var active = part.contains(document.activeElement) ? document.activeElement : null;
+    var focused = active ? sign(active) : "";
+    var folds = Array.prototype.map.call(part.querySelectorAll("details"), function (one) {
+      return [sign(one), one.open];
+    });
+    var scrolled = Array.prototype.map.call(part.querySelectorAll(".scroll"), function (one) {
+      return [one.scrollLeft, one.scrollTop];
+    });
+    window.htmx.swap(part, html, { swapStyle: "innerHTML", swapDelay: 0, settleDelay: 0 });
+    folds.forEach(function (fold) {
+      var one = find(part, "details", fold[0]);
+      if (one) one.open = fold[1];
+    });
+    part.querySelectorAll(".scroll").forEach(function (one, at) {
+      if (scrolled[at]) { one.scrollLeft = scrolled[at][0]; one.scrollTop = scrolled[at][1]; }
+    });
+    if (focused && !part.contains(document.activeElement)) {
+      var again = find(part, FOCUSABLE, focused);
+      if (again) again.focus({ preventScroll: true });
+    }
+    tick();
+  }
+  function release() {
+    held.forEach(function (html, id) {
+      var part = document.getElementById(id);
+      if (part && busy(part)) return;
+      held.delete(id);
+      if (part) replace(part, html);
+    });
+    show();
+  }
   document.addEventListener("htmx:sseBeforeMessage", function (event) {
     var part = event.target;
-    if (!busy(part)) return;
     event.preventDefault();
-    held.set(part.id, event.detail.data);
-    say(bar && bar.dataset.held);
+    if (busy(part)) held.set(part.id, event.detail.data);
+    else { held.delete(part.id); replace(part, event.detail.data); }
+    show();
   });
-  document.addEventListener("focusout", function () {
-    window.setTimeout(function () {
-      held.forEach(function (html, id) {
-        var part = document.getElementById(id);
-        if (!part || busy(part)) return;
-        held.delete(id);
-        window.htmx.swap(part, html, { swapStyle: "innerHTML" });
-      });
-      if (!held.size) say("");
-    }, 0);
+  document.addEventListener("focusout", function () { window.setTimeout(release, 0); });
+  document.addEventListener("selectionchange", function () {
+    if (held.size && window.getSelection().isCollapsed) window.setTimeout(release, 0);
   });
 
   // -- the stream ---------------------------------------------------------------------------------------------
-  document.addEventListener("htmx:sseError", function () { say(bar && bar.dataset.lost); });
-  document.addEventListener("htmx:sseOpen", function () { if (!held.size) say(""); });
+  var known = new WeakSet();
+  document.addEventListener("htmx:sseError", function () { lost = !over; show(); });
+  document.addEventListener("htmx:sseOpen", function (event) {
+    var source = event.detail.source;
+    lost = false;
+    show();
+    if (known.has(source)) return;
+    known.add(source);
+    source.addEventListener("now", function (said) { set(said.data); });
+    source.addEventListener("over", function (said) { end(said.data); });
+  });
+  // Why a page is not kept up to date any more: who may not read it has it taken away, whoever is logged out
+  // is asked to log in, and of too many windows the one that comes forward is loaded again.
+  function end(why) {
+    over = true;
+    lost = false;
+    show();
+    if (why === "gone" || (why === "session" && !dirty(document))) window.location.reload();
+    if (why === "many") document.addEventListener("visibilitychange", function () {
+      if (!document.hidden && !dirty(document)) window.location.reload();
+    });
+  }
 
   // -- clocks -------------------------------------------------------------------------------------------------
   // <time data-until="2026-11-23T01:00:00Z" data-left="{span} left" data-over="{span} over"
   //       data-units="d,h,min,s">: what the server wrote stands until the first second has passed.
-  var skew = 0; // the story's time less the machine's, in milliseconds: a drill's time is not ours
+  // The footer says the hour and how fast it goes: a drill's time is not ours, and may stand.
   var stated = document.querySelector("time.now[data-now]");
-  if (stated) skew = Date.parse(stated.dataset.now) - Date.now();
-  var running = !stated || stated.dataset.standing !== "yes";
-
+  var at = 0, pace = 1, since = 0;
+  function set(text) {
+    var said = text.split(" ");
+    at = Date.parse(said[0]);
+    pace = Number(said[1]);
+    since = performance.now();
+    tick();
+  }
+  function now() { return at + (performance.now() - since) * pace; }
   function span(seconds, units) {
     var d = Math.floor(seconds / 86400), h = Math.floor(seconds / 3600) % 24;
     var m = Math.floor(seconds / 60) % 60, s = seconds % 60;
@@ -60,14 +133,21 @@
     if (h) return h + units[1] + " " + m + units[2];
     return m + units[2] + " " + s + units[3];
   }
+  var face = stated && new Intl.DateTimeFormat("ja-JP", { timeZone: stated.dataset.zone, hourCycle: "h23",
+    month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit", second: "2-digit" });
+  var offset = stated ? " " + stated.textContent.slice(stated.textContent.indexOf("(")) : "";
+  function put(one, text) { if (one.textContent !== text) one.textContent = text; }
   function tick() {
-    if (!running) return;
+    if (!stated) return;
     document.querySelectorAll("time[data-until]").forEach(function (one) {
-      var left = Math.round((Date.parse(one.dataset.until) - Date.now() - skew) / 1000);
+      var left = Math.round((Date.parse(one.dataset.until) - now()) / 1000);
       var text = left >= 0 ? one.dataset.left : one.dataset.over;
-      one.textContent = text.replace("{span}", span(Math.abs(left), one.dataset.units.split(",")));
+      put(one, text.replace("{span}", span(Math.abs(left), one.dataset.units.split(","))));
       one.classList.toggle("grave", left < 0);
     });
+    // Without a line to the node nobody knows the hour of a drill; ours goes on by itself.
+    put(stated, face.format(now()) + offset);
   }
+  if (stated) set(stated.dataset.now);
   window.setInterval(tick, 1000);
 })();

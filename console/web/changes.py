@@ -1,0 +1,104 @@
+"""What has changed in the record, for those who keep something up to date with it.
+
+Our own two desks say it when they have stored something. What another process wrote is found by looking at
+the facts that were added since the last look: what that costs goes with what is new, not with what is open.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+
+from sqlalchemy import func, select, text
+
+from models.premises import Outcome
+from models.record import FACT, STREAM, Record, Tx
+
+Listener = Callable[[frozenset[str]], None]
+_ADDED = text("select stream, max(seq) from fact where rowid > :mark group by stream")
+_LAST = text("select coalesce(max(rowid), 0) from fact")
+
+
+class Changes:
+    """Which streams have grown. `stored` may be called in any thread, all else in the event loop's."""
+
+    def __init__(self) -> None:
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._listener: Listener | None = None
+        self._close: Callable[[], None] | None = None
+        self._look: Callable[[], None] | None = None
+        self._seqs: dict[str, int] = {}
+
+    def listen(self, listener: Listener, look: Callable[[], None], close: Callable[[], None]) -> None:
+        """`listener` is given the streams that have grown, `look` asked to find out which, `close` to end."""
+        self._listener, self._look, self._close = listener, look, close
+
+    def begin(self) -> None:
+        """From now on, in the event loop that runs."""
+        self._loop = asyncio.get_running_loop()
+
+    def stored(self, outcome: Outcome) -> None:
+        """A desk of ours has stored something."""
+        seqs: dict[str, int] = {}
+        for fact in outcome.facts:
+            seqs[fact.stream] = max(fact.seq, seqs.get(fact.stream, 0))
+        if seqs and self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self.grown, seqs)
+
+    def look(self) -> None:
+        """Somebody else has written."""
+        if self._look is not None:
+            self._look()
+
+    def grown(self, seqs: Mapping[str, int]) -> None:
+        """These streams are as long as this now. What is known already is not said again."""
+        fresh = frozenset(name for name, seq in seqs.items() if seq > self._seqs.get(name, 0))
+        self._seqs.update({name: seqs[name] for name in fresh})
+        if fresh:
+            self.say(fresh)
+
+    def say(self, streams: Iterable[str]) -> None:
+        """Tell whoever listens."""
+        if self._listener is not None:
+            self._listener(frozenset(streams))
+
+    def close(self) -> None:
+        """Nothing is kept up to date any more."""
+        if self._close is not None:
+            self._close()
+
+
+class Growth:
+    """Finds which streams have grown since the last look. In the thread that has the record."""
+
+    def __init__(self, record: Record) -> None:
+        self._record = record
+        self._mark = -1
+        self._by_rows = record.url.startswith("sqlite")
+
+    def since(self) -> dict[str, int]:
+        """The streams with facts that were added since the last look, and how long they are."""
+        with self._record.read() as tx:
+            if not self._by_rows:
+                return {row[0]: row[1] for row in tx.connection.execute(select(STREAM.c.id, STREAM.c.seq))}
+            last = tx.connection.execute(_LAST).scalar_one()
+            if self._mark < 0:
+                self._mark = last
+                return {}
+            rows = tx.connection.execute(_ADDED, {"mark": self._mark})
+            self._mark = last
+            return {row[0]: row[1] for row in rows}
+
+
+def position(tx: Tx, streams: Iterable[str]) -> int:
+    """A number that grows with each fact of these streams: of one stream its sequence.
+
+    Of several, and of `*` for all incidents, it is how many facts the record has in all: it may grow without
+    them, which costs a drawing that finds nothing new.
+    """
+    names = sorted(streams)
+    if len(names) == 1 and names[0] != "*":
+        return tx.head(names[0])[0]
+    if tx.connection.dialect.name == "sqlite":
+        return int(tx.connection.execute(_LAST).scalar_one())
+    return int(tx.connection.execute(select(func.count()).select_from(FACT)).scalar_one())
