@@ -269,11 +269,15 @@ class Node:
     def _server(self) -> uvicorn.Server:
         from console.web.app import create_app  # noqa: PLC0415 - fastapi is needed by this process alone
         from console.web.front import Front  # noqa: PLC0415
-        from console.web.running import Station  # noqa: PLC0415
 
         self.front = Front(self.house, self._stored)
-        station = Station(house=self.front.house, run=self.front.run, changes=self.changes)
-        app = create_app(self.house, self.outbox.wake, self.run_in_writer, self.status, station=station)
+        app = create_app(
+            self.house,
+            self.outbox.wake,
+            self.run_in_writer,
+            self.status,
+            station=self.front.station(self.changes),
+        )
         if self.wing is not None and self.wing.http is not None:
             app.router.add_route(self.wing.path, self.wing.http.post, methods=["POST"])
         host = self.house.institution.settings.host

@@ -122,6 +122,7 @@ FREE: dict[str, str] = {
 DOORS: dict[str, str] = {
     "POST /api/alerts/{source}": "the source's secret, by signature or bearer; hands in alerts, nothing else",
     "POST /api/gateway": "the gateway's signature and the code of the message; an answer by telephone",
+    "ANY /api/v1/…": "a token, or a session and the same site: the row of that command; refusals recorded",
     "GET /p/{token}": "the signed link of one person and page; what they may know of, and it is recorded",
     "POST /p/{token}/ack": "the signed link, a form made for it, the same site: `ack`",
     "POST /p/{token}/decline": "the signed link, a form made for it, the same site: `decline`",

@@ -160,7 +160,7 @@ def _tell(session: Session, outcome: Outcome) -> tuple[int, int]:
     while waiting == asked and time.monotonic() < limit and report.pager_is_running(session):
         time.sleep(LOOK_SECONDS)
         count, waiting, asked = _told(session, cause)
-    if waiting == asked:
+    if waiting == asked and session.given.visitor is None:
         report.deliver(session)
     limit = time.monotonic() + NODE_ENDS_SECONDS
     count, waiting, asked = _told(session, cause)

@@ -100,7 +100,7 @@ def answer(
     asked = scenario(session).questions
     if pairs:
         given = _given(session, pairs, asked)
-    elif sys.stdin.isatty() and not session.given.json:
+    elif sys.stdin.isatty() and not session.given.json and session.given.visitor is None:
         given = _asked(session, asked)
     else:
         names = " ".join(f"{one.id}=…" for one in asked)

@@ -103,7 +103,9 @@ def evidence_add(  # noqa: PLR0913 - one option for each field of a custody form
     _must_be_allowed(session, incident, fields, about)
     kept = _take(session, Path(path), referenced=reference is not None)
     fields |= _of_file(kept, Path(path), fields)
-    about = _with_file(about, kept, Path(path), referenced=reference is not None)
+    # Where a file lay that came over the network, nobody here knows.
+    found = None if session.given.visitor is not None else Path(path)
+    about = _with_file(about, kept, found, referenced=reference is not None)
     outcome = session.ask(session.stream(incident), AddEvidence, about=about, **fields)
     kept.recorded()
     report.recorded(session, outcome)
@@ -157,13 +159,14 @@ def _of_file(kept: Kept, path: Path, fields: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _with_file(about: Particulars, kept: Kept, path: Path, *, referenced: bool) -> Particulars:
+def _with_file(about: Particulars, kept: Kept, path: Path | None, *, referenced: bool) -> Particulars:
     from dataclasses import replace  # noqa: PLC0415
 
     given = dict(about.words)
-    given.setdefault("location", _readable(str(path.absolute())))
+    if path is not None:
+        given.setdefault("location", _readable(str(path.absolute())))
     given.setdefault("tool", "hikeshi evidence add")
-    if referenced:
+    if referenced and path is not None:
         given["storage"] = _readable(str(path.absolute()))
     return replace(
         about,

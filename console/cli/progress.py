@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from console.cli.output import is_gathered
 from models.clock import monotonic
 
 TERMINAL_SECONDS = 0.2
@@ -19,11 +20,12 @@ class Progress:
         self._begun = self._told = monotonic()
         self._terminal = sys.stderr.isatty()
         self._shown = False
+        self._unseen = is_gathered()
 
     def __call__(self, done: int) -> None:
         """So many bytes are done."""
         now = monotonic()
-        if now - self._told < (TERMINAL_SECONDS if self._terminal else ELSEWHERE_SECONDS):
+        if self._unseen or now - self._told < (TERMINAL_SECONDS if self._terminal else ELSEWHERE_SECONDS):
             return
         self._told = now
         rate = done / max(now - self._begun, 0.001) / 1e6

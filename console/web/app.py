@@ -9,13 +9,15 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from fastapi import FastAPI
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
-from starlette.routing import Route
+from starlette.routing import Mount, Route
 
 from console.opening import House
 from console.web import prometheus
 from console.web.alerts import AlertDoor
+from console.web.api.door import Api
 from console.web.assets import serve
 from console.web.board import board, measures
 from console.web.changes import Changes
@@ -66,7 +68,9 @@ def create_app(
     pages = _Pages(house, run, wake, signing_key(house))
     telephone = GatewayDoor(house, run, wake, monotonic)
     board_door = _Board(house, run, status, door.closed | telephone.closed)
-    room = Room(station or Station(house=house, run=run, changes=Changes()), PAGES)
+    station = station or Station(house=house, run=run, changes=Changes())
+    room = Room(station, PAGES)
+    api = Api(station, monotonic)
     app = FastAPI(
         routes=[
             Route("/api/alerts/{source}", door.post, methods=["POST"]),
@@ -77,6 +81,7 @@ def create_app(
             Route("/", board_door.show, methods=["GET"]),
             Route("/health", board_door.health, methods=["GET"]),
             Route("/metrics", board_door.metrics, methods=["GET"]),
+            Mount("/api/v1", routes=api.routes()),
             Route("/static/{name:path}", serve, methods=["GET"]),
             *room.routes(),
         ],
@@ -85,6 +90,7 @@ def create_app(
         openapi_url=None,
     )
     app.add_middleware(Guard, hosts=known_hosts(house.institution.settings))
+    app.add_exception_handler(HTTPException, api.unknown)
     app.add_exception_handler(RecordError, _record_failed)
     app.add_exception_handler(Exception, _failed)
     return app

@@ -214,16 +214,16 @@ def aware(local: str, zone: ZoneInfo) -> str:
 
 
 @contextlib.contextmanager
-def filed(operation: Operation, form: Form) -> Iterator[dict[str, str]]:
+def filed(operation: Operation, form: Form) -> Iterator[dict[str, Path]]:
     """The files of a form where the command can read them, by field; gone afterwards."""
     with tempfile.TemporaryDirectory(prefix="hikeshi-form-") as folder:
-        found: dict[str, str] = {}
+        found: dict[str, Path] = {}
         for one in operation.fields:
             if not one.goes_in:
                 continue
             path = _written(Path(folder, one.name), one.name, form)
             if path is not None:
-                found[one.name] = str(path)
+                found[one.name] = path
         yield found
 
 

@@ -26,3 +26,5 @@ class Station:
     house: House
     run: Run
     changes: Changes
+    aside: Station | None = None
+    """Where what takes long is done, so that nobody waits for it; None: in the same place."""

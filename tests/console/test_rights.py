@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
 import pytest
-from starlette.routing import Route
+from starlette.routing import Mount, Route
 
 from console import rights
 from console.slack import http, slash
@@ -67,7 +67,8 @@ def test_every_endpoint_has_a_row(bank: Institution, desk: Desk, tmp_path: Path)
         if isinstance(one, Route)
         for method in (one.methods or set()) - {"HEAD"}
     }
-    assert routes | {f"POST {http.PATH}"} == set(rights.DOORS)
+    mounted = {f"ANY {one.path}/…" for one in app.routes if isinstance(one, Mount)}
+    assert routes | mounted | {f"POST {http.PATH}"} == set(rights.DOORS)
 
 
 def test_every_act_in_slack_has_a_row() -> None:
