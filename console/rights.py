@@ -136,6 +136,7 @@ DOORS: dict[str, str] = {
     "GET /obligations": "a session, and the row `look-house`; no third party",
     "GET /live/{page}": "a session, asked again each second; what it may read, asked at each drawing",
     "GET /live/{page}/{subject}": "as above, and whoever may read what it names",
+    "GET /incidents/{subject}/facts/{item}": "a session; as the incident, and not for third parties",
     "POST /do/{operation:path}": "a session and its form's token, the same site: the act of that command",
     "POST /slack/events": "Slack's signing secret, then the person behind the Slack account",
 }

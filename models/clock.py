@@ -67,6 +67,11 @@ def micros(at: datetime) -> int:
     return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
 
 
+def from_micros(value: int) -> datetime:
+    """The instant that `micros` gave."""
+    return _EPOCH + timedelta(microseconds=value)
+
+
 def parse_instant(text: str) -> datetime:
     """An ISO 8601 instant with an offset, in UTC. Raises NaiveInstant without one, else ValueError."""
     return utc(datetime.fromisoformat(text))

@@ -128,5 +128,18 @@ def clock_values(one: clock_views.Clock, naming: Naming) -> Mapping[str, Any]:
     }
 
 
+def needs(one: clock_views.Clock, naming: Naming) -> str:
+    """What a clock that has not started waits for."""
+    if one.needs in {("contract",), ("inform",)}:
+        return naming.texts.word("clocks.need", one.needs[0])
+    named = (
+        naming.texts("clocks.submission", stage=need.partition(":")[2])
+        if need.startswith("submitted:")
+        else naming.texts.word("words.instant", need)
+        for need in one.needs
+    )
+    return naming.texts("words.comma").join(named)
+
+
 HEAD = Part(name="head", values=whole(_head), template="incident/head.html")
 """The shared part above the tabs."""
