@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-WIDTH, LEFT, RIGHT = 1080.0, 196.0, 16.0
+WIDTH, LEFT, RIGHT = 1200.0, 256.0, 16.0
 TOP, ROW, CLOCK_ROW = 40.0, 28.0, 24.0
 GAP = 18.0
 """Marks of one lane that are closer than this become one."""

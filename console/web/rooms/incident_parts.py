@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Any
@@ -33,6 +34,7 @@ MAX_NEXT, MAX_NEXT_OF_PAGES = 8, 3
 MAX_SENDINGS = 400
 MAX_TABLE = 60
 MAX_REASON = 500
+_NOT_IN_AN_ID = re.compile(r"[^A-Za-z0-9-]+")
 WHERE: Mapping[str, str] = {
     "decision": "decisions",
     "approval": "decisions",
@@ -81,15 +83,15 @@ def _item(one: Waiting, said: Mapping[str, str], naming: Naming, lang: str) -> M
         "iso": iso(one.at) if one.at else "",
         "grave": late,
         "where": WHERE.get(one.kind, ""),
-        "anchor": anchor(one.subject),
-        "ready": one.event == "ready",
+        "anchor": anchor(one) if one.kind in WHERE else "",
         "can_decline": one.can_decline,
     }
 
 
-def anchor(key: str) -> str:
-    """Where a step or a message stands on the page that shows it: its key as a name within an address."""
-    return "at-" + "".join(char if char.isascii() and char.isalnum() else "-" for char in key)
+def anchor(one: Waiting) -> str:
+    """Where it stands on the page that shows it."""
+    what = {"decisions": "decision", "steps": "step", "communication": "message"}[WHERE[one.kind]]
+    return _NOT_IN_AN_ID.sub("-", f"{what}-{one.subject}").strip("-").lower()
 
 
 def _to_confirm(ask: Ask, shown: list[Waiting], naming: Naming) -> Mapping[str, str]:

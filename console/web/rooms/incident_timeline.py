@@ -25,7 +25,6 @@ A_PAGE = 100
 FRESH = timedelta(seconds=10)
 MAX_DIGITS = 9
 MAX_TEXT = 20_000
-MAX_LINES = 2_000
 MAX_PEOPLE = 60
 NEWEST = 10**MAX_DIGITS
 FILTERS = ("kind", "person", "phase")
@@ -126,7 +125,7 @@ def fact(ask: Ask, found: Matter) -> Values:
         "person": naming.who(one.actor),
         "texts": list(_texts(one.data, naming)),
         "links": list(_links(one, state, naming)),
-        "data": orjson.dumps(one.data, option=orjson.OPT_INDENT_2).decode().splitlines()[:MAX_LINES],
+        "data": [(name, orjson.dumps(value).decode()) for name, value in one.data.items()],
         "hash": chain_hash_of(ask.house.desk.record, state.stream, one.seq),
         "earlier": one.seq - 1,
         "later": one.seq + 1 if one.seq < state.seq else 0,
