@@ -181,6 +181,8 @@ def safe_url(text: str) -> str:
 
 def _visible(text: str) -> str:
     """Hidden characters become a space if they part words, and otherwise nothing."""
+    if text.isprintable():
+        return text  # nearly always, and looking at each character costs a page most of its time
     return "".join(
         char if unicodedata.category(char) not in _HIDDEN else " " if char.isspace() else "" for char in text
     )

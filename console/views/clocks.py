@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from heapq import nsmallest
 
 from console.views.naming import Naming, to_decide
 from console.views.pages import next_of
@@ -16,7 +17,7 @@ from models.clocks.rules import plan
 from models.fold.matter import at_target
 from models.page import page_next_due
 from models.plan import PlannedStep
-from models.state import ClockState, Incident, Page
+from models.state import ClockState, Incident, Page, StreamState
 from notifiers.clockwords import clock_title, what_stops
 
 SOON_SECONDS = 600
@@ -49,14 +50,26 @@ class Clock:
     detail: str = ""
 
 
-def clocks(naming: Naming) -> list[Clock]:
+def clocks(naming: Naming, most_pages: int | None = None) -> list[Clock]:
     """All clocks of one stream, the one that breaks next first; those not started come last, then what is
-    over.
+    over. With `most_pages` of the pages only so many, those that go on next.
     """
-    found = [clock for page in naming.state.pages.values() for clock in _page(page, naming)]
+    pages = list(naming.state.pages.values()) if most_pages is None else _first(naming, most_pages)
+    found = [clock for page in pages for clock in _page(page, naming)]
     if isinstance(naming.state, Incident):
         found += [*_steps(naming.state, naming), *_planned(naming.state, naming)]
     return ordered(found)
+
+
+def running_pages(state: StreamState) -> list[tuple[datetime, Page]]:
+    """The pages that go on by themselves, each with when."""
+    due = ((page_next_due(page), page) for page in state.pages.values() if page.state != "stopped")
+    return [(at, page) for at, page in due if at is not None]
+
+
+def _first(naming: Naming, most: int) -> list[Page]:
+    found = nsmallest(most, running_pages(naming.state), key=lambda one: (one[0], one[1].id))
+    return [page for _, page in found]
 
 
 def ordered(many: list[Clock]) -> list[Clock]:

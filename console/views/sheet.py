@@ -47,11 +47,15 @@ class Section:
 
 def harmless(text: str, limit: int = MAX_CHARACTERS) -> str:
     """Text from outside on one line, without anything that a terminal obeys or an eye cannot see."""
-    seen = "".join(
-        char if unicodedata.category(char) not in _HIDDEN else " " if char.isspace() else "" for char in text
-    )
+    seen = text if text.isprintable() else "".join(map(_seen, text))
     clean = " ".join(seen.split())
     return clean if len(clean) <= limit else clean[: limit - 1].rstrip() + "…"
+
+
+def _seen(char: str) -> str:
+    if unicodedata.category(char) not in _HIDDEN:
+        return char
+    return " " if char.isspace() else ""
 
 
 def dull(text: str) -> str:

@@ -10,7 +10,7 @@ from console.views.markup import element, written
 from console.views.sheet import harmless
 from console.views.swimlane import LEFT, RIGHT, ROW, TOP, WIDTH, Bar, Chart, Line, MarkKind, Placed, Row
 
-LABEL_EMS = (LEFT - 20) / 13
+LABEL_EMS = (LEFT - 20) / 15
 """How wide a lane's label may be, in widths of a Japanese character."""
 SAID_EMS = 16.0
 MAX_SAID = 6

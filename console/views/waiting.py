@@ -11,7 +11,6 @@ from console.views.naming import Naming
 from models.access import is_vendor, own_steps
 from models.page import has_it, page_next_due
 from models.plan import PlannedStep
-from models.routing import answering_level
 from models.rules.declining import has_declined
 from models.rules.pages import asks
 from models.state import Incident, Page, StepState
@@ -70,17 +69,15 @@ def _place(one: Waiting) -> tuple[int, float, str]:
 
 def _pages(state: Incident, person: str, naming: Naming) -> Iterator[Waiting]:
     for page in state.pages.values():
-        if page.state == "open" and _waits(page, person, naming):
+        if page.state == "open" and _waits(page, person):
             yield _page("page", page, naming)
         elif has_it(page, person) and page.renew and page.worked_at is None:
             yield _page("work", page, naming)
 
 
-def _waits(page: Page, person: str, naming: Naming) -> bool:
+def _waits(page: Page, person: str) -> bool:
     """Whether an answer of theirs is wanted: it reached them, and they have said neither yes nor no."""
-    if not asks(page, person) or person in page.acks or has_declined(page, person):
-        return False
-    return answering_level(naming.world, naming.state, page, person) is not None
+    return asks(page, person) and person not in page.acks and not has_declined(page, person)
 
 
 def _page(kind: Kind, page: Page, naming: Naming) -> Waiting:

@@ -15,6 +15,7 @@ from console.views import facts as fact_views
 from console.views import harm
 from console.views import ladder as ladders
 from console.views.access import own_sections
+from console.views.clocks import running_pages
 from console.views.naming import Naming
 from console.views.swimlane import lay_out
 from console.views.swimlane_svg import SHAPES, svg
@@ -30,7 +31,7 @@ from models.rules.incident import INSTANTS
 from models.state import Incident, ServiceState
 
 MAX_WAITING = 12
-MAX_NEXT, MAX_NEXT_OF_PAGES = 8, 3
+MAX_NEXT, MAX_NEXT_OF_PAGES = 8, 2
 MAX_SENDINGS = 400
 MAX_TABLE = 60
 MAX_REASON = 500
@@ -38,6 +39,7 @@ _NOT_IN_AN_ID = re.compile(r"[^A-Za-z0-9-]+")
 WHERE: Mapping[str, str] = {
     "decision": "decisions",
     "approval": "decisions",
+    "work": "steps",
     "step": "steps",
     "hand-over": "steps",
     "opinion": "steps",
@@ -90,6 +92,8 @@ def _item(one: Waiting, said: Mapping[str, str], naming: Naming, lang: str) -> M
 
 def anchor(one: Waiting) -> str:
     """Where it stands on the page that shows it."""
+    if one.kind == "work":
+        return ""
     what = {"decisions": "decision", "steps": "step", "communication": "message"}[WHERE[one.kind]]
     return _NOT_IN_AN_ID.sub("-", f"{what}-{one.subject}").strip("-").lower()
 
@@ -108,13 +112,14 @@ def _to_confirm(ask: Ask, shown: list[Waiting], naming: Naming) -> Mapping[str, 
 
 def breaks(ask: Ask, found: Matter) -> Values:
     """The next clocks. Of many pages only the first few: they must not hide what is owed to others."""
-    pages = [one for one in found.moving if one.kind == "page"]
-    hidden = {one.id for one in pages[MAX_NEXT_OF_PAGES:]}
+    pages = [one.id for one in found.moving if one.kind == "page"]
+    hidden = frozenset(pages[MAX_NEXT_OF_PAGES:])
     shown = [one for one in found.moving if one.id not in hidden][:MAX_NEXT]
+    beyond = len(running_pages(found.state)) - len(pages)
     waiting_for = [one for one in found.clocks if one.at is None and one.needs][:MAX_NEXT]
     return {
         "clocks": [clock_values(one, found.naming) for one in shown],
-        "more": len(found.moving) - len(shown),
+        "more": len(found.moving) + beyond - len(shown),
         "unstarted": [{"what": one.what, "needs": needs(one, found.naming)} for one in waiting_for],
     }
 

@@ -22,6 +22,8 @@ TABS = ("", "steps", "decisions", "evidence", "scope", "reports", "communication
 """The pages of an incident, by what follows its number in the address; the first is the overview."""
 MOVING = frozenset({"running", "warned", "forecast-to-break", "breached"})
 """The states of a clock that somebody has to watch."""
+MOST_PAGES = 4
+"""Pages among the clocks: there may be hundreds, and what each does next is dear to find out."""
 _GRAVE = frozenset({"forecast-to-break", "breached"})
 
 
@@ -44,7 +46,7 @@ def matter(ask: Ask) -> Matter:
     if "matter" not in ask.kept:
         state = ask.incident()
         naming = ask.naming(state)
-        ask.kept["matter"] = Matter(state=state, naming=naming, clocks=clock_views.clocks(naming))
+        ask.kept["matter"] = Matter(state=state, naming=naming, clocks=clock_views.clocks(naming, MOST_PAGES))
     found: Matter = ask.kept["matter"]
     return found
 
@@ -111,6 +113,7 @@ def clock_values(one: clock_views.Clock, naming: Naming) -> Mapping[str, Any]:
     grave = one.status in _GRAVE or (one.at is not None and one.at <= naming.now)
     return {
         "what": one.what,
+        "of_page": one.kind == "page",
         "kind": naming.texts.word("words.clock.kind", one.kind),
         "at": naming.times.due(one.at),
         "iso": iso(one.at) if one.at else "",
