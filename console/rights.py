@@ -126,7 +126,7 @@ DOORS: dict[str, str] = {
     "GET /p/{token}": "the signed link of one person and page; what they may know of, and it is recorded",
     "POST /p/{token}/ack": "the signed link, a form made for it, the same site: `ack`",
     "POST /p/{token}/decline": "the signed link, a form made for it, the same site: `decline`",
-    "GET /": "whoever reaches the port; incidents that are not restricted, no texts of people but titles",
+    "GET /": "a session; incidents that its person may know of; a third party: what waits for them",
     "GET /health": "whoever reaches the port; no content of incidents, and no restricted one by its number",
     "GET /metrics": "whoever reaches the port; counts, restricted incidents counted without identification",
     "GET /static/{name:path}": "whoever reaches the port; style sheets and scripts",

@@ -19,7 +19,6 @@ from console.web import prometheus
 from console.web.alerts import AlertDoor
 from console.web.api.door import Api
 from console.web.assets import serve
-from console.web.board import board, measures
 from console.web.changes import Changes
 from console.web.gateway import GatewayDoor
 from console.web.health import health
@@ -67,7 +66,7 @@ def create_app(
     door = AlertDoor(house, run, wake, monotonic)
     pages = _Pages(house, run, wake, signing_key(house))
     telephone = GatewayDoor(house, run, wake, monotonic)
-    board_door = _Board(house, run, status, door.closed | telephone.closed)
+    health_door = _Health(house, run, status, door.closed | telephone.closed)
     station = station or Station(house=house, run=run, changes=Changes())
     room = Room(station, PAGES)
     api = Api(station, monotonic)
@@ -78,9 +77,8 @@ def create_app(
             Route("/p/{token}", pages.show, methods=["GET"]),
             Route("/p/{token}/ack", pages.ack, methods=["POST"]),
             Route("/p/{token}/decline", pages.decline, methods=["POST"]),
-            Route("/", board_door.show, methods=["GET"]),
-            Route("/health", board_door.health, methods=["GET"]),
-            Route("/metrics", board_door.metrics, methods=["GET"]),
+            Route("/health", health_door.health, methods=["GET"]),
+            Route("/metrics", health_door.metrics, methods=["GET"]),
             Mount("/api/v1", routes=api.routes()),
             Route("/static/{name:path}", serve, methods=["GET"]),
             *room.routes(),
@@ -164,23 +162,13 @@ class _Pages:
 HEALTH_SECONDS = 2.0
 
 
-class _Board:
-    """The board and the health of this node."""
+class _Health:
+    """The health of this node, for programs."""
 
     def __init__(
         self, house: House, run: Run, status: Callable[[], Mapping[str, Any]], closed: Mapping[str, str]
     ) -> None:
         self._house, self._run, self._status, self._closed = house, run, status, closed
-
-    async def show(self, request: Request) -> Response:
-        """Only for this machine: it shows incidents to whoever looks."""
-        if not is_local(request):
-            return JSONResponse({"error": "not found"}, 404)
-        lang = request.query_params.get("lang", self._house.institution.settings.lang)
-        lang = lang if lang in {"ja", "en"} else "ja"
-        values = await self._run(lambda: board(self._house, lang))
-        _, state = health(await self._run(self._status), self._closed)
-        return page("board.html", lang, health=state, measures=measures(state, lang), **values)
 
     async def metrics(self, request: Request) -> Response:
         """For Prometheus on this machine: counts, and no word of any incident."""

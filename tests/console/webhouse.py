@@ -15,6 +15,7 @@ from sqlalchemy import select
 from console.opening import House
 from console.web.app import create_app
 from console.web.links import sign, signing_key
+from console.web.sessions import COOKIE, Sessions
 from models.commands import Actor, Done, StartStep
 from models.desk import Desk
 from models.installation import Settings
@@ -141,6 +142,11 @@ class Web:
         """One request by itself."""
         async with self.client() as client:
             return await client.request(method, path, **more)
+
+    async def look(self, person: str, path: str, lang: str = "ja") -> httpx.Response:
+        """What somebody of the directory sees at this path, logged in."""
+        cookie = Sessions(self.house.desk).open("test", person=person, lang=lang)
+        return await self.ask("GET", path, headers={"Cookie": f"{COOKIE}={cookie}"})
 
     async def alert(self, body: bytes = WAZUH, name: str = "wazuh", **headers: str) -> httpx.Response:
         """An alert by bearer, with the secret of the tests unless another is given."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from console.web.frame import Page
-from console.web.rooms import criteria, declaring, incident
+from console.web.rooms import board, criteria, declaring, incident
 
 PAGES: tuple[Page, ...] = (
+    *board.PAGES,
     *declaring.PAGES,
     *incident.PAGES,
     *criteria.PAGES,

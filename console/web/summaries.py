@@ -1,0 +1,256 @@
+"""Each open incident in a few lines, kept as long as its record does not grow: no board folds all of them.
+
+A summary holds instants and no spans: how long is left is said when it is drawn. What hangs on the hour
+without any fact, such as who is on duty, is looked up again after `RENEW_SECONDS`, not for all at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+from weakref import WeakKeyDictionary
+from zlib import crc32
+
+from sqlalchemy import select
+
+from console.views.clocks import OVER, Clock, clocks
+from console.views.incident import open_decisions
+from console.views.naming import Naming
+from console.web.asking import Ask
+from console.web.pages import GRAVE_FROM_NISC
+from console.web.rendering import words
+from models.clocks.others import commander
+from models.desk import Desk
+from models.plan import PlannedStep
+from models.policy import PHASES
+from models.record import STREAM
+from models.state import Incident, StepState
+
+OPEN = ("open", "resolved")
+RENEW_SECONDS = 900
+MAX_CLOCKS = 12
+MAX_DECISIONS = 4
+MAX_WAITS = 200
+_AT_WORK = frozenset({"manual", "notice", "decision"})
+Kind = Literal["ack", "decide", "step", "confirm"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limit:
+    """Something that breaks at `at`; `looming` if it is forecast to."""
+
+    at: datetime
+    what: str
+    who: str
+    looming: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wait:
+    """Something that waits for any of `people`. `number` is the page's, or the fact's to confirm."""
+
+    kind: Kind
+    incident: str
+    title: str
+    what: str
+    people: frozenset[str]
+    at: datetime | None = None
+    number: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """An open incident in a few lines, in one language."""
+
+    id: str
+    title: str
+    severity: str
+    rank: int
+    grave: bool
+    status: str
+    watched: bool
+    drill: bool
+    phases: tuple[str, ...]
+    commander: str
+    limits: tuple[Limit, ...]
+    decisions: tuple[tuple[str, str], ...]
+    undecided: int
+    unacked: int
+    waits: tuple[Wait, ...]
+    restricted: bool
+    barred: frozenset[str]
+
+    def next(self, now: datetime) -> Limit | None:
+        """What breaks next; if all is broken, what broke last."""
+        coming = next((one for one in self.limits if one.at > now), None)
+        return coming or (self.limits[-1] if self.limits else None)
+
+    def broken(self, now: datetime) -> int:
+        """How much is past its time."""
+        return sum(one.at <= now for one in self.limits)
+
+
+class Summaries:
+    """Those of one desk. In the thread that has it."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._kept: dict[tuple[str, str], tuple[int, int, Summary]] = {}
+
+    def all(self, ask: Ask) -> list[Summary]:
+        """Of all open incidents, whoever may read them; the newest first."""
+        where = (STREAM.c.kind == "incident", STREAM.c.status.in_(OPEN))
+        with self._desk.record.read() as tx:
+            wanted = select(STREAM.c.id, STREAM.c.seq).where(*where).order_by(STREAM.c.opened_at.desc())
+            heads = [(row[0], row[1]) for row in tx.connection.execute(wanted)]
+        found = [self._one(name, seq, ask) for name, seq in heads]
+        if len(self._kept) > 4 * len(found) + 100:
+            open_ones = {name for name, _ in heads}
+            self._kept = {key: one for key, one in self._kept.items() if key[0] in open_ones}
+        return found
+
+    def _one(self, name: str, seq: int, ask: Ask) -> Summary:
+        # Each at a second of its own, so that a full board is not made anew at once.
+        turn = (int(ask.now.timestamp()) + crc32(name.encode())) // RENEW_SECONDS
+        kept = self._kept.get((name, ask.lang))
+        if kept is not None and kept[:2] == (seq, turn):
+            return kept[2]
+        made = summary(ask.naming(self._desk.incident(name)))
+        self._kept[name, ask.lang] = (seq, turn, made)
+        return made
+
+
+_OF: WeakKeyDictionary[Desk, Summaries] = WeakKeyDictionary()
+
+
+def summaries(ask: Ask) -> list[Summary]:
+    """Of the open incidents of which they may read everything."""
+    desk = ask.house.desk
+    if desk not in _OF:
+        _OF[desk] = Summaries(desk)
+    return [one for one in _OF[desk].all(ask) if _may_read(one, ask)]
+
+
+def _may_read(one: Summary, ask: Ask) -> bool:
+    """The state is asked only where it can matter: not of a thousand that everybody may read."""
+    if not (one.restricted or one.barred or ask.is_vendor or ask.visitor.viewer.inspector is not None):
+        return True
+    return ask.reader.reading(ask.house.desk.incident(one.id)).whole
+
+
+def waiting(ask: Ask) -> list[Wait]:
+    """What waits for this very person in any incident that they may know of; the most urgent first."""
+    desk, person = ask.house.desk, ask.visitor.person
+    if person is None:
+        return []
+    if desk not in _OF:
+        _OF[desk] = Summaries(desk)
+    found = [
+        wait
+        for one in _OF[desk].all(ask)
+        for wait in one.waits
+        if person in wait.people and ask.reader.reading(desk.incident(one.id)).some
+    ]
+    return sorted(found, key=_urgency)
+
+
+_ORDER: Mapping[Kind, int] = {"ack": 0, "decide": 1, "confirm": 2, "step": 3}
+
+
+def _urgency(one: Wait) -> tuple[int, bool, float]:
+    return _ORDER[one.kind], one.at is None, one.at.timestamp() if one.at else 0.0
+
+
+# -- one incident -------------------------------------------------------------------------------------------
+
+
+def summary(naming: Naming) -> Summary:
+    """An incident in a few lines."""
+    state = naming.state
+    assert isinstance(state, Incident)  # noqa: S101 - asked for incidents only
+    severity = next(
+        (one for one in naming.world.policy.severity.severities if one.id == state.severity), None
+    )
+    undecided = open_decisions(state, naming)
+    limits = [one for one in clocks(naming) if one.at is not None and one.status not in OVER]
+    return Summary(
+        id=state.stream,
+        title=naming.text(state.title, 160),
+        severity=naming.severity(state.severity),
+        rank=state.severity_rank,
+        grave=severity is not None and severity.nisc >= GRAVE_FROM_NISC,
+        status=naming.texts.word("words.status", state.status),
+        watched=state.status == "resolved",
+        drill=state.drill,
+        phases=tuple(naming.phase(name) for name in (*PHASES, "communication") if _is_open(state, name)),
+        commander=naming.holders(commander(state)),
+        limits=tuple(_limit(one) for one in limits[:MAX_CLOCKS] if one.at is not None),
+        decisions=tuple(
+            (naming.title(planned), naming.deciders(planned.step)) for _, planned in undecided[:MAX_DECISIONS]
+        ),
+        undecided=len(undecided),
+        unacked=len(state.open_pages()),
+        waits=tuple(_waits(state, naming))[:MAX_WAITS],
+        restricted=state.restriction.on,
+        barred=frozenset(state.restriction.barred),
+    )
+
+
+def _is_open(state: Incident, phase: str) -> bool:
+    known = state.phases.get(phase)
+    return known is not None and known.status == "open"
+
+
+def _limit(one: Clock) -> Limit:
+    assert one.at is not None  # noqa: S101 - asked for by whoever calls
+    return Limit(at=one.at, what=one.what, who=one.who, looming=one.status == "forecast-to-break")
+
+
+def _waits(state: Incident, naming: Naming) -> Iterator[Wait]:
+    title = naming.text(state.title, 160)
+    for page in state.open_pages():
+        called = {one.person for people in page.reached.values() for one in people if one.person}
+        yield Wait(
+            kind="ack",
+            incident=state.stream,
+            title=title,
+            what=words(naming.lang)["asked"].get(page.event) or naming.subject(page.subject),
+            people=frozenset(called - page.acks.keys() - page.declined.keys()),
+            at=page.asked_at,
+            number=page.id,
+        )
+    for confirmation in state.confirmations.values():
+        yield Wait(
+            kind="confirm",
+            incident=state.stream,
+            title=title,
+            what=naming.subject(f"confirm:{confirmation.seq}"),
+            people=frozenset({confirmation.person}),
+            number=confirmation.seq,
+        )
+    for known in state.steps.values():
+        planned = naming.planned(known.key) if known.status in {"ready", "started"} else None
+        if planned is not None and planned.step.kind in _AT_WORK:
+            yield Wait(
+                kind="decide" if planned.step.kind == "decision" else "step",
+                incident=state.stream,
+                title=title,
+                what=naming.title(planned),
+                people=_asked(state, known, planned, naming),
+                at=known.limit_at,
+            )
+
+
+def _asked(state: Incident, known: StepState, planned: PlannedStep, naming: Naming) -> frozenset[str]:
+    step = planned.step
+    if step.kind == "decision":
+        roles = tuple(step.deciders)
+    elif known.status == "started" and known.started_by:
+        roles = (known.started_by,)
+    else:
+        roles = (known.owner or step.acts or "",)
+    return frozenset(
+        one.person.id for role in roles if role for one in naming.world.holders(state, role)
+    ) | frozenset(role for role in roles if naming.world.directory.person(role) is not None)
