@@ -14,8 +14,10 @@ from typing import Any
 import httpx
 import pytest
 
-from console.web import live
+from console.visitor import Visitor
+from console.web import frame, live
 from console.web.changes import Changes
+from console.web.frame import Page
 from console.web.sessions import COOKIE, Sessions, digest
 from console.web.stream import EventStream, Stream, event
 from models.clock import ExerciseClock
@@ -223,7 +225,7 @@ async def test_parts_for_all_are_drawn_once_and_forms_are_of_their_session(
         drawn.append(part.name)
         return real(page, part, ask)
 
-    real = live.drawn
+    real = frame.drawn
     monkeypatch.setattr(live, "drawn", counted)
     async with opened(tmp_path, clock) as room:
         cookies = [await session(room, "nakamura-yui") for _ in range(3)] + [await session(room, "mori-chie")]
@@ -275,9 +277,7 @@ async def test_a_node_with_open_pages_stops_at_once(tmp_path: Path, clock: Exerc
 async def test_whoever_takes_nothing_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("console.web.stream.SLOW_SECONDS", 0.05)
     left: list[Stream] = []
-    stream = Stream(
-        page=live.Page(name="x", path="/x"), subject="", query=(), visitor=live.Visitor(), session=""
-    )
+    stream = Stream(page=Page(name="x", path="/x"), subject="", query=(), visitor=Visitor(), session="")
 
     async def never() -> dict[str, Any]:
         await asyncio.sleep(60)
@@ -287,14 +287,12 @@ async def test_whoever_takes_nothing_is_let_go(monkeypatch: pytest.MonkeyPatch) 
         if message["type"] == "http.response.body":
             await asyncio.sleep(60)
 
-    await asyncio.wait_for(EventStream(stream, left.append)({}, never, stuck), SECONDS)  # type: ignore[arg-type]
+    await asyncio.wait_for(EventStream(stream, left.append)({}, never, stuck), SECONDS)
     assert left == [stream]
 
 
 def test_of_a_part_only_the_latest_is_sent_and_the_number_comes_last() -> None:
-    stream = Stream(
-        page=live.Page(name="x", path="/x"), subject="", query=(), visitor=live.Visitor(), session=""
-    )
+    stream = Stream(page=Page(name="x", path="/x"), subject="", query=(), visitor=Visitor(), session="")
     stream.put("part-a", "old")
     stream.put("part-b", "two\nlines")
     stream.put("part-a", "new")
