@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -107,7 +106,7 @@ def test_a_file_lies_in_its_own_folder_by_a_harmless_name(said: str, lies: str) 
 def test_what_was_typed_is_a_file_for_the_command_and_gone_afterwards() -> None:
     form = Form(fields={"from.text": ["一行目\r\n二行目"]})
     with filed(operations()["message draft"], form) as found:
-        path = Path(found["from"])
+        path = found["from"]
         assert path.read_text(encoding="utf-8") == "一行目\n二行目"
     assert not path.exists()
     with filed(operations()["message draft"], Form(fields={"from.text": [" "]})) as found:

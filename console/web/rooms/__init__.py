@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from console.web.frame import Page
-from console.web.rooms import board, criteria, declaring, incident
+from console.web.rooms import board, criteria, declaring, incident, incident_steps
 
 PAGES: tuple[Page, ...] = (
     *board.PAGES,
     *declaring.PAGES,
     *incident.PAGES,
+    *incident_steps.PAGES,
     *criteria.PAGES,
 )
