@@ -134,6 +134,12 @@ DOORS: dict[str, str] = {
     "GET /incidents/{subject}/steps": "a session of somebody who may know of it; third parties see their own",
     "GET /incidents/{subject}": "a session; what its person may know of; restricted: it is recorded",
     "GET /severity": "a session, and the row `look-house`; third parties too",
+    "GET /playbooks": "a session, and the row `look-house`; no third party; who has read: `look-programme`",
+    "GET /playbooks/{subject}": "a session, and the row `look-house`; no third party; who has read: "
+    "`look-programme`",
+    "GET /playbooks/{subject}/graph": "a session, and the row `look-house`; no third party",
+    "GET /guideline": "a session, and the row `look-house`; no third party; what was exercised: "
+    "`look-programme`",
     "GET /obligations": "a session, and the row `look-house`; no third party",
     "GET /live/{page}": "a session, asked again each second; what it may read, asked at each drawing",
     "GET /live/{page}/{subject}": "as above, and whoever may read what it names",

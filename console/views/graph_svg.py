@@ -40,9 +40,14 @@ def svg(leaflet: Leaflet, plan: Plan, texts: Texts) -> str:
     return written(_Canvas(leaflet, lay_out_graph(leaflet, plan), texts).document())
 
 
+def within(leaflet: Leaflet, plan: Plan, texts: Texts, page: str) -> str:
+    """The graph as a part of a page that has the style sheet; each step leads to its place on `page`."""
+    return written(_Canvas(leaflet, lay_out_graph(leaflet, plan), texts, page).document())
+
+
 class _Canvas:
-    def __init__(self, leaflet: Leaflet, drawing: Drawing, texts: Texts) -> None:
-        self.leaflet, self.drawing, self.texts = leaflet, drawing, texts
+    def __init__(self, leaflet: Leaflet, drawing: Drawing, texts: Texts, page: str = "") -> None:
+        self.leaflet, self.drawing, self.texts, self.page = leaflet, drawing, texts, page
 
     def document(self) -> Element:
         one, drawing = self.leaflet, self.drawing
@@ -53,7 +58,7 @@ class _Canvas:
             "svg",
             element("title", title, id="title"),
             element("desc", desc, id="desc"),
-            element("style", _STYLE.read_text(encoding="utf-8")),
+            None if self.page else element("style", _STYLE.read_text(encoding="utf-8")),
             element("defs", _arrow_head()),
             element("rect", class_="paper", width=_n(drawing.width), height=_n(drawing.height)),
             element("text", title, class_="head", x=_n(MARGIN), y=_n(TOP - 28)),
@@ -64,8 +69,9 @@ class _Canvas:
             element("g", *self._legend(), aria_hidden="true"),
             xmlns="http://www.w3.org/2000/svg",
             viewBox=f"0 0 {_n(drawing.width)} {_n(drawing.height)}",
-            width="420mm",
-            role="img",
+            width=_n(drawing.width) if self.page else "420mm",
+            class_="graph" if self.page else None,
+            role="group" if self.page else "img",
             aria_labelledby="title desc",
             lang=one.lang,
         )
@@ -91,13 +97,14 @@ class _Canvas:
         whole = f"{card.title} [{card.key}] {' · '.join(one for one in said if one)}"
         top = box.y + box.gates
         return element(
-            "g",
+            "a" if self.page else "g",
             element("title", whole),
             *self._bars(box),
             *_shape(card.kind, box.x, top, box.width, box.height - box.gates),
             element("circle", class_="at-once", cx=_n(box.x), cy=_n(top), r=4) if box.at_once else None,
             *_lines(box, top),
             class_="step conditional" if card.conditional else "step",
+            href=f"{self.page}#step-{card.key}" if self.page else None,
         )
 
     def _bars(self, box: Box) -> Iterator[Element]:

@@ -39,7 +39,7 @@ from models.errors import HikeshiError, NotFound, Refused
 from models.fact import SYSTEM
 from models.state import House as HouseState
 
-NAV = (("board", "/"), ("declare", "/declare"))
+NAV = (("board", "/"), ("declare", "/declare"), ("playbooks", "/playbooks"))
 """The navigation: the words of each, and where it leads."""
 STORED = frozenset({0, 3})
 """Codes of a command that was recorded: done, and done while nobody could be paged."""

@@ -17,3 +17,32 @@ async def test_criteria_and_obligations_can_be_read(tmp_path: Path, clock: Exerc
             await page.goto(room.url + "/obligations")
             assert await faults(page) == []
             await shoot(page, f"obligations-{lang}")
+
+
+async def test_playbooks_are_read_and_the_reading_is_recorded(tmp_path: Path, clock: ExerciseClock) -> None:
+    async with opened(tmp_path, clock) as room, browsing() as browser:
+        for lang in ("ja", "en"):
+            page = await room.open(browser, "tanaka-misaki", "/playbooks", lang=lang)
+            for name, path in (
+                ("playbooks", "/playbooks"),
+                ("playbook", "/playbooks/ransomware"),
+                ("playbook-graph", "/playbooks/ransomware/graph"),
+                ("guideline", "/guideline?show=never"),
+            ):
+                await page.goto(room.url + path)
+                assert await faults(page) == []
+                await shoot(page, f"{name}-{lang}")
+        await page.goto(room.url + "/playbooks/ransomware")
+        await page.get_by_role("button", name="I have read version 1.0.0").press("Enter")
+        await page.get_by_text("✓ You have read version 1.0.0").wait_for()
+        kinds = [fact.kind for fact in await room.facts("programme")]
+        assert kinds == ["playbook.read"]
+        await page.goto(room.url + "/playbooks/no-such-playbook")
+        assert await page.title() != ""
+        await page.goto(room.url + "/playbooks/ransomware")
+        pdf = await page.pdf(format="A4")
+        assert pdf.startswith(b"%PDF")
+        await page.emulate_media(media="print")
+        assert not await page.get_by_role("navigation").first.is_visible()
+        assert not await page.get_by_role("button", name="I have read").is_visible()
+        assert await page.get_by_text("On paper it may be out of date").is_visible()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from console.web.frame import Page
-from console.web.rooms import board, criteria, declaring, incident, incident_steps
+from console.web.rooms import board, criteria, declaring, guideline, incident, incident_steps, playbooks
 
 PAGES: tuple[Page, ...] = (
     *board.PAGES,
@@ -11,4 +11,6 @@ PAGES: tuple[Page, ...] = (
     *incident.PAGES,
     *incident_steps.PAGES,
     *criteria.PAGES,
+    *playbooks.PAGES,
+    *guideline.PAGES,
 )

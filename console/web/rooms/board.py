@@ -12,7 +12,7 @@ from console.views.health import Health, look
 from console.views.times import Times
 from console.web.asking import Ask
 from console.web.frame import Page, Part
-from console.web.rooms.criteria import times
+from console.web.rooms.common import times
 from console.web.summaries import Limit, Summary, Wait, summaries, waiting
 from models.clock import iso
 from models.desk import HOUSE, INTAKE

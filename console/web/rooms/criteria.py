@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import date
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from console.views.terms import written
-from console.views.times import Times
 from console.web.asking import Ask, must_look
 from console.web.frame import Page, Part
+from console.web.rooms.common import today
 from models.obligation import Obligation, Stage, in_force
 from playbooks.obligations import editions, merged
 
@@ -59,14 +58,14 @@ def _obligations_head(ask: Ask) -> dict[str, Any]:
 
 def _owed(ask: Ask) -> dict[str, Any]:
     premises = ask.house.desk.premises
-    today = ask.now.astimezone(ZoneInfo(premises.organisation.zone)).date()
+    day = today(ask)
     origins = merged(ask.house.institution.owed).origins
     every = editions(premises.policy.obligations)
-    current = {one.id: one for one in in_force(premises.policy.obligations, today)}
+    current = {one.id: one for one in in_force(premises.policy.obligations, day)}
     return {
-        "today": today.isoformat(),
+        "today": day.isoformat(),
         "now": [_obligation(current[name], ask, origins) for name in every if name in current],
-        "later": list(_others(every.values(), current, today, ask)),
+        "later": list(_others(every.values(), current, day, ask)),
         "unchecked": sum(one.confidence == "G" for one in current.values()),
     }
 
@@ -106,7 +105,7 @@ def _stage(stage: Stage, owed: Obligation, ask: Ask) -> dict[str, Any]:
 
 
 def _others(
-    every: Iterable[list[Obligation]], current: dict[str, Obligation], today: date, ask: Ask
+    every: Iterable[list[Obligation]], current: dict[str, Obligation], day: date, ask: Ask
 ) -> Iterable[dict[str, Any]]:
     """Editions that were in force once, or are going to be."""
     for one in (edition for many in every for edition in many):
@@ -117,14 +116,8 @@ def _others(
                 "edition": one.edition.isoformat(),
                 "since": one.effective_from.isoformat(),
                 "until": one.effective_to.isoformat() if one.effective_to else "",
-                "coming": one.effective_from > today,
+                "coming": one.effective_from > day,
             }
-
-
-def times(ask: Ask) -> Times:
-    """Instants and spans in the institution's zone, in the visitor's language."""
-    zone = ZoneInfo(ask.house.desk.premises.organisation.zone)
-    return Times(texts=ask.texts, zone=zone)
 
 
 PAGES = (
