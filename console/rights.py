@@ -18,7 +18,8 @@ LOOKS: dict[str, str] = {
         ),
         "look",
     ),
-    **dict.fromkeys(("route show", "health", "inspector list", "oncall"), "look-house"),
+    **dict.fromkeys(("route show", "health", "inspector list", "token list", "session list", "oncall"),
+        "look-house"),
     **dict.fromkeys(("alert list", "alert show"), "look-intake"),
     **dict.fromkeys(("improvement list", "comcheck show", "comcheck list", "playbook readers",
                      "exercise list", "exercise show", "exercise year", "exercise coverage",
@@ -96,6 +97,7 @@ ACTS: dict[str, str] = {
     "comcheck start": "comcheck", "shifts set": "shifts",
     "key rotate": "key", "key accept": "key",
     "inspector grant": "inspector", "inspector revoke": "inspector",
+    "token issue": "token", "token revoke": "token", "login link": "login", "session end": "session",
 }  # fmt: skip
 """Commands that write, and the row that decides; what a route or playbook names is decided there besides."""
 
@@ -144,6 +146,12 @@ DOORS: dict[str, str] = {
     "GET /live/{page}": "a session, asked again each second; what it may read, asked at each drawing",
     "GET /live/{page}/{subject}": "as above, and whoever may read what it names",
     "GET /incidents/{subject}/facts/{item}": "a session; as the incident, and not for third parties",
+    "GET /login": "whoever reaches the port; the ways to log in; on this machine who its account is",
+    "POST /login/local": "a connection within this machine, by the account that owns its other end; the form",
+    "POST /login/token": "an inspector's token, and the form of the page, the same site",
+    "GET /login/once/{token}": "a link that was made to log one person in; whom it would, and a button",
+    "POST /login/once/{token}": "the same, and its form, the same site: a session, and the link is used up",
+    "POST /logout": "a session and its form's token, the same site: the session ends",
     "POST /do/{operation:path}": "a session and its form's token, the same site: the act of that command",
     "POST /slack/events": "Slack's signing secret, then the person behind the Slack account",
 }
@@ -154,6 +162,7 @@ MACHINES: frozenset[str] = frozenset(
         "Absorb", "AttachAlert", "Impair", "DraftReview", "OpenRoom", "RecordRead", "ClaimStep", "FinishStep",
         "Reclaim", "DraftNotice", "MarkDelivery", "ReceiveAlert", "CountAlert", "RecordRefusal", "NodeFact",
         "Quarantined", "RecordRound", "OpenLink", "NoteAnchor", "NoteClock", "OpenImprovement",
+        "NoteLogin", "NoteLogout",
     }
 )  # fmt: skip
 """Acts that no door offers to anybody: Hikeshi's own parts give them, or they follow from another act."""
@@ -200,6 +209,7 @@ OF: dict[str, str] = {
     "SettleAlert": "alert", "ProposeTrust": "out-of-band", "ConfirmTrust": "out-of-band", "TakeReply": "ack",
     "NoteKey": "key", "AcceptKey": "key", "RestoreRecord": "record-restore", "NoteExport": "record-export",
     "GrantInspector": "inspector", "RevokeInspector": "inspector", "EndImprovement": "improvement-end",
+    "IssueToken": "token", "RevokeToken": "token", "OfferLogin": "login", "EndSession": "session",
     **dict.fromkeys(
         ("PrepareDrill", "Staff", "Enrol", "ConfirmAddress", "MarkAbsent", "StartExercise", "SetTiming",
          "FireInject", "SkipInject", "PutInject", "SpeakFor", "Observe", "Rate", "HotWash", "AnswerQuestions",

@@ -22,6 +22,10 @@ class Visitor:
     key: str = ""
     lang: str = "ja"
     roles: frozenset[str] | None = None
+    way: str = ""
+    """How a session's person showed who they are."""
+    looks: bool = False
+    """Whether they may only look: their token says so."""
     csrf: str = field(default="", repr=False)
     """What a form of this session has to give back; empty where nothing is sent by a browser."""
 
@@ -45,10 +49,13 @@ class Visitor:
         """How their acts say which way they came."""
         if self.viewer.inspector is not None:
             return INSPECTING + self.viewer.inspector.id
-        return f"{self.door}:{self.key}" if self.key else self.door
+        said = f"{self.door}:{self.key}" if self.key else self.door
+        # Somebody else had a hand in who they are here: the owner of the data, or who made the link.
+        _, _, by = self.way.partition(":")
+        return f"{said};{by}" if by.startswith(("as=", "by=")) else said
 
     @property
     def actor(self) -> Actor:
         """Who acts; the desk refuses whom the directory does not know."""
         person = None if self.viewer.inspector is not None else self.viewer.person
-        return Actor(person=person, name=self.name, via=self.via)
+        return Actor(person=person, name=self.name, via=self.via, roles=self.roles, looks=self.looks)

@@ -54,6 +54,8 @@ class Viewer:
 
     person: str | None = None
     inspector: Inspector | None = None
+    roles: frozenset[str] | None = None
+    """If not None, all that they may use of the person's roles."""
 
     @property
     def name(self) -> str:
@@ -92,6 +94,7 @@ def may_read(state: Incident, viewer: Viewer, world: World) -> Reading:
     if viewer.inspector is not None:
         return _inspects(state, viewer.inspector, world.now)
     person = viewer.person or ""
+    world = world.within(viewer.person, viewer.roles)
     if person in state.restriction.barred:
         return Reading(extent="nothing", reason=Reason.BARRED)
     if is_vendor(person, world):
@@ -181,7 +184,7 @@ def must_act(state: StreamState, command: Command, world: World) -> None:
     """
     if command.actor.person == SYSTEM:
         return
-    if command.actor.via.startswith(INSPECTING):
+    if command.actor.looks or command.actor.via.startswith(INSPECTING):
         raise Refused(Reason.READ_ONLY, {"who": command.actor.name})
     people = [one for one in dict.fromkeys((command.actor.person, command.for_)) if one is not None]
     for person in people:
@@ -283,6 +286,7 @@ def may_look(name: str, viewer: Viewer, world: World) -> Reading:
         return Reading(extent="all", reason=Reason.READS_AS_MACHINE)
     if over(viewer, world.now):
         return Reading(extent="nothing", reason=Reason.INSPECTION_OVER)
+    world = world.within(viewer.person, viewer.roles)
     allowed = world.policy.permissions.get(name, TABLE[name])
     known = viewer.person is not None and world.directory.person(viewer.person) is not None
     if viewer.inspector is not None:

@@ -19,11 +19,15 @@ class Actor:
     person: str | None
     name: str = ""
     via: str = "cli"
+    roles: frozenset[str] | None = None
+    """If not None, all that they may use of the person's roles: they came by a token that has these."""
+    looks: bool = False
+    """Whether they may only look, whoever they are."""
 
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            if value is not None and not value.isascii():
+            if isinstance(value, str) and not value.isascii():
                 clean = value.encode("utf-8", "replace").decode("utf-8")
                 object.__setattr__(self, field.name, clean)
 

@@ -151,7 +151,8 @@ class Casework(ABC, Generic[Transaction]):
         case = self._load(tx, stream)
         following: list[Then] = []
         upcoming = self._upcoming(tx, now) if stream == INTAKE else ""
-        for item in decide(case.state, command, self._world(tx, case.state, now, upcoming)):
+        world = self._world(tx, case.state, now, upcoming).within(command.actor.person, command.actor.roles)
+        for item in decide(case.state, command, world):
             if isinstance(item, Then):
                 following.append(item)
             else:

@@ -24,6 +24,7 @@ from models.communication import (
     WithdrawMessage,
 )
 from models.drillfinding import AddFinding, DropFinding, EditFinding
+from models.entering import EndSession, IssueToken, NoteLogin, NoteLogout, OfferLogin, RevokeToken
 from models.errors import Refused
 from models.exercise import (
     AbortExercise,
@@ -95,6 +96,7 @@ from models.rules import (
     decisions,
     declining,
     drillfinding,
+    entering,
     evidence,
     exercise,
     exercise_due,
@@ -245,6 +247,12 @@ _HOUSE: dict[type[commands.Command], Rule] = {
     NoteExport: note_export,
     GrantInspector: inspectors.grant,
     RevokeInspector: inspectors.revoke,
+    IssueToken: entering.issue,
+    RevokeToken: entering.revoke,
+    OfferLogin: entering.offer,
+    NoteLogin: entering.note_login,
+    NoteLogout: entering.note_logout,
+    EndSession: entering.end_session,
 }
 _PROGRAMME: dict[type[commands.Command], Rule] = {
     commands.OpenImprovement: others.open_improvement,

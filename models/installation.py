@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from models.keeping import IntegritySettings
+from models.loginsettings import LoginSettings
 from models.relaying import RelaySink
 from models.targets import is_loopback
 from models.values import Duration, Frozen, Id, Lang, SecretRef
@@ -263,6 +264,7 @@ class Settings(Frozen):
     exercises: ExerciseSettings = ExerciseSettings()
     teams: TeamsSettings | None = None
     gateway: GatewaySettings | None = None
+    login: LoginSettings = LoginSettings()
     integrity: IntegritySettings = Field(
         default_factory=IntegritySettings, description="keys, anchors and the clock of the record"
     )

@@ -34,6 +34,7 @@ class Reason(StrEnum):
     BARRED = "barred from it"
     INSPECTION_OVER = "the inspection is over"
     READ_ONLY = "may read only"
+    LOGIN_FAILED = "logging in failed"
     THIRD_PARTY_LIMIT = "third parties act on their own steps only"
     GLASS_NEEDLESS = "has the right already"
     NOT_RESTRICTABLE = "somebody has to remain who may read"

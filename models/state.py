@@ -15,6 +15,7 @@ from models.answers import Declined, HandedOver, Opinion, ProposedDecision, Sent
 from models.comcheck import Comcheck, Unreached
 from models.communication import Outgoing, Situation
 from models.distrust import Distrusted, Proposal
+from models.entering import Token
 from models.evidence import Evidence, Hold
 from models.policy import ClockKind
 from models.programme import Entry, Finding
@@ -439,6 +440,7 @@ class House(StreamState, kw_only=True):
     replies: list[str] = []
     upkeep: Upkeep = Upkeep()
     inspectors: dict[str, Inspector] = {}
+    tokens: dict[str, Token] = {}
 
 
 class Improvement(msgspec.Struct, kw_only=True):

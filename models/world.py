@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -62,6 +62,8 @@ class World:
     cases: Callable[[], Mapping[str, Incident]] = field(default=dict, compare=False, repr=False)
     by_source: BySource = field(default_factory=BySource, compare=False, repr=False)
     layouts: Layouts = field(default_factory=Layouts, compare=False, repr=False)
+    limit: tuple[str, frozenset[str]] | None = None
+    """Somebody who came by a token, and all of their roles that it lets them use."""
     kept: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
     """What a rule has found out for others in the same transaction, under a name that says of when."""
 
@@ -114,6 +116,19 @@ class World:
                 )
         return self._playing(who, barred) or self.directory.holders(who, self.now, barred)
 
+    def within(self, person: str | None, roles: frozenset[str] | None) -> World:
+        """The same, where this person can use no roles but these; None: all that they hold."""
+        return self if roles is None or person is None else replace(self, limit=(person, roles))
+
+    def _usable(self, person: str, roles: frozenset[str]) -> frozenset[str]:
+        return roles & self.limit[1] if self.limit is not None and self.limit[0] == person else roles
+
+    def holder(self, state: Incident | None, who: str, person: str) -> Holder | None:
+        """As what the person may use a role, or stands in for somebody; None if not at all."""
+        if who != person and not self._usable(person, frozenset({who})):
+            return None
+        return next((one for one in self.holders(state, who) if one.person.id == person), None)
+
     def _playing(self, role: str, barred: frozenset[str]) -> tuple[Holder, ...]:
         """In an exercise a role is theirs who were enrolled for it, whatever the rota says of that hour."""
         people = (self.directory.person(one) for one in self._players() if one not in barred)
@@ -138,7 +153,7 @@ class World:
         played = self._played(person)
         own = self.directory.roles_of(person, self.now) | played
         if state is None:
-            return own
+            return self._usable(person, own)
         if person in state.restriction.barred:
             return frozenset()
         barred = frozenset(state.restriction.barred)
@@ -146,11 +161,13 @@ class World:
             # Whoever stands in for somebody barred has their rights here, as if they were away.
             own = self.directory.roles_of(person, self.now, barred) | played
         broken = glass and state.restriction.broken(person, self.now)
-        return own | self.assigned_to(state, person) | (GLASS_ROLES if broken else frozenset())
+        own |= self.assigned_to(state, person) | (GLASS_ROLES if broken else frozenset())
+        return self._usable(person, own)
 
     def assigned_to(self, state: Incident, person: str) -> frozenset[str]:
         """The roles of this incident that are the person's, or of somebody they stand in for now."""
-        return frozenset(role for role, has in state.assigned.items() if self._acts_for(state, has, person))
+        found = frozenset(role for role, has in state.assigned.items() if self._acts_for(state, has, person))
+        return self._usable(person, found)
 
     def _acts_for(self, state: Incident, has: str, person: str) -> bool:
         """Whether the person is whoever has a role of the incident, or stands in for them now."""

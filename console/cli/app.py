@@ -20,6 +20,7 @@ from console.cli import (
     drill,
     drillreport,
     ending,
+    entering,
     evidence,
     exercises,
     exporting,
@@ -86,6 +87,7 @@ MODULES = (
     replay,
     continuity,
     access,
+    entering,
 )
 
 

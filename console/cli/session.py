@@ -230,9 +230,9 @@ class Session:
         from console.cli import account, report  # noqa: PLC0415
         from models.reason import Reason  # noqa: PLC0415
 
-        if self.viewer.inspector is not None:
+        if self.viewer.inspector is not None or self.actor.looks:
             account.record_refusal(self.desk, self.actor, Reason.READ_ONLY, self.surface)
-            report.refused(self, None, Reason.READ_ONLY, {"who": self.viewer.inspector.id})
+            report.refused(self, None, Reason.READ_ONLY, {"who": self.actor.name})
         if self.actor.person is None:
             account.record_refusal(self.desk, self.actor, Reason.UNKNOWN_PERSON)
             report.refused(self, None, Reason.UNKNOWN_PERSON, {"who": self.account})

@@ -68,6 +68,9 @@ _VARIANTS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "situation.reported": lambda data: (
         ".partly" if data.get("unreached") else ".sent" if data.get("people") else ""
     ),
+    "token.issued": lambda data: ".looks" if data.get("looks") else "",
+    "session.opened": lambda data: ".inspector" if data.get("inspector") else "",
+    "session.ended": lambda data: ".by" if data.get("how") == "ended" else "",
     "reader.removed": lambda data: ".barred" if data.get("barred") else "",
     "page.exhausted": lambda data: ".away" if data.get("away") else "",
     "evidence.transferred": lambda data: {"same": ".same", "different": ".different"}.get(
@@ -135,6 +138,9 @@ def variants() -> tuple[str, ...]:
         "finding.retested.failed",
         "finding.reopened.review",
         "reader.removed.barred",
+        "token.issued.looks",
+        "session.opened.inspector",
+        "session.ended.by",
         "role.handed_over.first",
         "role.handed_over.deputy",
         "role.handed_over.standing",

@@ -23,6 +23,7 @@ from console.web.changes import Changes
 from console.web.gateway import GatewayDoor
 from console.web.health import health
 from console.web.links import Link, form_token, read, signing_key
+from console.web.login.doors import LoginDoor
 from console.web.pages import OutOfBand, acknowledge, decline, must_be_trusted, sheet, shown
 from console.web.rendering import page, words
 from console.web.room import Room
@@ -70,6 +71,7 @@ def create_app(
     station = station or Station(house=house, run=run, changes=Changes())
     room = Room(station, PAGES)
     api = Api(station, monotonic)
+    login = LoginDoor(room.house, room.run, signing_key(house), monotonic)
     app = FastAPI(
         routes=[
             Route("/api/alerts/{source}", door.post, methods=["POST"]),
@@ -81,6 +83,7 @@ def create_app(
             Route("/metrics", health_door.metrics, methods=["GET"]),
             Mount("/api/v1", routes=api.routes()),
             Route("/static/{name:path}", serve, methods=["GET"]),
+            *login.routes(),
             *room.routes(),
         ],
         docs_url=None,

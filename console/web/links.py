@@ -82,14 +82,19 @@ def form_token(key: bytes, token: str) -> str:
 
 def link_maker(house: House, key: bytes) -> Callable[[str, int, str, str], str]:
     """Gives the whole address for (stream, page, person, channel), for the messages that leave."""
-    settings = house.institution.settings
-    base = (settings.public_url or f"http://{_in_address(settings.host)}:{settings.port}").rstrip("/")
+    base = base_address(house)
 
     def link(stream: str, page: int, person: str, channel: str) -> str:
         now = house.desk.clock.now()
         return f"{base}/p/{sign(key, stream, page, person, now, channel=channel)}"
 
     return link
+
+
+def base_address(house: House) -> str:
+    """Where people find this node."""
+    settings = house.institution.settings
+    return (settings.public_url or f"http://{_in_address(settings.host)}:{settings.port}").rstrip("/")
 
 
 def _in_address(host: str) -> str:

@@ -17,7 +17,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from urllib.parse import parse_qsl, quote, urlencode
 
-from sqlalchemy import select
 from starlette.requests import Request
 from starlette.routing import BaseRoute, Route
 
@@ -26,13 +25,12 @@ from console.web.asking import Ask
 from console.web.changes import Growth, position
 from console.web.frame import Page, Part, drawn
 from console.web.running import Station
-from console.web.sessions import COOKIE, IDLE, Sessions, digest
+from console.web.sessions import Sessions, digest
 from console.web.stream import EventStream, Stream
 from console.web.telling import now_of
 from models.clock import monotonic
 from models.desk import HOUSE
 from models.errors import HikeshiError
-from models.record import SESSION, micros
 from models.restriction import Inspector
 from models.state import House as HouseState
 from models.supervised import attempt_async
@@ -125,7 +123,7 @@ class Hub:
 
     async def open(self, request: Request) -> EventStream:
         """A browser that has drawn a page wants to know what changes. It is told why if it cannot be."""
-        cookie = request.cookies.get(COOKIE, "")
+        cookie = request.cookies.get(self._sessions.cookie, "")
         visitor = await self._run(lambda: self._sessions.visitor(cookie))
         page = self._pages.get(request.path_params["page"])
         stream = Stream(
@@ -301,15 +299,7 @@ class Hub:
                 stream.end(ENDED)
 
     def _good(self, digests: set[str]) -> set[str]:
-        now = micros(self._house.desk.clock.now())
-        going = select(SESSION.c.digest).where(
-            SESSION.c.digest.in_(digests),
-            SESSION.c.ended_at.is_(None),
-            SESSION.c.ends_at > now,
-            SESSION.c.seen_at >= now - int(IDLE.total_seconds() * 1_000_000),
-        )
-        with self._house.record.read() as tx:
-            return set(tx.connection.execute(going).scalars())
+        return self._sessions.open_ones(digests)
 
     def close(self) -> None:
         """End all streams: the browsers come back when a node is there again."""

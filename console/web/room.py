@@ -26,6 +26,7 @@ from console.web.assets import address
 from console.web.changes import position
 from console.web.forms import Form, NoForm, filed, given, read_form
 from console.web.frame import Page, drawn
+from console.web.going import ours
 from console.web.kept import Sent, Typed
 from console.web.live import Hub
 from console.web.live import address as address_of
@@ -33,7 +34,7 @@ from console.web.rendering import page as answer_page
 from console.web.rendering import page_words, when, words
 from console.web.running import Station
 from console.web.security import known_hosts, same_origin
-from console.web.sessions import COOKIE, Sessions
+from console.web.sessions import Sessions
 from console.web.telling import now_of
 from models.errors import HikeshiError, NotFound, Refused
 from models.fact import SYSTEM
@@ -53,7 +54,7 @@ class Room:
     def __init__(self, station: Station, pages: Iterable[Page]) -> None:
         self.house, self.run = station.house, station.run
         self.pages = {page.name: page for page in pages}
-        self.sessions = Sessions(self.house.desk)
+        self.sessions = Sessions(self.house)
         self.hub = Hub(station, self.sessions, self.pages)
         self._hosts = known_hosts(self.house.institution.settings)
         self._said: dict[str, list[Markup]] = {}
@@ -71,7 +72,7 @@ class Room:
 
     async def visitor(self, request: Request) -> Visitor | None:
         """Who asks, by the session of the cookie."""
-        cookie = request.cookies.get(COOKIE, "")
+        cookie = request.cookies.get(self.sessions.cookie, "")
         found = await self.run(lambda: self.sessions.visitor(cookie))
         lang = request.query_params.get("lang", "")
         if found is not None and lang in LANGUAGES and lang != found.lang:
@@ -229,21 +230,15 @@ class Room:
         return None
 
 
-def _ours(wanted: str) -> str:
-    """An address of ours, and nothing else."""
-    ours = wanted.startswith("/") and not wanted.startswith(("//", "/\\"))
-    return wanted if ours and wanted.isprintable() else "/"
-
-
 def _back(form: Form) -> str:
     """Where the form was: it says so, or it is where it would go on."""
-    wanted = _ours(form.own("back") or form.own("next", "/"))
+    wanted = ours(form.own("back") or form.own("next", "/"))
     return wanted if "{stream}" not in wanted else "/"
 
 
 def _next(form: Form, answer: Answer) -> str:
     """Where to go on. `{stream}` stands for the record that was written."""
-    wanted = _ours(form.own("next", "/"))
+    wanted = ours(form.own("next", "/"))
     if "{stream}" not in wanted:
         return wanted
     document = answer.document if isinstance(answer.document, dict) else {}

@@ -18,6 +18,7 @@ from models.fold import (
     comcheck,
     communication,
     drillfinding,
+    entering,
     evidence,
     exercise,
     incident,
@@ -36,7 +37,7 @@ from models.fold import (
 )
 from models.state import Confirmation, House, Incident, Intake, Programme, StreamState
 
-RULES_VERSION = 6
+RULES_VERSION = 7
 """Raised whenever the fold or a due time changes; snapshots of another version are not used."""
 
 _PAGES: dict[str, Callable[[Any, Fact], None]] = pages.FOLDS
@@ -56,7 +57,7 @@ _FOLDS: dict[type[StreamState], dict[str, Callable[[Any, Fact], None]]] = {
     | sources.FOLDS
     | access.FOLDS,
     Intake: _PAGES | others.INTAKE,
-    House: _PAGES | others.HOUSE | trust.FOLDS | integrity.FOLDS | access.HOUSE,
+    House: _PAGES | others.HOUSE | trust.FOLDS | integrity.FOLDS | access.HOUSE | entering.FOLDS,
     Programme: _PAGES | others.PROGRAMME | readers.FOLDS | comcheck.FOLDS | programme.FOLDS,
     Exercise: _PAGES | exercise.FOLDS | drillfinding.FOLDS,
 }

@@ -241,9 +241,9 @@ def _turn(
 def _acting(state: Incident, role: str, person: str, world: World) -> dict[str, Any] | None:
     """As what the person holds the role: by itself, or as a deputy; None if not at all."""
     found: dict[str, Any] = {"directory": world.directory.version}
-    for holder in world.holders(state, role):
-        if holder.person.id == person:
-            return found | ({"deputy_for": holder.deputy_for} if holder.deputy_for else {})
+    holder = world.holder(state, role, person)
+    if holder is not None:
+        return found | ({"deputy_for": holder.deputy_for} if holder.deputy_for else {})
     return found if role in world.roles_of(state, person) else None
 
 

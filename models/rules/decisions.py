@@ -96,18 +96,17 @@ def as_whom(state: Incident, role: str, what: str, person: str, world: World) ->
 
     Raises Refused if the person does not hold it.
     """
-    for holder in world.holders(state, role):
-        if holder.person.id == person:
-            found = {"role": role, "directory": world.directory.version}
-            return found | ({"deputy_for": holder.deputy_for} if holder.deputy_for else {})
+    holder = world.holder(state, role, person)
+    if holder is not None:
+        found = {"role": role, "directory": world.directory.version}
+        return found | ({"deputy_for": holder.deputy_for} if holder.deputy_for else {})
     if role in world.roles_of(state, person):
         return {"role": role, "directory": world.directory.version}
     raise Refused(Reason.AUTHORITY_MISSING, {"who": person, "needs": [role], "what": what})
 
 
 def _holds(state: Incident, role: str, person: str, world: World) -> bool:
-    holders = world.holders(state, role)
-    return role in world.roles_of(state, person) or any(one.person.id == person for one in holders)
+    return role in world.roles_of(state, person) or world.holder(state, role, person) is not None
 
 
 def _factors(planned: PlannedStep, command: Decide, world: World) -> tuple[dict[str, Any], dict[str, str]]:

@@ -49,7 +49,7 @@ def _has(state: Incident, planned: PlannedStep, known: StepState, person: str, w
     if known.status == "started":
         return known.started_by == person
     who = known.owner or planned.step.owner or ""
-    if any(holder.person.id == person for holder in world.holders(state, who)):
+    if world.holder(state, who, person) is not None:
         return True
     return who == person or who in world.roles_of(state, person, glass=False)
 

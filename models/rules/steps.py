@@ -53,7 +53,7 @@ def may_do(state: Incident, planned: PlannedStep, person: str, world: World) -> 
     """Whether a manual step is this person's: its owner, the person it was given to, or who leads."""
     known = state.steps.get(planned.key)
     for who in (known.owner if known else None, planned.step.owner):
-        if who and any(holder.person.id == person for holder in world.holders(state, who)):
+        if who and world.holder(state, who, person) is not None:
             return True
     roles = world.roles_of(state, person)
     return bool(roles & OVERSEERS) or planned.step.owner in roles

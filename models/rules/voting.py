@@ -29,7 +29,7 @@ def seats_of(state: Incident, planned: PlannedStep, person: str, world: World) -
     quorum = planned.step.quorum
     found = []
     for role in quorum.of if quorum is not None else ():
-        holder = next((one for one in world.holders(state, role) if one.person.id == person), None)
+        holder = world.holder(state, role, person)
         if holder is not None:
             found.append(Seat(role=role, deputy_for=holder.deputy_for))
         elif role in world.roles_of(state, person):

@@ -24,7 +24,7 @@ from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
 from console.node import Node
 from console.opening import House, open_house
-from console.web.sessions import COOKIE, Sessions
+from console.web.sessions import Sessions
 from models.clock import Clock
 from models.fact import Fact
 from notifiers.message import Delivery, Message, Sent
@@ -103,8 +103,9 @@ class Room:
         """A session of this person's, as if they had just logged in."""
         front = self.node.front
         assert front is not None
-        value = await front.run(lambda: Sessions(front.house.desk).open("test", person=person, lang=lang))
-        await context.add_cookies([{"name": COOKIE, "value": value, "url": self.url}])
+        sessions = Sessions(front.house)
+        value = await front.run(lambda: sessions.open("test", person=person, lang=lang))
+        await context.add_cookies([{"name": sessions.cookie, "value": value, "url": self.url}])
 
     async def open(
         self, browser: Browser, person: str, path: str, *, lang: str = "ja", **context: Any

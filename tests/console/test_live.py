@@ -18,7 +18,7 @@ from console.visitor import Visitor
 from console.web import frame, live
 from console.web.changes import Changes
 from console.web.frame import Page
-from console.web.sessions import COOKIE, Sessions, digest
+from console.web.sessions import Sessions, cookie_name, digest
 from console.web.stream import EventStream, Stream, event
 from models.clock import ExerciseClock
 from models.commands import Actor, Declare, Note
@@ -86,7 +86,7 @@ async def listening(
     value = cookie or await session(room, person)
     async with httpx.AsyncClient(base_url=room.url, trust_env=False) as client:
         one = Listener(client=client)
-        task = asyncio.create_task(one.run(path, {"Cookie": f"{COOKIE}={value}"} | headers))
+        task = asyncio.create_task(one.run(path, {"Cookie": f"{cookie_name(room.house)}={value}"} | headers))
         await asyncio.sleep(0.15)
         try:
             yield one
@@ -99,14 +99,14 @@ async def listening(
 async def session(room: Room, person: str) -> str:
     front = room.node.front
     assert front is not None
-    return await front.run(lambda: Sessions(front.house.desk).open("test", person=person))
+    return await front.run(lambda: Sessions(front.house).open("test", person=person))
 
 
 async def after(room: Room, person: str, path: str) -> tuple[str, str]:
     """A page as it is drawn: where it is kept up to date, and the cookie."""
     value = await session(room, person)
     async with httpx.AsyncClient(base_url=room.url, trust_env=False) as client:
-        text = (await client.get(path, headers={"Cookie": f"{COOKIE}={value}"})).text
+        text = (await client.get(path, headers={"Cookie": f"{cookie_name(room.house)}={value}"})).text
     found = re.search(r'sse-connect="([^"]+)"', text)
     assert found is not None
     return found[1].replace("&amp;", "&"), value
@@ -191,8 +191,7 @@ async def test_a_stream_ends_with_the_session_and_tells_why(tmp_path: Path, cloc
         front = room.node.front
         assert front is not None
         async with listening(room, "mori-chie", address, cookie=cookie) as one:
-            now = clock.now()
-            await front.run(lambda: Sessions(front.house.desk).end(digest(cookie), now))
+            await front.run(lambda: Sessions(front.house).end(digest(cookie)))
             assert await one.until("over") == "session"
             await asyncio.wait_for(one.ended.wait(), SECONDS)
         async with listening(room, "mori-chie", address, cookie=cookie) as one:

@@ -15,7 +15,7 @@ from sqlalchemy import select
 from console.opening import House
 from console.web.app import create_app
 from console.web.links import sign, signing_key
-from console.web.sessions import COOKIE, Sessions
+from console.web.sessions import Sessions, cookie_name
 from models.commands import Actor, Done, StartStep
 from models.desk import Desk
 from models.installation import Settings
@@ -145,8 +145,8 @@ class Web:
 
     async def look(self, person: str, path: str, lang: str = "ja") -> httpx.Response:
         """What somebody of the directory sees at this path, logged in."""
-        cookie = Sessions(self.house.desk).open("test", person=person, lang=lang)
-        return await self.ask("GET", path, headers={"Cookie": f"{COOKIE}={cookie}"})
+        cookie = Sessions(self.house).open("test", person=person, lang=lang)
+        return await self.ask("GET", path, headers={"Cookie": f"{cookie_name(self.house)}={cookie}"})
 
     async def alert(self, body: bytes = WAZUH, name: str = "wazuh", **headers: str) -> httpx.Response:
         """An alert by bearer, with the secret of the tests unless another is given."""

@@ -215,6 +215,8 @@ ELSEWHERE = {
     "page.declined": "test_declining and the machine",
     **dict.fromkeys(("incident.restricted", "incident.unrestricted", "incident.read"), "test_access"),
     **dict.fromkeys(("reader.added", "reader.removed", "glass.broken", "glass.ended"), "test_access"),
+    **dict.fromkeys(("token.issued", "token.revoked", "login.offered"), "test_entering"),
+    **dict.fromkeys(("session.opened", "session.ended"), "test_entering"),
     **dict.fromkeys(("inspector.granted", "inspector.revoked"), "test_inspectors"),
     **dict.fromkeys(
         ("approval.asked", "decision.approved", "decision.proposed", "decision.rejected"), "test_approving"

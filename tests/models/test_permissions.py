@@ -135,6 +135,7 @@ ELSEWHERE = {
     ),
     **dict.fromkeys(("restrict", "break-glass"), "test_access"),
     "inspector": "test_inspectors",
+    **dict.fromkeys(("token", "token-own", "login", "login-own", "session", "session-own"), "test_entering"),
     **dict.fromkeys((name for name in TABLE if TABLE[name] == ("anyone",)), "test_access: looking is a row"),
     "playbook-announce": "test_readers",
     "playbook-read": "test_readers",

@@ -21,12 +21,11 @@ from console.web.alerts import Bucket, RefusalBook
 from console.web.api.problems import Problem
 from console.web.running import Run
 from console.web.security import known_hosts, same_origin
-from console.web.sessions import COOKIE, Sessions, digest
-from models.access import Viewer, inspector_by, over
+from console.web.sessions import Sessions
+from console.web.tokens import visitor_of
 from models.actor import Actor
 from models.commands import RecordRefusal
 from models.errors import RecordError
-from models.state import House as HouseState
 
 PER_MINUTE = 600
 """Requests of one token or session."""
@@ -61,7 +60,7 @@ class Identity:
 
     def __init__(self, house: House, run: Run, monotonic: Callable[[], float]) -> None:
         self._house, self._run = house, run
-        self._sessions = Sessions(house.desk)
+        self._sessions = Sessions(house)
         self._hosts = known_hosts(house.institution.settings)
         self._known = Counters(PER_MINUTE, monotonic)
         self._peers = Counters(PER_MINUTE_OF_PEER, monotonic)
@@ -74,7 +73,7 @@ class Identity:
         self._peers.take(peer)
         token = _bearer(request)
         if token is not None:
-            found = await self._run(lambda: _by_token(self._house, token, lang))
+            found = await self._run(lambda: visitor_of(self._house, token, lang))
         else:
             found = await self._of_session(request, lang)
         if found is None:
@@ -84,7 +83,7 @@ class Identity:
         return found
 
     async def _of_session(self, request: Request, lang: str) -> Visitor | None:
-        cookie = request.cookies.get(COOKIE, "")
+        cookie = request.cookies.get(self._sessions.cookie, "")
         found = await self._run(lambda: self._sessions.visitor(cookie)) if cookie else None
         if found is None or request.method in {"GET", "HEAD"}:
             return replace(found, lang=lang) if found is not None and same_origin_read(request) else None
@@ -128,13 +127,3 @@ def _bearer(request: Request) -> str | None:
         return None
     token = value.strip()
     return token if scheme.lower() == "bearer" and len(token) <= MAX_TOKEN else ""
-
-
-def _by_token(house: House, token: str, lang: str) -> Visitor | None:
-    """An inspector's token: they look and do nothing else."""
-    state = house.desk.state("house")
-    assert isinstance(state, HouseState)  # noqa: S101 - of this stream it always is
-    viewer = Viewer(inspector=inspector_by(state, digest=digest(token)))
-    if viewer.inspector is None or over(viewer, house.desk.clock.now()):
-        return None
-    return Visitor(viewer=viewer, door="api", key=viewer.inspector.id, lang=lang)
