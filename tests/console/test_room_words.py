@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from console.web.frame import Page
-from console.web.rendering import HERE, page_words
+from console.web.rendering import HERE, page_words, words
+from console.web.room import NAV
 from console.web.rooms import PAGES
 
 
@@ -33,3 +34,9 @@ def test_a_page_has_its_templates(page: Page) -> None:
 
 def test_no_two_pages_have_one_name_or_one_address() -> None:
     assert len({page.name for page in PAGES}) == len({page.path for page in PAGES}) == len(PAGES)
+
+
+@pytest.mark.parametrize("lang", ["ja", "en"])
+def test_the_navigation_has_its_words_and_leads_to_pages_that_there_are(lang: str) -> None:
+    assert [name for name, _ in NAV if not words(lang)["frame"].get(f"nav-{name}")] == []
+    assert {path for _, path in NAV} <= {page.path for page in PAGES}
