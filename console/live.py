@@ -1,7 +1,7 @@
 """`hikeshi check --live`: talks to everything that is configured, and names all that is missing at once.
 
 All questions are asked side by side, each within its own time and all within LIVE_SECONDS. Nobody is sent
-anything, nothing is recorded, and no secret is shown.
+anything but webhooks' receivers a test event, nothing is recorded, and no secret is shown.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from ipaddress import ip_address
 import httpx
 import orjson
 
-from console import live_sources
+from console import live_hooks, live_sources
 from console.opening import House, channels_of, secrets_of
 from console.views.comchecks import unreached
 from console.views.health import ALIVE
@@ -68,7 +68,7 @@ async def look(house: House, seconds: float = LIVE_SECONDS) -> Live:
         name: partial(_probe, house, channel) for name, channel in channels.items()
     }
     questions[URL] = partial(_public_url, house.institution.settings)
-    questions |= live_sources.questions(house)
+    questions |= live_sources.questions(house) | live_hooks.questions(house)
     try:
         found += await _all(questions, seconds)
     finally:

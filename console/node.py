@@ -20,13 +20,12 @@ import uvicorn
 from sqlalchemy import select
 
 from console.announcing import Announcer
+from console.beside import Beside
 from console.heartbeat import Heartbeat
 from console.leash import stop_on_signals
 from console.opening import House, find_directory, open_house, secrets_of
 from console.reach import Reach
 from console.reading import redacted, restricted
-from console.relay import Relays
-from console.rounds import Rounds
 from console.serving import Quiet
 from console.watch import Watch
 from console.web.changes import Changes
@@ -102,7 +101,7 @@ class Node:
             pace=pace,
         )
         self.reach = Reach(house.desk)
-        self.relays = Relays(house, self.run_in_writer)
+        self.beside = Beside(house, self.run_in_writer)
         self.wing: Wing | None = None
         self.front: Front | None = None
         self.changes = Changes()
@@ -194,8 +193,7 @@ class Node:
             asyncio.create_task(self._mailbox()),
             *self._of_its_kind(),
             asyncio.create_task(self._slack()),
-            asyncio.create_task(Rounds(self.house, self.run_in_writer).run(self.stop)),
-            asyncio.create_task(self.relays.run(self.stop)),
+            *self.beside.tasks(self.stop),
         ]
         stopped = asyncio.create_task(self.stop.wait())
         try:
@@ -416,7 +414,7 @@ class Node:
         desk = self.house.desk
         figures = self.outbox.figures()
         state = desk.state(HOUSE)
-        impaired = self._impaired | self.reach.problems() | self._stalled() | self.relays.problems()
+        impaired = self._impaired | self.reach.problems() | self._stalled() | self.beside.problems()
         impaired |= self.wing.problems() if self.wing is not None else {}
         quarantined: list[str] = []
         out_of_band = sorted(desk.distrusted())

@@ -116,6 +116,7 @@ def open_house(directory: Path, clock: Clock | None = None, *, drill: bool = Fal
         channels=channels_of(institution) | ({SCRIPT} if file is not None else set()),
         drill=drill or file is not None,
         scenario=scenario,
+        hooks=settings.webhooks,
         marks=marks(institution.organisation, address_key(data)) if file is not None else None,
     )
     if clock is None and file is not None and scenario is not None:

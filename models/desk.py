@@ -24,6 +24,8 @@ from models.errors import NotFound, RecordConflict, Refused
 from models.fact import StoredText
 from models.fold import RULES_VERSION, empty, fold
 from models.frozen import Document
+from models.hookqueue import enqueue
+from models.hooks import calls
 from models.premises import Outcome, Premises
 from models.record import Record, Tx
 from models.state import Incident, StreamState
@@ -233,6 +235,7 @@ class Desk(Casework[Tx]):
         head = tx.append(case.facts, case.texts)
         rows = self._asked(tx, case, now)
         tx.enqueue(rows)
+        self._call(tx, case)
         self._freeze(tx, case)
         for which in withdrawals(case.facts):
             tx.withdraw(state.stream, which)
@@ -245,6 +248,12 @@ class Desk(Casework[Tx]):
             self._snapshots[state.stream] = state.seq
         tx.derive(state.stream, state.seq, head, now, derived(state, snapshot))
         return len(rows)
+
+    def _call(self, tx: Tx, case: Case) -> None:
+        """Let the institution's other systems be told, in the same transaction."""
+        state, hooks = case.state, self.premises.hooks
+        if hooks and isinstance(state, Incident) and state.seq:
+            enqueue(tx, calls(case.facts, state, self._policy(tx, state.policy).severity, hooks))
 
     def _freeze(self, tx: Tx, case: Case) -> None:
         """Store the documents that the new facts name by digest."""

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from models.hooks import Webhook
 from models.keeping import IntegritySettings
 from models.loginsettings import LoginSettings
 from models.relaying import RelaySink
@@ -271,6 +272,18 @@ class Settings(Frozen):
     relay: tuple[RelaySink, ...] = Field(
         default=(), max_length=10, description="the second path: where each fact goes besides this host"
     )
+
+    webhooks: tuple[Webhook, ...] = Field(
+        default=(), max_length=20, description="other systems that are told, signed"
+    )
+
+    @field_validator("webhooks")
+    @classmethod
+    def _hooks_have_names_of_their_own(cls, value: tuple[Webhook, ...]) -> tuple[Webhook, ...]:
+        names = [one.name for one in value]
+        if len(set(names)) < len(names):
+            raise ValueError("two webhooks have the same name; what each was told is kept by name")
+        return value
 
     @field_validator("relay")
     @classmethod

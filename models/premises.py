@@ -15,6 +15,7 @@ from models.policy import Policy
 from models.reason import Reason
 
 if TYPE_CHECKING:
+    from models.hooks import Webhook
     from models.scenario import Scenario
 
 
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 class Premises:
     """What the institution's directory says, as the desk needs it. `channels` are those that are set up.
 
-    `scenario` is what is played in a drill's directory, `marks` those of the addresses in it.
+    `scenario` is what is played in a drill's directory, `marks` those of the addresses in it. `hooks` are the
+    other systems that are told.
     """
 
     organisation: Organisation
@@ -32,6 +34,7 @@ class Premises:
     drill: bool = False
     scenario: Scenario | None = None
     marks: Marks | None = None
+    hooks: tuple[Webhook, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -34,7 +34,7 @@ micros = clock.micros
 STREAM, FACT, TEXT, DOCUMENT = _t["stream"], _t["fact"], _t["text"], _t["document"]
 OUTBOX, ALERT, NODE, COUNTER = _t["outbox"], _t["alert"], _t["node"], _t["counter"]
 MIRROR, CHECKPOINT, ANCHOR, RELAY = _t["mirror"], _t["checkpoint"], _t["anchor"], _t["relay"]
-SESSION, ONCE, REQUEST = _t["session"], _t["once"], _t["request"]
+SESSION, ONCE, REQUEST, HOOK = _t["session"], _t["once"], _t["request"], _t["hook"]
 
 
 @dataclass(frozen=True, kw_only=True)

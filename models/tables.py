@@ -122,6 +122,33 @@ class OutboxRow(SQLModel, table=True):
     __table_args__ = (Index("outbox_due", "state", "next_try_at"), Index("outbox_page", "stream", "page"))
 
 
+class HookRow(SQLModel, table=True):
+    """An event for another system, at least once and in order for each hook. `answer` is a short excerpt."""
+
+    __tablename__ = "hook"
+    id: int | None = Field(default=None, sa_column=Column(Integer, primary_key=True, autoincrement=True))
+    # The same fact is told a hook once, whoever queues it.
+    key: str = Field(unique=True)
+    hook: str
+    stream: str
+    seq: int
+    body: str = Field(sa_type=Text)
+    state: str = Field(
+        sa_column=Column(
+            Text, CheckConstraint("state in ('queued','sent','given_up','withdrawn')"), nullable=False
+        )
+    )
+    tries: int = 0
+    next_try_at: int = Field(sa_type=BigInteger)
+    created_at: int = Field(sa_type=BigInteger)
+    tried_at: int | None = Field(default=None, sa_type=BigInteger)
+    sent_at: int | None = Field(default=None, sa_type=BigInteger)
+    answer: str | None = None
+    error: str | None = None
+
+    __table_args__ = (Index("hook_waits", "hook", "state", "id"),)
+
+
 class AlertRow(SQLModel, table=True):
     """An alert by source and key, so that the same matter coming again is counted, not repeated."""
 

@@ -68,6 +68,7 @@ CODES: Mapping[str, Severity] = {
     "node-absent": "note",
     "person-unreached": "missing",
     "source-unreachable": "missing",
+    "hook-unreachable": "missing",
 }
 """Everything that a live check can find, and whether that fails it. The interface has a text for each."""
 

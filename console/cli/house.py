@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -91,6 +91,7 @@ def init(session: Session, directory: Annotated[str, typer.Argument(metavar="DIR
 def health(session: Session) -> None:
     """Whether everything runs: pager, conductor, messages, timers."""
     from console.cli import continuity, output  # noqa: PLC0415
+    from console.hooks import status as hooks_of  # noqa: PLC0415
     from console.views import comchecks  # noqa: PLC0415
     from console.views import health as view  # noqa: PLC0415
 
@@ -98,6 +99,8 @@ def health(session: Session) -> None:
     files = sorted({Path(one.file).name for one in defects})
     unreached = {one: known.comcheck for one, known in comchecks.unreached(session.desk).items()}
     failing = {f"relay {one['name']}": one["error"] for one in continuity.sinks_json(session) if one["error"]}
+    hooks = hooks_of(session.house)
+    failing |= {f"webhook {one['name']}": one["error"] for one in hooks if one["error"]}
     state = session.reader.without_hidden(session.desk.state("house"))
     found = view.look(
         session.house.record,
@@ -109,12 +112,21 @@ def health(session: Session) -> None:
         wall=session.house.wall.now(),
     )
     if session.given.json:
-        output.json(found.as_json() | {"relay": continuity.sinks_json(session)})
+        output.json(found.as_json() | {"relay": continuity.sinks_json(session), "webhooks": hooks})
     else:
         lines = view.lines(found, session.naming(state))
-        output.show([*lines, *_exercises(session), *continuity.sink_lines(session)])
+        output.show([*lines, *_exercises(session), *continuity.sink_lines(session), *_lost(session, hooks)])
     if not found.ok:
         raise typer.Exit(REFUSED)
+
+
+def _lost(session: Session, hooks: list[dict[str, Any]]) -> list[Line]:
+    """What other systems were not told, and will not be."""
+    from console.views.sheet import Line  # noqa: PLC0415
+
+    lost = [one for one in hooks if one["given_up"]]
+    key = "readiness.health.hook_lost"
+    return [Line(text=session.texts(key, name=one["name"], n=one["given_up"]), style="warn") for one in lost]
 
 
 def _exercises(session: Session) -> list[Line]:

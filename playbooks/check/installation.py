@@ -10,7 +10,7 @@ from models.drillfile import DRILL_FILE, PARTICIPANTS_FILE
 from models.installation import Intake, Rule
 from models.organisation import Channel
 from playbooks.catalogue import OWN_FILE
-from playbooks.check import integrity
+from playbooks.check import hooks, integrity
 from playbooks.check.view import View, twice, unknown
 from playbooks.defect import Defect, one_of, quoted
 from playbooks.document import Document, KeyPath
@@ -30,6 +30,7 @@ def defects(view: View) -> Iterator[Defect]:
     yield from of_drill(view.contents.directory, view.organisation)
     yield from _channels(view)
     yield from integrity.defects(view)
+    yield from hooks.defects(view)
     if view.contents.intake is not None and "intake.yaml" in view.contents.documents:
         yield from _intake(view, view.document("intake.yaml"), view.contents.intake)
 

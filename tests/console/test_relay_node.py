@@ -127,8 +127,8 @@ async def test_a_node_sends_what_anybody_writes_and_says_once_when_a_sink_is_lat
         await until(lambda: set(stored(other.desk)) <= set(kept(vault)))
         hidden = vault.rename(vault.with_name("unmounted"))
         other.desk.handle(None, Declare(actor=by("sato-kenji"), text="nobody takes this"))
-        await until(lambda: "relay vault" in node.relays.problems())
-        assert "is it mounted" in node.relays.problems()["relay vault"]
+        await until(lambda: "relay vault" in node.beside.relays.problems())
+        assert "is it mounted" in node.beside.relays.problems()["relay vault"]
         assert "relay vault" not in house_state(other).impaired
         cli.clock.advance(timedelta(minutes=3))
         await until(lambda: "relay vault" in house_state(other).impaired)
@@ -137,7 +137,7 @@ async def test_a_node_sends_what_anybody_writes_and_says_once_when_a_sink_is_lat
         hidden.rename(vault)
         await until(lambda: "relay vault" not in house_state(other).impaired)
         await until(lambda: set(stored(other.desk)) == set(kept(vault)))
-        assert node.relays.problems() == {}
+        assert node.beside.relays.problems() == {}
     finally:
         node.stop.set()
         await asyncio.wait_for(running, 15)

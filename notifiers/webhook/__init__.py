@@ -1,0 +1,1 @@
+"""Telling the institution's other systems, signed after Standard Webhooks; no channel of people's."""
