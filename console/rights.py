@@ -152,6 +152,9 @@ DOORS: dict[str, str] = {
     "GET /login/once/{token}": "a link that was made to log one person in; whom it would, and a button",
     "POST /login/once/{token}": "the same, and its form, the same site: a session, and the link is used up",
     "POST /logout": "a session and its form's token, the same site: the session ends",
+    "GET /drill": "a session of the exercise's own staff; to others it says where theirs is",
+    "GET /drill/play": "a session, and the row `look-drill`; what came to its person, and nothing to come",
+    "GET /drill/report": "a session: the exercise's staff; once it is over `look-drill`, no third party",
     "POST /do/{operation:path}": "a session and its form's token, the same site: the act of that command",
     "POST /slack/events": "Slack's signing secret, then the person behind the Slack account",
 }

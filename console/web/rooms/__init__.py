@@ -3,7 +3,18 @@
 from __future__ import annotations
 
 from console.web.frame import Page
-from console.web.rooms import board, criteria, declaring, guideline, incident, incident_steps, playbooks
+from console.web.rooms import (
+    board,
+    criteria,
+    debriefing,
+    declaring,
+    drilling,
+    guideline,
+    incident,
+    incident_steps,
+    playbooks,
+    playing,
+)
 
 PAGES: tuple[Page, ...] = (
     *board.PAGES,
@@ -13,4 +24,7 @@ PAGES: tuple[Page, ...] = (
     *criteria.PAGES,
     *playbooks.PAGES,
     *guideline.PAGES,
+    *drilling.PAGES,
+    *playing.PAGES,
+    *debriefing.PAGES,
 )
