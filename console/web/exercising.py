@@ -95,6 +95,5 @@ def clock(sheet: Told) -> dict[str, Any]:
         "played": times.span(sheet.script.played_of(sheet.now)),
         "goes": goes,
         "speed": timing.speed if timing is not None else 1,
-        "zone": sheet.naming.times.zone.key,
         "left": times.left(endex, sheet.now) if endex is not None and state.status == "running" else "",
     }

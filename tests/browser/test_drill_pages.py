@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,11 @@ async def test_control_plays_and_a_player_sees_what_comes_to_them_alone(
         assert await faults(desk) == []
 
         await press(desk, "STARTEX")
+        hour = desk.locator("time[data-story]")
+        first = await hour.inner_text()
+        await expect(hour).not_to_have_text(first, timeout=10_000)
         await press(desk, "Pause")
+        await expect(hour).to_have_text(re.compile(r"2026-11-30 00:40:\d\d \+09:00"))
         timing = (await exercise(room)).timing
         assert timing is not None and not timing.running
         inject = desk.locator("#inject-who-decides")
@@ -138,6 +143,7 @@ async def ended(room: Room, desk: Page, play: Page) -> None:
     state = await exercise(room)
     assert len(state.hot_wash) == 1 and list(state.answers) == [PLAYER]
     assert await faults(play) == []
+    await play.close()
     await desk.goto(room.url + "/drill/report")
     rating = desk.locator("section", has_text="Rate an objective").last
     await rating.get_by_label("Rating").select_option("S")
