@@ -93,7 +93,7 @@ async def nothing_is_given_away(room: Room, play: Page) -> None:
         ("drill/observe", {"text": "x"}),
         ("drill/speed", {"number": "10"}),
     ):
-        form = {"csrf": csrf or "", "next": "/drill/play", **fields}
+        form: dict[str, str | float | bool] = {"csrf": csrf or "", "next": "/drill/play", **fields}
         answer = await play.request.post(
             f"{room.url}/do/{operation}", form=form, headers={"Origin": room.url}
         )
