@@ -151,6 +151,8 @@ DOORS: dict[str, str] = {
     "POST /login/token": "an inspector's token, and the form of the page, the same site",
     "GET /login/once/{token}": "a link that was made to log one person in; whom it would, and a button",
     "POST /login/once/{token}": "the same, and its form, the same site: a session, and the link is used up",
+    "GET /login/oidc": "a browser that has the page of logging in; it is sent to the provider",
+    "GET /login/oidc/callback": "the provider's code for a login that this browser began; a session",
     "POST /logout": "a session and its form's token, the same site: the session ends",
     "GET /drill": "a session of the exercise's own staff; to others it says where theirs is",
     "GET /drill/play": "a session, and the row `look-drill`; what came to its person, and nothing to come",
