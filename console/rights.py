@@ -142,6 +142,9 @@ DOORS: dict[str, str] = {
     "GET /playbooks/{subject}/graph": "a session, and the row `look-house`; no third party",
     "GET /guideline": "a session, and the row `look-house`; no third party; what was exercised: "
     "`look-programme`",
+    "GET /oncall": "a session, and the row `look-house`; third parties too; names and channels, no addresses",
+    "GET /routes": "a session, and the row `look-house`; third parties too; names and channels, no addresses",
+    "GET /comchecks": "a session, and the row `look-programme`; no third party",
     "GET /obligations": "a session, and the row `look-house`; no third party",
     "GET /live/{page}": "a session, asked again each second; what it may read, asked at each drawing",
     "GET /live/{page}/{subject}": "as above, and whoever may read what it names",

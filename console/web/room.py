@@ -40,7 +40,12 @@ from models.errors import HikeshiError, NotFound, Refused
 from models.fact import SYSTEM
 from models.state import House as HouseState
 
-NAV = (("board", "/"), ("declare", "/declare"), ("playbooks", "/playbooks"))
+NAV = (
+    ("board", "/"),
+    ("declare", "/declare"),
+    ("playbooks", "/playbooks"),
+    ("oncall", "/oncall"),
+)
 """The navigation: the words of each, and where it leads."""
 IN_PRODUCTION = (("programme", "/programme"),)
 IN_DRILL = (("drill", "/drill"),)

@@ -9,11 +9,13 @@ from console.web.rooms import (
     debriefing,
     declaring,
     drilling,
+    duty,
     guideline,
     incident,
     incident_steps,
     playbooks,
     playing,
+    routes,
 )
 
 PAGES: tuple[Page, ...] = (
@@ -27,4 +29,6 @@ PAGES: tuple[Page, ...] = (
     *drilling.PAGES,
     *playing.PAGES,
     *debriefing.PAGES,
+    *duty.PAGES,
+    *routes.PAGES,
 )
