@@ -146,6 +146,7 @@ DOORS: dict[str, str] = {
     "GET /routes": "a session, and the row `look-house`; third parties too; names and channels, no addresses",
     "GET /comchecks": "a session, and the row `look-programme`; no third party",
     "GET /obligations": "a session, and the row `look-house`; no third party",
+    "GET /system": "a session, and the row `look-house`; no third party",
     "GET /live/{page}": "a session, asked again each second; what it may read, asked at each drawing",
     "GET /live/{page}/{subject}": "as above, and whoever may read what it names",
     "GET /incidents/{subject}/facts/{item}": "a session; as the incident, and not for third parties",

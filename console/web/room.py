@@ -45,6 +45,7 @@ NAV = (
     ("declare", "/declare"),
     ("playbooks", "/playbooks"),
     ("oncall", "/oncall"),
+    ("system", "/system"),
 )
 """The navigation: the words of each, and where it leads."""
 IN_PRODUCTION = (("programme", "/programme"),)
@@ -121,6 +122,7 @@ class Room:
             csrf=visitor.csrf,
             typed=self._typed.of(visitor.key),
             item=request.path_params.get("item", ""),
+            standing=self.hub.standing,
         )
 
     def _values(self, page: Page, ask: Ask) -> dict[str, Any]:

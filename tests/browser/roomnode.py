@@ -130,8 +130,13 @@ def _complain(kind: str, text: str) -> None:
 
 
 @contextlib.asynccontextmanager
-async def opened(folder: Path, clock: Clock | None = None, **settings: str) -> AsyncIterator[Room]:
-    """The example bank in `folder`, its node running; `settings` are put at the top of settings.toml."""
+async def opened(
+    folder: Path, clock: Clock | None = None, *, port: int = 0, **settings: str
+) -> AsyncIterator[Room]:
+    """The example bank in `folder`, its node running, on a free port unless told which.
+
+    `settings` are put at the top of settings.toml.
+    """
     directory = folder / "bank"
     if not directory.exists():
         shutil.copytree(ROOT / "examples" / "mihon-bank", directory, ignore=shutil.ignore_patterns("var"))
@@ -139,16 +144,16 @@ async def opened(folder: Path, clock: Clock | None = None, **settings: str) -> A
         file = directory / "settings.toml"
         lines = "".join(f"{name} = {value}\n" for name, value in settings.items())
         file.write_text(lines + file.read_text(encoding="utf-8"), encoding="utf-8")
-    async with running(directory, clock) as room:
+    async with running(directory, clock, port=port) as room:
         yield room
 
 
 @contextlib.asynccontextmanager
-async def running(directory: Path, clock: Clock | None = None) -> AsyncIterator[Room]:
+async def running(directory: Path, clock: Clock | None = None, *, port: int = 0) -> AsyncIterator[Room]:
     """The node of an institution's directory, or of a drill's; its messages are kept and leave nowhere."""
     house = open_house(directory, clock)
     channels = {name: Kept(name) for name in house.institution.settings.channels()}
-    node = Node(house, notifiers=dict(channels), port=0, conductor_apart=False)
+    node = Node(house, notifiers=dict(channels), port=port, conductor_apart=False)
     task = asyncio.create_task(node.run())
     try:
         ready = asyncio.create_task(node.ready.wait())

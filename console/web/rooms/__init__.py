@@ -16,6 +16,7 @@ from console.web.rooms import (
     playbooks,
     playing,
     routes,
+    system,
 )
 
 PAGES: tuple[Page, ...] = (
@@ -31,4 +32,5 @@ PAGES: tuple[Page, ...] = (
     *debriefing.PAGES,
     *duty.PAGES,
     *routes.PAGES,
+    *system.PAGES,
 )
