@@ -7,7 +7,7 @@ from pathlib import Path
 from playwright.async_api import Page, expect
 
 from console.opening import open_house
-from console.web.sessions import COOKIE, Sessions, digest
+from console.web.sessions import Sessions, cookie_name, digest
 from models.clock import ExerciseClock
 from models.commands import Actor, Declare
 from tests.browser.roomnode import PHONE, Room, browsing, faults, opened, shoot
@@ -78,9 +78,9 @@ async def test_an_open_board_is_kept_up_to_date_and_lives_through_a_restart(
             await expect(page.locator("#connection")).to_be_hidden()
             front = room.node.front
             assert front is not None
-            value = next(one["value"] for one in await page.context.cookies() if one["name"] == COOKIE)
-            now = clock.now()
-            await front.run(lambda: Sessions(front.house.desk).end(digest(value), now))
+            name = cookie_name(front.house)
+            value = next(one["value"] for one in await page.context.cookies() if one["name"] == name)
+            await front.run(lambda: Sessions(front.house).end(digest(value)))
             await page.wait_for_url("**/login?next=/", timeout=5_000)
 
 
