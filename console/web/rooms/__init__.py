@@ -12,18 +12,18 @@ from console.web.rooms import (
     duty,
     guideline,
     incident,
-    incident_steps,
     playbooks,
     playing,
     routes,
     system,
+    working,
 )
 
 PAGES: tuple[Page, ...] = (
     *board.PAGES,
     *declaring.PAGES,
     *incident.PAGES,
-    *incident_steps.PAGES,
+    *working.PAGES,
     *criteria.PAGES,
     *playbooks.PAGES,
     *guideline.PAGES,
