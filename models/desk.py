@@ -20,7 +20,7 @@ from models.casework import Case, Casework, Setting, known_incident
 from models.clock import Clock
 from models.commands import Command
 from models.deriving import derived
-from models.errors import NotFound, RecordConflict, Refused
+from models.errors import NotFound, RecordConflict, RecordMoved, Refused
 from models.fact import StoredText
 from models.fold import RULES_VERSION, empty, fold
 from models.frozen import Document
@@ -54,6 +54,7 @@ class Desk(Casework[Tx]):
         self._stored: set[str] = set()
         self._texts: dict[str, tuple[int, dict[str, str | None]]] = {}
         self._decoders: dict[type[StreamState], msgspec.json.Decoder[StreamState]] = {}
+        self._expected: tuple[str, int] | None = None
         self.from_facts = False
         """Whether states are folded from the facts alone: a snapshot is outside the chain."""
 
@@ -88,6 +89,18 @@ class Desk(Casework[Tx]):
         return self._run(tx, stream, command, [])
 
     @contextmanager
+    def expecting(self, stream: str, seq: int) -> Iterator[None]:
+        """Within this, commands are stored in this stream only if nobody else has written there since `seq`.
+
+        It is looked at in the transaction that stores them, which raises RecordMoved. For `handle` alone.
+        """
+        self._expected = (stream, seq)
+        try:
+            yield
+        finally:
+            self._expected = None
+
+    @contextmanager
     def writing(self) -> Iterator[Tx]:
         """A transaction for `handle_in`: if it fails, what was cached is forgotten."""
         try:
@@ -103,7 +116,9 @@ class Desk(Casework[Tx]):
         touched: list[str] = []
         try:
             with self.record.begin() as tx:
+                self._must_stand(tx, stream)
                 outcome = self._run(tx, stream, command, touched)
+                left = self._left(tx)
                 for document, media in beside:
                     tx.keep(document, media)
         except BaseException:
@@ -113,7 +128,18 @@ class Desk(Casework[Tx]):
                 self._texts.pop(name, None)
             self._stored.clear()
             raise
+        self._expected = left
         return outcome
+
+    def _must_stand(self, tx: Tx, stream: str | None) -> None:
+        if self._expected is not None and self._expected[0] == stream:
+            head, _ = tx.head(self._expected[0])
+            if head != self._expected[1]:
+                raise RecordMoved(f"{stream} is at #{head}, and was expected at #{self._expected[1]}")
+
+    def _left(self, tx: Tx) -> tuple[str, int] | None:
+        """What is expected next: the record as this command leaves it."""
+        return None if self._expected is None else (self._expected[0], tx.head(self._expected[0])[0])
 
     # -- time -----------------------------------------------------------------------------------------------
 

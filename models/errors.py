@@ -12,6 +12,7 @@ HikeshiError
 │   ├── RecordUnwritable         disk full, read-only, or gone
 │   ├── RecordDamaged            the stored bytes and their hash do not agree
 │   └── RecordTooNew             written by a newer Hikeshi
+├── RecordMoved                  the record is no longer as whoever asks has seen it
 ├── NotFound                     no such incident, step, person, …
 └── ActionFailed                 a machine step did not do what it should
     ├── SourceUnreachable        a source of evidence could not be reached, or broke off
@@ -78,6 +79,10 @@ class RecordDamaged(RecordError):
 
 class RecordTooNew(RecordError):
     """The record was written by a newer Hikeshi; use that version, or a backup from before."""
+
+
+class RecordMoved(HikeshiError):
+    """Somebody else wrote to the record since it was read; read it again, and decide anew."""
 
 
 class NotFound(HikeshiError):

@@ -181,11 +181,11 @@ def _print_facts(session: Session, stream: str, after: int) -> int:
     if not facts:
         return after
     naming = session.naming(session.desk.state(stream))
-    _print(session, _readable(session, stream, facts, naming), naming)
+    _print(session, readable(session, stream, facts, naming), naming)
     return facts[-1].seq
 
 
-def _readable(session: Session, stream: str, facts: list[Fact], naming: Naming) -> list[Fact]:
+def readable(session: Session, stream: str, facts: list[Fact], naming: Naming) -> list[Fact]:
     """Of an incident a third party sees its own steps; of other records nobody what they may not know of."""
     from console.reading import Concealed  # noqa: PLC0415
     from models.access import own_facts  # noqa: PLC0415
@@ -208,12 +208,12 @@ def _print(session: Session, facts: list[Fact], naming: Naming) -> None:
     from console.views.sheet import Line  # noqa: PLC0415
 
     if session.given.json:
-        output.json([_fact_json(fact, naming) for fact in facts])
+        output.json([fact_json(fact, naming) for fact in facts])
     else:
         output.show([Line(text=view.line(fact, naming), style=view.style(fact)) for fact in facts])
 
 
-def _fact_json(fact: Fact, naming: Naming) -> dict[str, Any]:
+def fact_json(fact: Fact, naming: Naming) -> dict[str, Any]:
     import orjson  # noqa: PLC0415
 
     from console.views import facts as view  # noqa: PLC0415

@@ -43,6 +43,8 @@ class Sink:
     """What `--json` prints, as values of JSON."""
     raw: str = ""
     """A text that is the answer as it stands: Markdown, CSV, a calendar."""
+    refusal: dict[str, Any] = field(default_factory=dict)
+    """Why not, for programs, in whatever form people are told."""
 
 
 _SINK: ContextVar[Sink | None] = ContextVar("sink", default=None)
@@ -62,6 +64,13 @@ def gathered() -> Iterator[Sink]:
 def is_gathered() -> bool:
     """Whether the answer goes to somebody elsewhere, who cannot be shown progress or asked back."""
     return _SINK.get() is not None
+
+
+def refuse(answer: dict[str, Any]) -> None:
+    """Keep why not, as `--json` says it; a terminal shows it in its own way."""
+    sink = _SINK.get()
+    if sink is not None:
+        sink.refusal = answer
 
 
 _FIRST: list[Line] = []

@@ -211,14 +211,9 @@ def refused(session: Session, stream: str | None, reason: Reason, detail: Mappin
     known = empty(stream) if stream and reason is Reason.NO_SUCH_INCIDENT else None
     naming = session.naming(known or session.desk.state(stream or "house"))
     said, do = what(naming, reason, detail), advice(naming, reason, detail)
+    answer = {"accepted": False, "reason": reason.value, "detail": dict(detail), "message": said, "do": do}
+    output.refuse(answer)
     if session.given.json:
-        answer = {
-            "accepted": False,
-            "reason": reason.value,
-            "detail": dict(detail),
-            "message": said,
-            "do": do,
-        }
         output.json(answer)
     else:
         lines = [Line(text=session.texts("words.refused", text=said), style="bad")]

@@ -79,7 +79,7 @@ OUT: dict[str, str] = {
     "share prepare --out": "package.zip",
     "shifts plan --out": "shifts.txt",
     "drill result --out": "result.json",
-    "checkpoint export file": "checkpoint.json",
+    "checkpoint export file": "checkpoint.jsonl",
 }
 """Parameters that say where to write, and what the file is called: over the network it is the answer."""
 

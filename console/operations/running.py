@@ -46,6 +46,8 @@ class Answer:
     message: str = ""
     """What was wrong with what was given (code 2), or why the record did not answer."""
     file: Handed | None = None
+    refusal: Mapping[str, Any] = field(default_factory=dict)
+    """Why it was refused, as `--json` says it: `reason`, `message`, `do`, `detail`."""
 
     @property
     def done(self) -> bool:
@@ -73,7 +75,14 @@ def run(
     if folder is not None:
         said = tuple(without(one, str(folder)) for one in said)
     return Answer(
-        code=code, document=said[0], said=said[1], aside=said[2], raw=sink.raw, message=said[3], file=file
+        code=code,
+        document=said[0],
+        said=said[1],
+        aside=said[2],
+        raw=sink.raw,
+        message=said[3],
+        file=file,
+        refusal=sink.refusal if code == REFUSED else {},
     )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hmac
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -13,12 +12,12 @@ from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
-from starlette.routing import Mount, Route
+from starlette.routing import Mount, Route, Router
 
 from console.opening import House
 from console.web import prometheus
 from console.web.alerts import AlertDoor
-from console.web.api.door import Api
+from console.web.api.door import PREFIX, Api
 from console.web.assets import serve
 from console.web.changes import Changes
 from console.web.gateway import GatewayDoor
@@ -68,10 +67,8 @@ def create_app(
     door = AlertDoor(house, run, wake, monotonic)
     pages = _Pages(house, run, wake, signing_key(house))
     telephone = GatewayDoor(house, run, wake, monotonic)
-    closed = door.closed | telephone.closed
+    health_door = _Health(house, run, status, door.closed | telephone.closed)
     station = station or Station(house=house, run=run, changes=Changes())
-    station = replace(station, status=_with_closed(station.status, closed))
-    health_door = _Health(house, run, status, closed)
     room = Room(station, PAGES)
     api = Api(station, monotonic)
     login = LoginDoor(room.house, room.run, signing_key(house), monotonic)
@@ -84,7 +81,7 @@ def create_app(
             Route("/p/{token}/decline", pages.decline, methods=["POST"]),
             Route("/health", health_door.health, methods=["GET"]),
             Route("/metrics", health_door.metrics, methods=["GET"]),
-            Mount("/api/v1", routes=api.routes()),
+            Mount(PREFIX, app=Router(api.routes(), redirect_slashes=False)),
             Route("/static/{name:path}", serve, methods=["GET"]),
             *login.routes(),
             *room.routes(),
@@ -166,11 +163,6 @@ class _Pages:
 
 
 HEALTH_SECONDS = 2.0
-
-
-def _with_closed(status: Callable[[], Mapping[str, Any]], closed: Mapping[str, str]) -> Callable[[], Any]:
-    """What the node knows of itself, and which alert sources are closed for want of their secret."""
-    return lambda: {**status(), "closed_sources": sorted(closed)}
 
 
 class _Health:

@@ -24,14 +24,12 @@ class Changes:
 
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._listener: Listener | None = None
-        self._close: Callable[[], None] | None = None
-        self._look: Callable[[], None] | None = None
+        self._listeners: list[tuple[Listener, Callable[[], None], Callable[[], None]]] = []
         self._seqs: dict[str, int] = {}
 
     def listen(self, listener: Listener, look: Callable[[], None], close: Callable[[], None]) -> None:
         """`listener` is given the streams that have grown, `look` asked to find out which, `close` to end."""
-        self._listener, self._look, self._close = listener, look, close
+        self._listeners.append((listener, look, close))
 
     def begin(self) -> None:
         """From now on, in the event loop that runs."""
@@ -47,8 +45,8 @@ class Changes:
 
     def look(self) -> None:
         """Somebody else has written."""
-        if self._look is not None:
-            self._look()
+        for _, look, _ in self._listeners:
+            look()
 
     def grown(self, seqs: Mapping[str, int]) -> None:
         """These streams are as long as this now. What is known already is not said again."""
@@ -59,13 +57,14 @@ class Changes:
 
     def say(self, streams: Iterable[str]) -> None:
         """Tell whoever listens."""
-        if self._listener is not None:
-            self._listener(frozenset(streams))
+        grown = frozenset(streams)
+        for listener, _, _ in self._listeners:
+            listener(grown)
 
     def close(self) -> None:
         """Nothing is kept up to date any more."""
-        if self._close is not None:
-            self._close()
+        for _, _, close in self._listeners:
+            close()
 
 
 class Growth:

@@ -9,6 +9,7 @@ from urllib.parse import quote
 import orjson
 from starlette.responses import Response, StreamingResponse
 
+from console.cli.session import REFUSED, WRONG_USAGE
 from console.operations.catalogue import Operation
 from console.operations.files import Handed
 from console.operations.running import Answer
@@ -36,7 +37,6 @@ _FORBIDDEN = frozenset(
     )
 )  # fmt: skip
 _MISSING = Reason.NO_SUCH_INCIDENT.value
-WRONG = 2
 
 
 def respond(operation: Operation, answer: Answer, form: Form, values: Mapping[str, Any]) -> Response:
@@ -55,13 +55,14 @@ def respond(operation: Operation, answer: Answer, form: Form, values: Mapping[st
 
 
 def _problem(operation: Operation, answer: Answer) -> Problem | None:
-    if answer.code == WRONG:
+    if answer.code == WRONG_USAGE:
         told = answer.message or _lines(answer)
         return Problem("unusable", detail=told, operation=operation.name)
-    said = answer.document if isinstance(answer.document, dict) else {}
-    if said.get("accepted") is not False:
+    said = answer.refusal
+    if not said:
         # A look that found something wrong has answered all the same.
-        return Problem("refused", detail=_lines(answer)) if answer.code and answer.document is None else None
+        shown = answer.document is not None or answer.said or answer.raw
+        return Problem("refused", detail=_lines(answer)) if answer.code == REFUSED and not shown else None
     reason = str(said.get("reason") or "")
     more: dict[str, Any] = {"reason": reason, "do": said.get("do"), "data": said.get("detail")}
     return Problem(_kind(reason, operation), detail=str(said.get("message") or ""), **more)

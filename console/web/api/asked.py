@@ -17,7 +17,7 @@ from console.operations.catalogue import Field, Operation
 from console.operations.checking import Defect, Upload
 from console.operations.files import MAX_UPLOAD
 from console.operations.sheet import MEDIA_TYPE as SHEET
-from console.texts import LANGUAGES
+from console.texts import LANGUAGES, texts
 from console.web.api.problems import Problem
 from console.web.security import TooLarge, TooSlow, read_body
 
@@ -83,15 +83,13 @@ async def values_of(request: Request, operation: Operation, body: bytes) -> dict
         raise Problem("media-type")
     found = _object(body) if body else {}
     if twice := sorted(set(found) & set(request.path_params)):
-        raise unusable([Defect(field=one, key="unknown") for one in twice], operation, request)
+        raise Problem("unusable", detail=", ".join(twice), operation=operation.name)
     return {name: _json_value(operation.field(name), one) for name, one in found.items()} | _of_path(request)
 
 
-def unusable(defects: list[Defect], operation: Operation, request: Request) -> Problem:
+def unusable(defects: list[Defect], operation: Operation, lang: str) -> Problem:
     """All that is wrong with what was given."""
-    from console.texts import texts  # noqa: PLC0415
-
-    words = texts(language(request, LANGUAGES[0]))
+    words = texts(lang)
     errors = [{"field": one.field, "expected": one.expected(words)} for one in defects]
     told = "; ".join(f"{one['field']}: {one['expected']}" for one in errors)
     return Problem("unusable", detail=told, errors=errors, operation=operation.name)

@@ -82,6 +82,17 @@ class Identity:
         self._known.take(f"{found.door}:{found.key}")
         return found
 
+    async def again(self, request: Request, visitor: Visitor) -> None:
+        """Whether whoever listens is still let in. Raises Problem if not."""
+        token = _bearer(request)
+        if token is not None:
+            found = await self._run(lambda: visitor_of(self._house, token, visitor.lang))
+        else:
+            cookie = request.cookies.get(self._sessions.cookie, "")
+            found = await self._run(lambda: self._sessions.visitor(cookie))
+        if found is None or found.viewer != visitor.viewer:
+            raise Problem("unauthorised")
+
     async def _of_session(self, request: Request, lang: str) -> Visitor | None:
         cookie = request.cookies.get(self._sessions.cookie, "")
         found = await self._run(lambda: self._sessions.visitor(cookie)) if cookie else None

@@ -3,34 +3,14 @@
 from __future__ import annotations
 
 from console.web.frame import Page
-from console.web.rooms import (
-    board,
-    criteria,
-    debriefing,
-    declaring,
-    drilling,
-    duty,
-    guideline,
-    incident,
-    playbooks,
-    playing,
-    routes,
-    system,
-    working,
-)
+from console.web.rooms import board, criteria, declaring, guideline, incident, incident_steps, playbooks
 
 PAGES: tuple[Page, ...] = (
     *board.PAGES,
     *declaring.PAGES,
     *incident.PAGES,
-    *working.PAGES,
+    *incident_steps.PAGES,
     *criteria.PAGES,
     *playbooks.PAGES,
     *guideline.PAGES,
-    *drilling.PAGES,
-    *playing.PAGES,
-    *debriefing.PAGES,
-    *duty.PAGES,
-    *routes.PAGES,
-    *system.PAGES,
 )
