@@ -109,6 +109,7 @@ class Node:
         self.ready = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._impaired: dict[str, str] = {}
+        self._standing: dict[str, Any] = {}
         if house.institution.playbooks.left_out:
             files = sorted({Path(one.file).name for one in house.institution.playbooks.left_out})
             self._impaired["playbooks"] = (
@@ -334,6 +335,7 @@ class Node:
         )
         self._conductor(silent=silent, waiting=waiting is not None)
         attempt("reach", self.reach.look)
+        self._standing = attempt("status", self.status).value or {}
 
     def _conductor(self, *, silent: bool, waiting: bool) -> None:
         """Machine work stands still if the conductor is silent; people are told, pages go on."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import timedelta
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,6 +17,7 @@ from console.cli.session import WRONG_USAGE, Session
 
 if TYPE_CHECKING:
     from console.views.drill import Told
+    from models.exercise import Exercise
     from models.scenario import Inject
 
 Opt = typer.Option
@@ -73,18 +77,63 @@ def edit(
     session.write(STREAM, PutInject, inject=document(inject), reason=reason)
 
 
-def add_inject(session: Session, file: File, reason: Why = "") -> None:
-    """Add an inject, written as in a scenario."""
+def add_inject(  # noqa: PLR0913 - each is an option of the command
+    session: Session,
+    *,
+    file: Annotated[str | None, typer.Argument(metavar="[FILE]", show_default=False)] = None,
+    title: Annotated[str, Opt("--title", metavar="TEXT", show_default=False)] = "",
+    text: Annotated[str, Opt("--text", metavar="TEXT", show_default=False)] = "",
+    party: Annotated[str, Opt("--party", metavar="PARTY")] = "control",
+    to: Annotated[list[str] | None, Opt("--to", metavar="ROLE", show_default=False)] = None,
+    later: Annotated[str, Opt("--in", metavar="SPAN")] = "0s",
+    reason: Why = "",
+) -> None:
+    """Add an inject: written in a file as in a scenario, or by its title, its text and to whom it goes."""
     from models.exercise import PutInject  # noqa: PLC0415
     from models.reason import Reason  # noqa: PLC0415
 
     state = exercise(session)
-    inject = _read(session, file)
-    if inject.id in state.lines:
-        from console.cli.drilling import no  # noqa: PLC0415
+    given = bool(title and text and to)
+    if (file is None) != given:
+        session.wrong(session.texts("playing.add_how"))
+    if file is not None:
+        inject = _read(session, file)
+        if inject.id in state.lines:
+            from console.cli.drilling import no  # noqa: PLC0415
 
-        no(session, Reason.ALREADY, what=inject.id)
-    session.write(STREAM, PutInject, inject=document(inject), reason=reason)
+            no(session, Reason.ALREADY, what=inject.id)
+        new = document(inject)
+    else:
+        played = timedelta(seconds=session.seconds(later, "--in") or 0) + _played(session)
+        new = _written(state, title=title, text=text, to=to or [], at=played)
+        new["from"] = party
+    session.write(STREAM, PutInject, inject=new, reason=reason)
+
+
+def _played(session: Session) -> timedelta:
+    """How much has been played; nothing before STARTEX."""
+    from models.exercise_script import Script  # noqa: PLC0415
+
+    state = exercise(session)
+    if state.status != "running":
+        return timedelta(0)
+    return Script(session.desk.premises.scenario, state).played_of(session.now)
+
+
+def _written(state: Exercise, *, title: str, text: str, to: Sequence[str], at: timedelta) -> dict[str, Any]:
+    """An inject of control's own, in one language: whoever writes it in play has no time for two."""
+    from models.values import write_duration  # noqa: PLC0415
+
+    number = next(n for n in count(1) if f"control-{n}" not in state.lines)
+    return {
+        "id": f"control-{number}",
+        "kind": "call",
+        "channel": "telephone",
+        "to": list(to),
+        "at": write_duration(at),
+        "title": {"ja": title, "en": title},
+        "text": {"ja": text, "en": text},
+    }
 
 
 def document(inject: Inject) -> dict[str, Any]:

@@ -171,7 +171,7 @@ def status_json(told: Told) -> dict[str, Any]:
 
 def injects(told: Told) -> Section:
     """The whole script: what has come in, then what is to come, each in its order."""
-    many = [one for name in _order(told) if (one := told.inject(name)) is not None]
+    many = [one for name in order(told) if (one := told.inject(name)) is not None]
     rows = tuple(_row(one, told) for one in many)
     title = told.texts("playing.script", n=len(rows), given=len(told.exercise.injects))
     return Section(title=title, parts=(Table(headers=_headers(told), rows=rows, whole=(0, 1, 2)),))
@@ -179,10 +179,11 @@ def injects(told: Told) -> Section:
 
 def injects_json(told: Told) -> list[dict[str, Any]]:
     """The whole script for programs."""
-    return [inject_json(one, told) for name in _order(told) if (one := told.inject(name)) is not None]
+    return [inject_json(one, told) for name in order(told) if (one := told.inject(name)) is not None]
 
 
-def _order(told: Told) -> list[str]:
+def order(told: Told) -> list[str]:
+    """The script: what has come in, then what is to come, each in its order."""
     return [*told.exercise.injects, *(line.id for line in told.script.waiting())]
 
 
@@ -193,13 +194,13 @@ def _headers(told: Told) -> tuple[str, ...]:
 
 
 def _row(one: Inject, told: Told) -> Row:
-    played, hour, state, style = _when(one, told)
+    played, hour, state, style = when(one, told)
     to = told.texts("words.comma").join(told.naming.who(role) for role in one.to)
     title = harmless(one.title.lang(told.naming.lang), 200)
     return Row(cells=(one.id, played, hour, state, to, title), style=style)
 
 
-def _when(one: Inject, told: Told) -> tuple[str, str, str, Style]:
+def when(one: Inject, told: Told) -> tuple[str, str, str, Style]:
     """Time of play, hour of the story and state, in words."""
     times, texts = told.naming.times, told.texts
     given = told.exercise.injects.get(one.id)
@@ -217,7 +218,7 @@ def _when(one: Inject, told: Told) -> tuple[str, str, str, Style]:
 def inject(one: Inject, told: Told) -> Section:
     """One inject whole."""
     texts, lang = told.texts, told.naming.lang
-    played, hour, state, style = _when(one, told)
+    played, hour, state, style = when(one, told)
     kind = texts.word("scenarios.kind", one.kind)
     channel = texts.word("scenarios.channel", one.channel)
     parts = [
@@ -277,7 +278,7 @@ def participants(told: Told) -> list[Section | Line]:
     title = texts("playing.participants", n=len(rows))
     nobody = (Line(text=texts("playing.nobody"), style="warn"),)
     staff = tuple(
-        Row(cells=(told.naming.who(name), texts.word("playing.staff", role), _reached(name, told)))
+        Row(cells=(told.naming.who(name), texts.word("playing.staff", role), reached(name, told)))
         for name, role in state.staff.items()
     )
     own = tuple(texts(f"playing.column.{name}") for name in ("person", "staff", "reached"))
@@ -295,11 +296,11 @@ def _participant(name: str, told: Told) -> Row:
         there = told.texts("playing.not_there", why=told.naming.text(one.absent, 200))
     sure = bool(confirmed(told.exercise, name, told.marks))
     style: Style = "dim" if one.absent is not None else "plain" if sure else "bad"
-    cells = (told.naming.who(name), roles, one.organisation or "–", _reached(name, told), there)
+    cells = (told.naming.who(name), roles, one.organisation or "–", reached(name, told), there)
     return Row(cells=cells, style=style)
 
 
-def _reached(name: str, told: Told) -> str:
+def reached(name: str, told: Told) -> str:
     """The person's channels, each with whether its address is confirmed; never the address itself."""
     sure = confirmed(told.exercise, name, told.marks)
     ways = [one for one in told.marks.get(name, {}) if one != SCRIPT]

@@ -37,6 +37,11 @@ def html(book: Book) -> str:
     return written(element("html", head, body, lang=book.lang), "<!DOCTYPE html>\n")
 
 
+def chapters(book: Book) -> str:
+    """Its chapters alone, for a page that has a head of its own."""
+    return written(element("div", *map(_chapter, book.chapters), class_="book"))
+
+
 @cache
 def _style() -> str:
     """The style sheets. They hold none of `<`, `>` and `&`, which mean different things in HTML and XML."""

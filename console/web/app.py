@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -67,8 +68,10 @@ def create_app(
     door = AlertDoor(house, run, wake, monotonic)
     pages = _Pages(house, run, wake, signing_key(house))
     telephone = GatewayDoor(house, run, wake, monotonic)
-    health_door = _Health(house, run, status, door.closed | telephone.closed)
+    closed = door.closed | telephone.closed
     station = station or Station(house=house, run=run, changes=Changes())
+    station = replace(station, status=_with_closed(station.status, closed))
+    health_door = _Health(house, run, status, closed)
     room = Room(station, PAGES)
     api = Api(station, monotonic)
     login = LoginDoor(room.house, room.run, signing_key(house), monotonic)
@@ -163,6 +166,11 @@ class _Pages:
 
 
 HEALTH_SECONDS = 2.0
+
+
+def _with_closed(status: Callable[[], Mapping[str, Any]], closed: Mapping[str, str]) -> Callable[[], Any]:
+    """What the node knows of itself, and which alert sources are closed for want of their secret."""
+    return lambda: {**status(), "closed_sources": sorted(closed)}
 
 
 class _Health:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -37,6 +37,8 @@ class Ask:
     subject: str = ""
     query: Mapping[str, str] = field(default_factory=dict)
     csrf: str = field(default="", repr=False)
+    standing: Callable[[], Mapping[str, Any]] = field(default=dict, repr=False)
+    """What the node last knew of itself; nothing where none runs."""
     typed: Kept = field(default=NOTHING, repr=False)
     """What this session typed into a form that was refused; only for personal parts."""
     item: str = ""

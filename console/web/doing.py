@@ -151,6 +151,15 @@ class Forms:
         """Why: most acts ask for it."""
         return self.field("reason", "area", required=True)
 
+    @cached_property
+    def scribe(self) -> bool:
+        """Whether the person may write for others."""
+        return not self.ask.is_vendor and self.may("record-for")
+
+    def in_the_name_of(self) -> list[Input]:
+        """For whom it is written, where the person may write for others."""
+        return [self.choice("for", self.people, word="for")] if self.scribe else []
+
     def at(self) -> Input:
         """When it really was, if not now."""
         return self.field("at.local", "local")

@@ -15,6 +15,7 @@ import hashlib
 import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode
 
 from starlette.requests import Request
@@ -47,6 +48,8 @@ MAX_OF_SESSION = 4
 """A browser has six connections to a place, and has to have some left for what is pressed."""
 MAX_QUERY = 1_000
 NODE = "node"
+ITEM = "/item"
+"""Under this name what a page shows of its subject goes with the query; no form can have a field of it."""
 ANY = "*"
 ENDED, GONE, MANY, FULL, BROKEN = "session", "gone", "many", "full", "broken"
 Query = tuple[tuple[str, str], ...]
@@ -80,7 +83,7 @@ class Group:
 
 def address(page: Page, ask: Ask, after: int) -> str:
     """Where a page that has been drawn is kept up to date; empty if it is not."""
-    query = urlencode(_kept(ask.query.items()))
+    query = urlencode(_kept([*ask.query.items(), *([(ITEM, ask.item)] if ask.item else [])]))
     if page.live is None or len(query) > MAX_QUERY:
         return ""
     subject = f"/{quote(ask.subject, safe='')}" if ask.subject else ""
@@ -97,7 +100,7 @@ class Hub:
 
     def __init__(self, station: Station, sessions: Sessions, pages: Mapping[str, Page]) -> None:
         self._house, self._run, self._changes = station.house, station.run, station.changes
-        self._sessions, self._pages = sessions, pages
+        self._sessions, self._pages, self._status = sessions, pages, station.status
         self._groups: dict[_Key, Group] = {}
         self._growth = Growth(station.house.record)
         self._looking: asyncio.Task[object] | None = None
@@ -118,6 +121,10 @@ class Hub:
     def streams(self) -> list[Stream]:
         """Who has a page open."""
         return [stream for group in self._groups.values() for stream in group.streams]
+
+    def standing(self) -> Mapping[str, Any]:
+        """What the node last knew of itself, and how many pages are open."""
+        return {**self._status(), "streams": len(self.streams)}
 
     # -- coming and going -----------------------------------------------------------------------------------
 
@@ -176,7 +183,7 @@ class Hub:
             with self._house.record.read() as tx:
                 return position(tx, names)
 
-        if await self._run(far) != seen or NODE in names:
+        if await self._run(far) != seen:
             self._soon(self._groups[(stream.page.name, stream.subject, stream.query)])
 
     # -- changes --------------------------------------------------------------------------------------------
@@ -254,8 +261,10 @@ class Hub:
             visitor=replace(visitor, csrf=self._token),
             page=page.name,
             subject=group.subject,
-            query=dict(group.query),
+            query={name: value for name, value in group.query if name != ITEM},
+            item=dict(group.query).get(ITEM, ""),
             csrf=self._token,
+            standing=self.standing,
         )
         with self._house.record.read() as tx:
             far = position(tx, page.streams(group.subject))

@@ -40,8 +40,17 @@ from models.errors import HikeshiError, NotFound, Refused
 from models.fact import SYSTEM
 from models.state import House as HouseState
 
-NAV = (("board", "/"), ("declare", "/declare"), ("playbooks", "/playbooks"))
+NAV = (
+    ("board", "/"),
+    ("declare", "/declare"),
+    ("playbooks", "/playbooks"),
+    ("oncall", "/oncall"),
+    ("system", "/system"),
+)
 """The navigation: the words of each, and where it leads."""
+IN_PRODUCTION = (("programme", "/programme"),)
+IN_DRILL = (("drill", "/drill"),)
+"""What only the one or the other has: a drill's node knows nothing of the register of exercises."""
 STORED = frozenset({0, 3})
 """Codes of a command that was recorded: done, and done while nobody could be paged."""
 T = TypeVar("T")
@@ -113,6 +122,7 @@ class Room:
             csrf=visitor.csrf,
             typed=self._typed.of(visitor.key),
             item=request.path_params.get("item", ""),
+            standing=self.hub.standing,
         )
 
     def _values(self, page: Page, ask: Ask) -> dict[str, Any]:
@@ -133,7 +143,7 @@ class Room:
             "now": when(ask.now, organisation.zone, ask.lang),
             "ticking": now_of(self.house),
             "zone": organisation.zone,
-            "nav": NAV,
+            "nav": (*NAV, *(IN_DRILL if self.house.drill is not None else IN_PRODUCTION)),
             "who": person.name.lang(ask.lang) if person else ask.visitor.name,
         }
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from console.opening import House
@@ -21,10 +21,12 @@ class Run(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Station:
-    """Where the war room stands: a house, what runs a function in its thread, and what has changed there."""
+    """Where the war room stands: a house, what runs a function in its thread, what has changed."""
 
     house: House
     run: Run
     changes: Changes
+    status: Callable[[], Mapping[str, Any]] = dict
+    """What the node last knew of itself; from any thread."""
     aside: Station | None = None
     """Where what takes long is done, so that nobody waits for it; None: in the same place."""

@@ -126,7 +126,8 @@ class Sessions:
             return None
         if micros(now - self._settings.idle) > found.seen_at:
             return None
-        viewer = self._viewer(found.person, found.inspector)
+        roles = _roles(found.way)
+        viewer = self._viewer(found.person, found.inspector, roles)
         if viewer == NOBODY:
             return None
         if micros(now - SEEN_EVERY) > found.seen_at:
@@ -138,10 +139,11 @@ class Sessions:
             way=found.way,
             lang=found.lang,
             csrf=found.csrf,
+            roles=roles,
             looks=bool(found.inspector),
         )
 
-    def _viewer(self, person: str | None, inspector: str) -> Viewer:
+    def _viewer(self, person: str | None, inspector: str, roles: frozenset[str] | None) -> Viewer:
         """As the directory and the grants are now: who has left since is nobody."""
         if inspector:
             house = self._desk.state("house")
@@ -149,7 +151,8 @@ class Sessions:
             found = house.inspectors.get(inspector)
             over = found is None or found.until <= self._desk.clock.now()
             return NOBODY if over else Viewer(inspector=found)
-        return Viewer(person=person) if person and self._desk.directory.person(person) else NOBODY
+        known = person is not None and self._desk.directory.person(person) is not None
+        return Viewer(person=person, roles=roles) if known else NOBODY
 
     def speak(self, cookie: str, lang: str) -> None:
         """From now on in this language."""
@@ -214,3 +217,9 @@ class Sessions:
     def _change(self, key: str, **values: object) -> None:
         with self._desk.record.begin() as tx:
             tx.connection.execute(update(SESSION).where(SESSION.c.digest == key).values(**values))
+
+
+def _roles(way: str) -> frozenset[str] | None:
+    """The roles that a session may use, if its way in named them; None: all that its person holds."""
+    _, named, roles = way.partition(":roles=")
+    return frozenset(roles.split(",")) - {""} if named else None

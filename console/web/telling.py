@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from console.opening import House
 from models.clock import ExerciseClock, iso
-from models.exercise_clock import StoryClock
+from models.exercise_clock import Play, StoryClock
 
 
 def pace(house: House) -> int:
@@ -13,6 +13,8 @@ def pace(house: House) -> int:
     if isinstance(clock, StoryClock):
         mark = clock.mark()
         return mark.speed if mark.goes and not mark.held else 0
+    if isinstance(clock, Play):
+        return clock.speed if clock.goes and not clock.held else 0
     return 0 if isinstance(clock, ExerciseClock) else 1
 
 

@@ -130,8 +130,13 @@ def _complain(kind: str, text: str) -> None:
 
 
 @contextlib.asynccontextmanager
-async def opened(folder: Path, clock: Clock | None = None, **settings: str) -> AsyncIterator[Room]:
-    """The example bank in `folder`, its node running; `settings` are put at the top of settings.toml."""
+async def opened(
+    folder: Path, clock: Clock | None = None, *, port: int = 0, **settings: str
+) -> AsyncIterator[Room]:
+    """The example bank in `folder`, its node running, on a free port unless told which.
+
+    `settings` are put at the top of settings.toml.
+    """
     directory = folder / "bank"
     if not directory.exists():
         shutil.copytree(ROOT / "examples" / "mihon-bank", directory, ignore=shutil.ignore_patterns("var"))
@@ -139,20 +144,27 @@ async def opened(folder: Path, clock: Clock | None = None, **settings: str) -> A
         file = directory / "settings.toml"
         lines = "".join(f"{name} = {value}\n" for name, value in settings.items())
         file.write_text(lines + file.read_text(encoding="utf-8"), encoding="utf-8")
+    async with running(directory, clock, port=port) as room:
+        yield room
+
+
+@contextlib.asynccontextmanager
+async def running(directory: Path, clock: Clock | None = None, *, port: int = 0) -> AsyncIterator[Room]:
+    """The node of an institution's directory, or of a drill's; its messages are kept and leave nowhere."""
     house = open_house(directory, clock)
     channels = {name: Kept(name) for name in house.institution.settings.channels()}
-    node = Node(house, notifiers=dict(channels), port=0, conductor_apart=False)
-    running = asyncio.create_task(node.run())
+    node = Node(house, notifiers=dict(channels), port=port, conductor_apart=False)
+    task = asyncio.create_task(node.run())
     try:
         ready = asyncio.create_task(node.ready.wait())
         async with asyncio.timeout(READY_SECONDS):
-            await asyncio.wait([running, ready], return_when=asyncio.FIRST_COMPLETED)
-        if running.done():
-            running.result()
+            await asyncio.wait([task, ready], return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            task.result()
         yield Room(node=node, house=house, directory=directory, channels=channels)
     finally:
         node.stop.set()
-        await asyncio.wait([running], timeout=10)
+        await asyncio.wait([task], timeout=10)
 
 
 @contextlib.asynccontextmanager
@@ -172,6 +184,8 @@ async def faults(page: Page) -> list[str]:
     """What axe-core finds against WCAG 2.2 AA, a line each: the rule, and where."""
     await page.evaluate(AXE.read_text(encoding="utf-8"))
     found = await page.evaluate("rules => axe.run(document, {runOnly: {type: 'tag', values: rules}})", RULES)
+    # It leaves empty style attributes behind, which a live part would carry over, against our own policy.
+    await page.evaluate("document.querySelectorAll('[style]').forEach(one => one.removeAttribute('style'))")
     return [
         f"{one['id']}: {one['help']}: {node['target']} {node['html'][:120]}"
         for one in found["violations"]
@@ -179,11 +193,11 @@ async def faults(page: Page) -> list[str]:
     ]
 
 
-async def shoot(page: Page, name: str, *, docs: bool = False) -> Path:
-    """A picture of the whole page."""
+async def shoot(page: Page, name: str, *, docs: bool = False, whole: bool = True) -> Path:
+    """A picture of the whole page, or of what a screen shows of it."""
     SCREENS.mkdir(parents=True, exist_ok=True)
     to = SCREENS / f"{name}.png"
-    await page.screenshot(path=to, full_page=True)
+    await page.screenshot(path=to, full_page=whole)
     if docs and os.environ.get("HIKESHI_WRITE_DOCS"):
         shutil.copy(to, PICTURES / f"room-{name}.png")
     return to

@@ -46,3 +46,24 @@ async def test_playbooks_are_read_and_the_reading_is_recorded(tmp_path: Path, cl
         assert not await page.get_by_role("navigation").first.is_visible()
         assert not await page.get_by_role("button", name="I have read").is_visible()
         assert await page.get_by_text("On paper it may be out of date").is_visible()
+
+
+async def test_duty_routes_and_a_communication_check(tmp_path: Path, clock: ExerciseClock) -> None:
+    async with opened(tmp_path, clock) as room, browsing() as browser:
+        for lang in ("ja", "en"):
+            page = await room.open(browser, "suzuki-daichi", "/oncall", lang=lang)
+            for name, path in (
+                ("oncall", "/oncall"),
+                ("oncall-month", "/oncall?role=csirt-duty&day=2026-12-31"),
+                ("routes", "/routes"),
+                ("comchecks", "/comchecks?route=house"),
+            ):
+                await page.goto(room.url + path)
+                assert await faults(page) == []
+                await shoot(page, f"{name}-{lang}")
+        await page.get_by_role("button", name="Page them as a test").click()
+        await page.get_by_text("CC-0001").first.wait_for()
+        assert await faults(page) == []
+        assert next(fact.kind for fact in await room.facts("programme")) == "comcheck.started"
+        got = await page.request.get(room.url + "/api/v1/oncall?ics=true")
+        assert (got.status, (await got.body())[:15]) == (200, b"BEGIN:VCALENDAR")

@@ -1,4 +1,4 @@
-// Starts emulate's Slack from a seed on the first line of standard input, on loopback only, and says where.
+// Starts emulate's Slack, or another of its services, from a seed on the first line of standard input, on loopback only, and says where.
 import http from "node:http";
 import { createInterface } from "node:readline";
 import { Readable } from "node:stream";
@@ -40,8 +40,8 @@ function asksByQuery({ method, url, headers }) {
 
 const lines = createInterface({ input: process.stdin });
 lines.once("line", async (line) => {
-  const { port, seed } = JSON.parse(line);
-  await createEmulator({ service: "slack", port, seed, baseUrl: `http://127.0.0.1:${port}` });
+  const { port, seed, service = "slack" } = JSON.parse(line);
+  await createEmulator({ service, port, seed, baseUrl: `http://127.0.0.1:${port}` });
 });
 // The pipe ends with the tests, however they end.
 lines.on("close", () => process.exit(0));

@@ -18,6 +18,8 @@ from console.texts import LANGUAGES
 from console.web.assets import address
 from console.web.going import ours
 from console.web.login.local import Neighbour, is_open, neighbour
+from console.web.login.oidc import CALLBACK, NotAdmitted, Oidc
+from console.web.login.provider import ProviderFailed
 from console.web.once import Once
 from console.web.rendering import page as answer_page
 from console.web.rendering import page_words
@@ -49,6 +51,7 @@ class LoginDoor:
         self._hosts = known_hosts(house.institution.settings)
         self._before = f"{self._sessions.cookie}-before"
         self._turns = Turns(PER_PEER, FROM_ALL, monotonic)
+        self._oidc = Oidc(house, run, key, monotonic)
 
     def routes(self) -> list[BaseRoute]:
         """What the application serves of it."""
@@ -58,6 +61,8 @@ class LoginDoor:
             Route("/login/token", self.token, methods=["POST"]),
             Route("/login/once/{token}", self.show_link, methods=["GET"]),
             Route("/login/once/{token}", self.use_link, methods=["POST"]),
+            Route("/login/oidc", self.to_provider, methods=["GET"]),
+            Route(CALLBACK, self.from_provider, methods=["GET"]),
             Route("/logout", self.logout, methods=["POST"]),
         ]
 
@@ -67,17 +72,21 @@ class LoginDoor:
         """The ways there are, each with one sentence."""
         return await self._page(request)
 
-    async def _page(self, request: Request, status: int = 200, wrong: str = "", **values: Any) -> Response:
+    async def _page(self, request: Request, status: int = 200, wrong: str = "", retry: int = 0) -> Response:
         lang = self._lang(request)
         found = await self._run(lambda: neighbour(self._house, request))
         given = {
             "neighbour": found,
             "local": is_open(self._house),
             "link": None,
+            "provider": self._oidc.title,
             "next": ours(request.query_params.get("next", "/")),
             "wrong": wrong,
         }
-        return self._answer(request, lang, status, **(given | values))
+        answer = self._answer(request, lang, status, **given)
+        if retry:
+            answer.headers["Retry-After"] = str(retry)
+        return answer
 
     def _answer(self, request: Request, lang: str, status: int, **values: Any) -> Response:
         before = request.cookies.get(self._before, "")
@@ -120,7 +129,15 @@ class LoginDoor:
         if person is None:
             return await self._page(request, 404, "link-dead")
         return self._answer(
-            request, self._lang(request), 200, neighbour=None, local=False, link=person, next="/", wrong=""
+            request,
+            self._lang(request),
+            200,
+            neighbour=None,
+            local=False,
+            provider="",
+            link=person,
+            next="/",
+            wrong="",
         )
 
     # -- coming in ------------------------------------------------------------------------------------------
@@ -160,13 +177,38 @@ class LoginDoor:
             return await self._no(request, "token", "not-known")
         return await self._enter(request, fields, "token", inspector=visitor.viewer.inspector.id)
 
+    async def to_provider(self, request: Request) -> Response:
+        """Off to the provider: a link and no form, whose answer the browser would not let lead elsewhere.
+
+        Nothing but a row for ten minutes comes of it.
+        """
+        before = request.cookies.get(self._before, "")
+        if not before:
+            return await self._page(request, 403, "not-ours")
+        if wait := self._turns.take(_peer(request)):
+            return await self._page(request, 429, "too-many", retry=wait)
+        try:
+            leads = await self._oidc.begin(before, ours(request.query_params.get("next", "/")))
+        except ProviderFailed as failed:
+            return await self._no(request, "oidc", "provider", f"oidc: {failed}", 502)
+        return RedirectResponse(leads, 303)
+
+    async def from_provider(self, request: Request) -> Response:
+        """Back from there. What the provider says is asked of it by us, not taken from the browser."""
+        if wait := self._turns.take(_peer(request)):
+            return await self._page(request, 429, "too-many", retry=wait)
+        try:
+            came = await self._oidc.back(request.cookies.get(self._before, ""), request.query_params)
+        except ProviderFailed as failed:
+            return await self._no(request, "oidc", "provider", f"oidc: {failed}", 502)
+        except NotAdmitted as no:
+            return await self._no(request, "oidc", "not-admitted", f"oidc: {no}")
+        return await self._enter(request, {"next": came.next}, came.way, person=came.person.id)
+
     async def _fields(self, request: Request) -> dict[str, str] | Response:
         """The fields of a form of our own page; an answer if it is none, or if it is tried too often."""
-        peer = request.client.host if request.client else "?"
-        if wait := self._turns.take(peer):
-            answer = await self._page(request, 429, "too-many")
-            answer.headers["Retry-After"] = str(wait)
-            return answer
+        if wait := self._turns.take(_peer(request)):
+            return await self._page(request, 429, "too-many", retry=wait)
         try:
             body = await read_body(request, MAX_FORM, FORM_WITHIN_SECONDS)
             read = parse_qs(body.decode("ascii"), max_num_fields=10, errors="strict")
@@ -182,14 +224,15 @@ class LoginDoor:
     def _form(self, before: str) -> str:
         return hmac.new(self._key, b"hikeshi.login.v1\0" + before.encode(), "sha256").hexdigest()
 
-    async def _no(self, request: Request, way: str, wrong: str) -> Response:
+    async def _no(
+        self, request: Request, way: str, wrong: str, detail: str = "", status: int = 403
+    ) -> Response:
         """Refused; the record says so, each way once a minute."""
-        peer = request.client.host if request.client else "?"
-        actor = Actor(person=None, name=peer, via=f"web:{way}")
+        actor, command = Actor(person=None, name=_peer(request), via=f"web:{way}"), f"login {way}"
         await self._run(
-            lambda: record_refusal(self._house.desk, actor, Reason.LOGIN_FAILED, "login", detail=way)
+            lambda: record_refusal(self._house.desk, actor, Reason.LOGIN_FAILED, command, detail=detail)
         )
-        return await self._page(request, 403, wrong)
+        return await self._page(request, status, wrong)
 
     async def _enter(self, request: Request, fields: Fields, way: str, **who: str) -> Response:
         """A new session, whatever cookie came with the request; that one's session ends."""
@@ -231,6 +274,10 @@ class LoginDoor:
             await self._run(lambda: self._sessions.leave(cookie))
         self._sessions.take_back(answer)
         return answer
+
+
+def _peer(request: Request) -> str:
+    return request.client.host if request.client else "?"
 
 
 def _chosen(found: Neighbour | None, wanted: str) -> Person | None:

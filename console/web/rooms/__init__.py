@@ -3,14 +3,34 @@
 from __future__ import annotations
 
 from console.web.frame import Page
-from console.web.rooms import board, criteria, declaring, guideline, incident, incident_steps, playbooks
+from console.web.rooms import (
+    board,
+    criteria,
+    debriefing,
+    declaring,
+    drilling,
+    duty,
+    guideline,
+    incident,
+    playbooks,
+    playing,
+    routes,
+    system,
+    working,
+)
 
 PAGES: tuple[Page, ...] = (
     *board.PAGES,
     *declaring.PAGES,
     *incident.PAGES,
-    *incident_steps.PAGES,
+    *working.PAGES,
     *criteria.PAGES,
     *playbooks.PAGES,
     *guideline.PAGES,
+    *drilling.PAGES,
+    *playing.PAGES,
+    *debriefing.PAGES,
+    *duty.PAGES,
+    *routes.PAGES,
+    *system.PAGES,
 )

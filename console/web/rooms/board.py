@@ -7,15 +7,14 @@ from typing import Any
 
 from sqlalchemy import select
 
-from console.texts import Texts
-from console.views.health import Health, look
 from console.views.times import Times
 from console.web.asking import Ask
 from console.web.frame import Page, Part
 from console.web.rooms.common import times
+from console.web.rooms.system import troubles
 from console.web.summaries import Limit, Summary, Wait, summaries, waiting
 from models.clock import iso
-from models.desk import HOUSE, INTAKE
+from models.desk import INTAKE
 from models.record import TEXT
 from models.state import Alert, Intake
 
@@ -144,32 +143,9 @@ def _titles(ask: Ask, digests: list[str]) -> dict[str, str]:
 # -- health -------------------------------------------------------------------------------------------------
 
 
-def health_of(ask: Ask) -> Health:
-    """How Hikeshi is, as far as whoever asks may know of it."""
-    house = ask.house
-    state = ask.reader.without_hidden(house.desk.state(HOUSE))
-    left_out = sorted({str(one.file) for one in house.institution.playbooks.left_out})
-    return look(house.record, state, ask.now, left_out, wall=house.wall.now())
-
-
 def _health(ask: Ask) -> dict[str, Any]:
-    found = health_of(ask)
-    return {"ok": found.ok, "why": list(reasons(found, ask.texts))[:MAX_IMPAIRED]}
-
-
-def reasons(found: Health, texts: Texts) -> list[str]:
-    """Why somebody should look, shortly; the first is the worst."""
-    said = []
-    if not found.alive("pager"):
-        said.append(texts.word("words.health", "pager"))
-    if found.quarantined:
-        said.append(texts("words.health.quarantined", streams=texts("words.comma").join(found.quarantined)))
-    said += [
-        texts("words.health.impaired", what=what, detail=detail) for what, detail in found.impaired.items()
-    ]
-    if found.given_up_lately:
-        said.append(texts("words.health.given_up", n=found.given_up))
-    return said
+    ok, why = troubles(ask, MAX_IMPAIRED)
+    return {"ok": ok, "why": why, "vendor": ask.is_vendor}
 
 
 PAGES = (
@@ -182,6 +158,6 @@ PAGES = (
             Part(name="alerts", values=_alerts),
             Part(name="health", values=_health),
         ),
-        live=("*", "intake", "house"),
+        live=("*", "intake", "house", "node"),
     ),
 )

@@ -57,7 +57,9 @@ def at_once(planned: PlannedStep, known: StepState, forms: Forms) -> Iterator[Do
     if known.status in {"ready", "started"}:
         fields = [recorded(one, forms) for one in planned.step.record]
         note = forms.field("note", "area")
-        yield forms.form("done", "done", *fields, note, forms.at(), of=of, hidden=hidden)
+        yield forms.form(
+            "done", "done", *fields, note, *forms.in_the_name_of(), forms.at(), of=of, hidden=hidden
+        )
 
 
 def mending(planned: PlannedStep, known: StepState, forms: Forms) -> Iterator[Doing]:

@@ -135,6 +135,8 @@
   }
   var face = stated && new Intl.DateTimeFormat("ja-JP", { timeZone: stated.dataset.zone, hourCycle: "h23",
     month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit", second: "2-digit" });
+  var hour = stated && new Intl.DateTimeFormat("sv-SE", { timeZone: stated.dataset.zone, hourCycle: "h23",
+    year: "numeric", month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit", second: "2-digit" });
   var offset = stated ? " " + stated.textContent.slice(stated.textContent.indexOf("(")) : "";
   function put(one, text) { if (one.textContent !== text) one.textContent = text; }
   function tick() {
@@ -144,6 +146,10 @@
       var text = left >= 0 ? one.dataset.left : one.dataset.over;
       put(one, text.replace("{span}", span(Math.abs(left), one.dataset.units.split(","))));
       one.classList.toggle("grave", left < 0);
+    });
+    // <time data-story>2026-11-30 00:40:00 +09:00</time>: the hour of a drill's story, large.
+    document.querySelectorAll("time[data-story]").forEach(function (one) {
+      put(one, hour.format(now()) + one.textContent.slice(19));
     });
     // Without a line to the node nobody knows the hour of a drill; ours goes on by itself.
     put(stated, face.format(now()) + offset);
