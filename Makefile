@@ -15,6 +15,7 @@ unexport PYTHONDONTWRITEBYTECODE
 help:
 	@echo "make demo    set up, then play one incident from the alert to its lessons"
 	@echo "             make demo SCENARIO=ransomware-night-batch plays a drill instead"
+	@echo "             make demo KEEP=1 leaves the board up afterwards, to look around in the browser"
 	@echo "make test    set up, then run the tests (up to 15 minutes on two cores)"
 	@echo "make check   ruff, mypy strict and the size budget"
 	@echo "make bench   measure; figures go to build/bench.json"

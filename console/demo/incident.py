@@ -7,7 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Callable
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from sqlalchemy import func, select
 
 from console.cli.output import STYLES
+from console.demo.board import keep
 from console.demo.passage import Passages, table
 from console.demo.people import Act, People
 from console.demo.picture import Picture
@@ -57,6 +58,8 @@ NIGHT = datetime(2026, 11, 24, 18, 0, tzinfo=UTC)
 MAX_TURNS = 1_500
 MAX_REPORT_LINES = 60
 COMPANY = timedelta(minutes=5, seconds=30)
+LOOKS_AS = "sato-kenji"
+"""Who the board can be looked at as: the head of the CSIRT, who commands."""
 FRAME_SECONDS = 0.12
 DECISIVE_SECONDS = 0.9
 HIKESHI = Path(sys.executable).parent / "hikeshi"
@@ -101,10 +104,7 @@ class Demo:
             await self._conductor(bank, prefect, stack)
             await self._play()
             await self._end(bank, prefect)
-            if os.environ.get("KEEP") == "1":
-                self.picture.note("keep")
-                with suppress(asyncio.CancelledError, KeyboardInterrupt):
-                    await asyncio.Event().wait()
+            await keep(self, LOOKS_AS, f"incidents/{self.incident}")
         return 0
 
     # -- the stage ------------------------------------------------------------------------------------------
@@ -135,6 +135,7 @@ class Demo:
         )
         self.base_url = f"http://127.0.0.1:{self.node.port}"
         self.picture.note("node", url=self.base_url)
+        self.picture.note("board", url=f"{self.base_url}/")
 
     def _open(self, bank: Path) -> House:
         return open_house(bank, self.clock, drill=True)
@@ -228,7 +229,7 @@ class Demo:
                 self.picture.note("acknowledged", who=person.name.lang(self.lang) if person else act.person)
             return
         assert act.command is not None  # noqa: S101 - an act has one or the other
-        outcome: Outcome = await self._write(partial(self.house.desk.handle, self.incident, act.command))
+        outcome: Outcome = await self.write(partial(self.house.desk.handle, self.incident, act.command))
         if not outcome.accepted:
             raise HikeshiError(f"{act.command}: {outcome.refused} {outcome.detail}")
 
@@ -236,7 +237,7 @@ class Demo:
 
     async def _quiet(self) -> None:
         for _ in range(2_000):
-            if await self._write(self._still) and not self.node.outbox.in_flight:
+            if await self.write(self._still) and not self.node.outbox.in_flight:
                 return
             self.node.watch.wake()
             self.node.outbox.wake()
@@ -255,25 +256,26 @@ class Demo:
             with self.house.record.read() as tx:
                 return tx.earliest_due()
 
-        found = await self._write(read)
+        found = await self.write(read)
         return datetime.fromtimestamp(found / 1e6, UTC) if found is not None else None
 
-    async def _write(self, call: Callable[[], T]) -> T:
+    async def write(self, call: Callable[[], T]) -> T:
+        """Run something in the thread that writes."""
         return await self.node.run_in_writer(call)
 
     async def _state(self) -> Incident:
-        return await self._write(partial(self.house.desk.incident, self.incident))
+        return await self.write(partial(self.house.desk.incident, self.incident))
 
     async def _world(self, state: Incident) -> Any:
-        return await self._write(partial(self.house.desk.world, state))
+        return await self.write(partial(self.house.desk.world, state))
 
     async def _naming(self, state: Incident) -> Naming:
-        beside = await self._write(partial(self.house.desk.texts, self.incident))
+        beside = await self.write(partial(self.house.desk.texts, self.incident))
         return Naming(texts=texts(self.lang), world=await self._world(state), state=state, beside=beside)
 
     async def _draw(self, state: Incident) -> None:
         # Whoever acts meanwhile adds facts: those are read first, so that their texts are there.
-        facts = await self._write(self._new_facts)
+        facts = await self.write(self._new_facts)
         naming = await self._naming(state)
         self.passages.look(state, naming.world)
         self.picture.tell(facts, naming)
@@ -310,12 +312,12 @@ class Demo:
         runs = await flow_runs(prefect.url)
         review = self.folder / f"{self.incident}.md"
         review.write_text(
-            await self._write(partial(markdown, self.house.desk, self.incident, self.lang)), "utf-8"
+            await self.write(partial(markdown, self.house.desk, self.incident, self.lang)), "utf-8"
         )
         say, show = texts(self.lang), self.picture.console
         self._side_by_side(state, naming)
         show.print(table(self.passages, naming))
-        proof = await self._write(partial(prove, self.house, state, self.folder, self.lang))
+        proof = await self.write(partial(prove, self.house, state, self.folder, self.lang))
         show.print(
             say("demo.proof", items=proof.items, same=proof.same, facts=proof.facts, number=proof.number),
             style="bold green",

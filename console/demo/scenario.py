@@ -14,6 +14,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from console import archive
+from console.demo.board import keep
 from console.demo.incident import HIKESHI, ROOT, Demo
 from console.demo.stage import copy_bank, flow_runs
 from console.drill.making import prepare
@@ -61,6 +62,7 @@ class ScenarioDemo(Demo):
             await self._conductor(drill, prefect, stack)
             await self._play()
             await self._closing(drill, await flow_runs(prefect.url))
+            await keep(self, FACILITATOR, "drill/report")
         return 0
 
     def _speaking(self, bank: Path) -> Path:
@@ -120,7 +122,7 @@ class ScenarioDemo(Demo):
         self.picture.note("endex")
 
     async def _accepted(self, command: StartExercise | EndExercise) -> None:
-        outcome: Outcome = await self._write(partial(self.house.desk.handle, EXERCISE, command))
+        outcome: Outcome = await self.write(partial(self.house.desk.handle, EXERCISE, command))
         if not outcome.accepted:
             raise HikeshiError(f"{command}: {outcome.refused} {dict(outcome.detail)}")
 
@@ -151,12 +153,12 @@ class ScenarioDemo(Demo):
             with self.house.record.read() as tx:
                 return next(iter(tx.incidents()), "")
 
-        self.incident = self.incident or await self._write(first)
+        self.incident = self.incident or await self.write(first)
         return await self._state() if self.incident else None
 
     async def _injects(self) -> bool:
         """Tell what has come in since the last look; whether the time is up."""
-        state = await self._write(partial(self.house.desk.state, EXERCISE))
+        state = await self.write(partial(self.house.desk.state, EXERCISE))
         if not isinstance(state, Exercise):
             return False
         script = Script(self.scenario, state)
@@ -179,7 +181,7 @@ class ScenarioDemo(Demo):
         path = self.folder / "drill.zip"
         path.unlink(missing_ok=True)
         wanted = archive.Wanted(incidents=(self.incident,), objects=True, lang=self.lang)
-        exported = await self._write(partial(archive.write, self.house, wanted, path))
+        exported = await self.write(partial(archive.write, self.house, wanted, path))
         seconds = round(monotonic() - self.begun)
         played = self.house.desk.clock.now() - self.startex
         naming = await self._naming(await self._state())
