@@ -162,6 +162,10 @@ DOORS: dict[str, str] = {
     "GET /drill": "a session of the exercise's own staff; to others it says where theirs is",
     "GET /drill/play": "a session, and the row `look-drill`; what came to its person, and nothing to come",
     "GET /drill/report": "a session: the exercise's staff; once it is over `look-drill`, no third party",
+    "GET /programme": "a session, and the row `look-programme`; no third party; hidden incidents left out",
+    "GET /programme/exercises/{subject}": "as above",
+    "GET /programme/findings/{subject}": "as above",
+    "GET /programme/exercised": "as above",
     "POST /do/{operation:path}": "a session and its form's token, the same site: the act of that command",
     "POST /slack/events": "Slack's signing secret, then the person behind the Slack account",
 }

@@ -14,6 +14,7 @@ from console.web.rooms import (
     incident,
     playbooks,
     playing,
+    programme,
     routes,
     system,
     working,
@@ -33,4 +34,5 @@ PAGES: tuple[Page, ...] = (
     *duty.PAGES,
     *routes.PAGES,
     *system.PAGES,
+    *programme.PAGES,
 )
