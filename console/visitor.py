@@ -52,7 +52,7 @@ class Visitor:
         said = f"{self.door}:{self.key}" if self.key else self.door
         # Somebody else had a hand in who they are here: the owner of the data, or who made the link.
         _, _, by = self.way.partition(":")
-        return f"{said};{by}" if by.startswith(("as=", "by=")) else said
+        return f"{said};{by}" if by.startswith(("as=", "by=", "code=")) else said
 
     @property
     def actor(self) -> Actor:

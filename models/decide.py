@@ -10,6 +10,7 @@ from typing import Any
 from models import answers, commands, custody, integrity, rooms
 from models.access import as_known, must_act
 from models.clocks.rules import clock_instants, clocks_due
+from models.codes import AskCode, ask_code
 from models.collecting import BeginCollection, EndCollection
 from models.comcheck import StartComcheck
 from models.communication import (
@@ -173,6 +174,7 @@ _INCIDENT: dict[type[commands.Command], Rule] = {
     answers.HandOver: handing.hand_over,
     answers.RefuseHandOver: handing.refuse,
     answers.TimelineEntry: incident.timeline_entry,
+    AskCode: ask_code,
     commands.ServiceFact: services.service_fact,
     ForecastService: services.forecast,
     RecordImpact: services.record_impact,

@@ -47,10 +47,13 @@ class Proposal(msgspec.Struct, kw_only=True):
 def travelled(via: str) -> frozenset[str]:
     """The channels that an act came over: `slack` that one, `web:email` a page whose link came by mail.
 
-    What the command line appends to its own name (`cli:as=…`) names no channel.
+    `web:email;code=sms` is that page with a code that came by SMS. What else is appended to a name
+    (`cli:as=…`) names no channel.
     """
-    name, _, carrier = via.partition(":")
-    return frozenset({name, carrier} - {""})
+    name, _, rest = via.partition(":")
+    carrier, *more = rest.split(";")
+    codes = {one.removeprefix("code=") for one in more if one.startswith("code=")}
+    return frozenset({name, carrier, *codes} - {""})
 
 
 def distrusted_on_the_way(distrusted: Mapping[str, Distrusted], via: str) -> str:

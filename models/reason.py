@@ -35,6 +35,8 @@ class Reason(StrEnum):
     INSPECTION_OVER = "the inspection is over"
     READ_ONLY = "may read only"
     LOGIN_FAILED = "logging in failed"
+    CODE_WRONG = "a wrong code"
+    NO_OTHER_CHANNEL = "no other channel for a code"
     THIRD_PARTY_LIMIT = "third parties act on their own steps only"
     GLASS_NEEDLESS = "has the right already"
     NOT_RESTRICTABLE = "somebody has to remain who may read"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 PHRASES: dict[str, dict[str, str]] = {
     "ja": {
+        "code": "判断のためのコード {code}（5分間有効）",
+        "code-kept": "判断のためのコードは、この経路では送りません",
         "affected": "影響サービス: {services}",
         "then-next": "{time} に {who} を呼び出します",
         "then-last": "{time} から最終連絡先（{who}）を {every} 分ごとに、受領されるまで呼び出します",
@@ -90,6 +92,8 @@ PHRASES: dict[str, dict[str, str]] = {
         "audience.other": "その他",
     },
     "en": {
+        "code": "your code for deciding: {code} (5 minutes)",
+        "code-kept": "a code for deciding is not sent over this channel",
         "affected": "affected: {services}",
         "then-next": "at {time} {who} will be paged",
         "then-last": "from {time} the last resort ({who}) is paged every {every} min until somebody takes it",

@@ -21,6 +21,7 @@ from console.web.alerts import AlertDoor
 from console.web.api.door import PREFIX, Api
 from console.web.assets import serve
 from console.web.changes import Changes
+from console.web.deciding import DONE, act, asked_of, said
 from console.web.gateway import GatewayDoor
 from console.web.health import health
 from console.web.links import Link, form_token, read, signing_key
@@ -30,6 +31,7 @@ from console.web.rendering import page, words
 from console.web.room import Room
 from console.web.rooms import PAGES
 from console.web.running import Run, Station
+from console.web.second import Second
 from console.web.security import (
     HEADERS,
     Guard,
@@ -43,8 +45,8 @@ from console.web.security import (
 from models.clock import monotonic as system_monotonic
 from models.errors import NotFound, RecordError
 
-MAX_FORM = 8_192
-"""Bytes of a form: a reason of 500 characters of Japanese takes nine bytes for each."""
+MAX_FORM = 65_536
+"""Bytes of a form: a reason of 2,000 characters of Japanese takes nine bytes for each."""
 Fields = Mapping[str, list[str]]
 FORM_WITHIN_SECONDS = 10.0
 RETRY_SECONDS = "5"
@@ -82,6 +84,8 @@ def create_app(
             Route("/p/{token}", pages.show, methods=["GET"]),
             Route("/p/{token}/ack", pages.ack, methods=["POST"]),
             Route("/p/{token}/decline", pages.decline, methods=["POST"]),
+            Route("/p/{token}/code", pages.code, methods=["POST"]),
+            Route("/p/{token}/act", pages.act, methods=["POST"]),
             Route("/health", health_door.health, methods=["GET"]),
             Route("/metrics", health_door.metrics, methods=["GET"]),
             Mount(PREFIX, app=Router(api.routes(), redirect_slashes=False)),
@@ -106,6 +110,7 @@ class _Pages:
     def __init__(self, house: House, run: Run, wake: Callable[[], None], key: bytes) -> None:
         self._house, self._run, self._wake, self._key = house, run, wake, key
         self._hosts = known_hosts(house.institution.settings)
+        self._second = Second(house, key)
 
     def _link(self, request: Request) -> Link:
         return read(self._key, request.path_params["token"], self._house.desk.clock.now())
@@ -115,17 +120,25 @@ class _Pages:
         token = request.path_params["token"]
         try:
             link = self._link(request)
-            lang, values = await self._run(lambda: self._values(link))
+            cookie = self._cookie(request)
+            lang, values = await self._run(lambda: self._values(link, cookie))
         except NotFound:
             return _said("gone", 404)
         except OutOfBand:
             return _said("out-of-band", 403)
         return page("matter.html", lang, token=token, form=form_token(self._key, token), **values)
 
-    def _values(self, link: Link) -> tuple[str, dict[str, Any]]:
+    def _cookie(self, request: Request) -> str:
+        return request.cookies.get(self._second.sessions.cookie, "")
+
+    def _values(self, link: Link, cookie: str) -> tuple[str, dict[str, Any]]:
         must_be_trusted(self._house, link)
         found = sheet(self._house, link)
-        return found.lang, shown(self._house, found)
+        values = shown(self._house, found)
+        asked = asked_of(found)
+        # Whoever only acknowledges waits for none of this.
+        second = self._second.standing(link, cookie) if asked else None
+        return found.lang, values | {"asks": asked, "second": second, "wrong": [], "typed": {}}
 
     async def ack(self, request: Request) -> Response:
         """The button: recorded as the person in the link, then back to the page."""
@@ -136,6 +149,57 @@ class _Pages:
         return await self._act(
             request, lambda link, fields: decline(self._house, link, fields.get("reason", [""])[0])
         )
+
+    async def code(self, request: Request) -> Response:
+        """Have a code sent by another channel than the link's."""
+
+        def send(link: Link, fields: Fields) -> tuple[str, str]:
+            must_be_trusted(self._house, link)
+            return self._second.ask(link), ""
+
+        return await self._decide(request, send)
+
+    async def act(self, request: Request) -> Response:
+        """Decide, approve, reject or pass a gate: by a session of that person's, or with the code."""
+        cookie = self._cookie(request)
+
+        def decide(link: Link, fields: Fields) -> tuple[str, str]:
+            must_be_trusted(self._house, link)
+            lang = sheet(self._house, link).lang
+            visitor = self._second.shown(link, cookie, fields.get("code", [""])[0], lang)
+            if isinstance(visitor, str):
+                return visitor, ""
+            answer = act(self._house, link, fields, visitor)
+            if answer.code not in DONE:
+                return "no", "\n".join(said(answer))
+            self._second.used(link)
+            return "", ""
+
+        return await self._decide(request, decide)
+
+    async def _decide(self, request: Request, work: Callable[[Link, Fields], tuple[str, str]]) -> Response:
+        """Do it, then back to the page; what was refused stands on top of it, and what was typed is kept."""
+        token = request.path_params["token"]
+        try:
+            link = self._link(request)
+            fields = await self._from_the_page(request, token)
+            if fields is None:
+                return _said("refused", 403, back=f"/p/{token}")
+            why, more = await self._run(lambda: work(link, fields))
+            if not why:
+                self._wake()
+                return RedirectResponse(f"/p/{token}", 303)
+            cookie = self._cookie(request)
+            lang, values = await self._run(lambda: self._values(link, cookie))
+        except NotFound:
+            return _said("gone", 404)
+        except OutOfBand:
+            return _said("out-of-band", 403)
+        lines = more.splitlines() if more else [words(lang)["second"][why]]
+        kept = {name: one[0] for name, one in fields.items() if name not in {"form", "code"}}
+        values |= {"wrong": lines, "typed": kept}
+        form = form_token(self._key, token)
+        return page("matter.html", lang, 403, token=token, form=form, **values)
 
     async def _act(self, request: Request, act: Callable[[Link, Fields], bool]) -> Response:
         token = request.path_params["token"]
@@ -157,7 +221,7 @@ class _Pages:
         """The fields of the form; None unless it came from the page itself."""
         try:
             body = await read_body(request, MAX_FORM, FORM_WITHIN_SECONDS)
-            fields = parse_qs(body.decode("ascii"), max_num_fields=10, errors="strict")
+            fields = parse_qs(body.decode("ascii"), max_num_fields=40, errors="strict")
         except (TooLarge, TooSlow, ValueError):
             return None
         given = fields.get("form", [""])[0]

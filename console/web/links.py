@@ -10,7 +10,6 @@ import hashlib
 import hmac
 import os
 import secrets
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,6 +23,7 @@ from models.errors import BadConfiguration, NotFound
 VALID_FOR = timedelta(days=14)
 MAX_TOKEN = 600
 MIN_KEY = 32
+CODE_DIGITS = 8
 KEY_FILE = "signing.key"
 DEAD = "this link is not valid, or no longer; the last message about this matter holds a newer one"
 
@@ -80,15 +80,34 @@ def form_token(key: bytes, token: str) -> str:
     return hmac.new(key, b"hikeshi.form.v1\0" + token.encode(), hashlib.sha256).hexdigest()
 
 
-def link_maker(house: House, key: bytes) -> Callable[[str, int, str, str], str]:
+def link_maker(house: House, key: bytes) -> Links:
     """Gives the whole address for (stream, page, person, channel), for the messages that leave."""
-    base = base_address(house)
+    return Links(house=house, key=key, base=base_address(house))
 
-    def link(stream: str, page: int, person: str, channel: str) -> str:
-        now = house.desk.clock.now()
-        return f"{base}/p/{sign(key, stream, page, person, now, channel=channel)}"
 
-    return link
+@dataclass(frozen=True, kw_only=True)
+class Links:
+    """Makes the links of messages, and the codes that are sent beside them."""
+
+    house: House
+    key: bytes
+    base: str
+
+    def __call__(self, stream: str, page: int, person: str, channel: str) -> str:
+        """The whole address."""
+        now = self.house.desk.clock.now()
+        return f"{self.base}/p/{sign(self.key, stream, page, person, now, channel=channel)}"
+
+    def code(self, stream: str, page: int, person: str, cause: int) -> str:
+        """The code that the fact `cause` asked for."""
+        return code_of(self.key, stream, page, person, cause)
+
+
+def code_of(key: bytes, stream: str, page: int, person: str, cause: int) -> str:
+    """Eight digits for one page, one person and one asking; without the key they can only be guessed."""
+    content = b"hikeshi.second.v1\0" + f"{stream}/{page}/{person}/{cause}".encode()
+    digest = hmac.digest(key, content, hashlib.sha256)
+    return f"{int.from_bytes(digest[:8], 'big') % 10**CODE_DIGITS:0{CODE_DIGITS}d}"
 
 
 def base_address(house: House) -> str:

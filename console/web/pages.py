@@ -309,7 +309,7 @@ def _reached_person(found: Sheet, one: Recipient) -> str:
 # -- what to do ---------------------------------------------------------------------------------------------
 
 
-def _step_of(found: Sheet) -> tuple[Step, StepState] | None:
+def step_of(found: Sheet) -> tuple[Step, StepState] | None:
     """The step that the page is about."""
     kind, _, key = found.page.subject.partition(":")
     if kind not in {"step", APPROVAL} or not isinstance(found.state, Incident):
@@ -321,7 +321,7 @@ def _step_of(found: Sheet) -> tuple[Step, StepState] | None:
 
 
 def _decided(found: Sheet) -> str:
-    about = _step_of(found)
+    about = step_of(found)
     if about is None or about[1].choice is None:
         return ""
     step, known = about
@@ -333,7 +333,7 @@ def _decided(found: Sheet) -> str:
 def _commands(found: Sheet) -> Iterator[str]:
     """How to go on, for what the page itself is about."""
     kind, _, name = found.page.subject.partition(":")
-    about = _step_of(found)
+    about = step_of(found)
     if about is not None:
         yield from _step_commands(found.link.stream, *about)
     elif kind == "alert":

@@ -378,7 +378,7 @@ async def test_a_drill_is_marked_everywhere(bank: Institution, desk: Desk, tmp_p
     receive(web.house, "wazuh", WAZUH)
     made = only(web, INCIDENT, "declared")
     assert (await shown(web, made, LEAD)).count("【訓練】") >= 2
-    assert "【訓練】" in (await web.ask("GET", "/")).text
+    assert "【訓練】" in (await web.look(LEAD, "/")).text
 
 
 async def test_a_record_out_of_reach_is_said_in_words(web: Web, page: Page) -> None:

@@ -24,7 +24,7 @@ NOTICES = (
     "step step_ready page_stopped acknowledged delegated incident_closed improvement_due playbook_to_read "
     "clock reports severity declined opinion opinion_given handed_over hand_over_refused taken_over "
     "situation message "
-    "handover trust_proposed "
+    "handover trust_proposed code "
     "inject said leap outcome exercise_started exercise_ended exercise_aborted ending_reached "
     "exercise_control"
 )
