@@ -11,7 +11,7 @@ from console.views.ladder import Sending
 from models.fact import Fact, read_fact
 from models.record import FACT, OUTBOX, Record
 
-CHUNK = 500
+CHUNK = 250
 MAX_LOOKED_AT = 5_000
 """Facts read for one page of a filtered record at most; the search goes on from the next page's link."""
 

@@ -139,5 +139,5 @@ def _lines(clocks: Iterable[Clock], naming: Naming) -> Iterator[ClockLine]:
             due=one.at,
             state=one.status,
             stopped=one.stopped_at,
-            said=f"{status}{left}" if one.status != "running" else left.strip(),
+            said=left.strip() if one.status in {"running", "breached"} else f"{status}{left}",
         )

@@ -25,6 +25,9 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "hikeshi": ("machine.",),
 }
 """Group: how its kinds begin."""
+EVERYTHING = "all"
+"""The word for all groups. Without any word, the deliveries are left out: most of a record, and noise."""
+NOISE = "deliveries"
 ALL_PHASES = (*PHASES, "communication")
 
 
@@ -44,14 +47,15 @@ def phase_of(fact: Fact, state: Incident, world: World) -> str:
 def wanted(
     group: str, person: str, phase: str, state: Incident, world: World
 ) -> Callable[[Fact], bool] | None:
-    """Whether a fact passes these filters; None if there is none. A filter nobody knows lets all pass."""
+    """Whether a fact passes these filters; None if all do. A word that nobody knows is as none."""
     heads = GROUPS.get(group)
     phase = phase if phase in ALL_PHASES else ""
-    if heads is None and not person and not phase:
+    if group == EVERYTHING and not person and not phase:
         return None
+    noise = GROUPS[NOISE] if heads is None and group != EVERYTHING else ()
 
     def passes(fact: Fact) -> bool:
-        if heads is not None and not fact.kind.startswith(heads):
+        if fact.kind.startswith(noise) or (heads is not None and not fact.kind.startswith(heads)):
             return False
         if person and person not in {fact.actor, fact.for_, fact.data.get("by"), fact.data.get("person")}:
             return False

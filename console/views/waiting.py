@@ -45,6 +45,8 @@ class Waiting:
     text: str = ""
     late: bool = False
     can_decline: bool = False
+    about: str = ""
+    """The step that a page is about."""
 
 
 def waiting(person: str, naming: Naming) -> list[Waiting]:
@@ -82,14 +84,17 @@ def _waits(page: Page, person: str) -> bool:
 
 def _page(kind: Kind, page: Page, naming: Naming) -> Waiting:
     due = page_next_due(page)
+    about = page.subject.partition(":")[2] if page.subject.startswith("step:") else ""
+    planned = naming.planned(about) if about else None
     return Waiting(
         kind=kind,
         subject=str(page.id),
-        what=naming.subject(page.subject),
+        what=naming.title(planned) if planned is not None else naming.subject(page.subject),
         event=page.event,
         at=due,
         late=bool(page.round) or (due is not None and due <= naming.now),
         can_decline=kind == "page",
+        about=about,
     )
 
 

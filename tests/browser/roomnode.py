@@ -197,7 +197,8 @@ async def shoot(page: Page, name: str, *, docs: bool = False, whole: bool = True
     """A picture of the whole page, or of what a screen shows of it."""
     SCREENS.mkdir(parents=True, exist_ok=True)
     to = SCREENS / f"{name}.png"
-    await page.screenshot(path=to, full_page=whole)
+    # Hiding the caret leaves marks on fields, which a part that is swapped just then would carry on.
+    await page.screenshot(path=to, full_page=whole, caret="initial")
     if docs and os.environ.get("HIKESHI_WRITE_DOCS"):
         shutil.copy(to, PICTURES / f"room-{name}.png")
     return to

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Any
@@ -21,6 +20,7 @@ from console.views.swimlane import lay_out
 from console.views.swimlane_svg import SHAPES, svg
 from console.views.waiting import Waiting, waiting
 from console.web.asking import Ask
+from console.web.doing import anchor
 from console.web.frame import Values
 from console.web.rendering import page_words, words
 from console.web.rooms.matter import Matter, clock_values, needs
@@ -30,16 +30,15 @@ from models.fold.matter import at_target
 from models.rules.incident import INSTANTS
 from models.state import Incident, ServiceState
 
-MAX_WAITING = 12
+MAX_WAITING, OPEN_WAITING = 12, 3
+"""What is shown at most, and how much of it without unfolding: what breaks next must stay in sight."""
 MAX_NEXT, MAX_NEXT_OF_PAGES = 8, 2
 MAX_SENDINGS = 400
 MAX_TABLE = 60
 MAX_REASON = 500
-_NOT_IN_AN_ID = re.compile(r"[^A-Za-z0-9-]+")
 WHERE: Mapping[str, str] = {
     "decision": "decisions",
     "approval": "decisions",
-    "work": "steps",
     "step": "steps",
     "hand-over": "steps",
     "opinion": "steps",
@@ -65,37 +64,40 @@ def waits(ask: Ask) -> Values:
         "ended": state.status not in {"open", "resolved"},
         "items": [_item(one, said, naming, ask.lang) for one in shown],
         "more": len(found) - len(shown),
+        "open": OPEN_WAITING,
         "max_reason": MAX_REASON,
         "vendor": ask.is_vendor,
     }
 
 
 def _item(one: Waiting, said: Mapping[str, str], naming: Naming, lang: str) -> Mapping[str, Any]:
-    asked = words(lang)["asked"].get(one.event, "") if one.kind in {"page", "work"} else ""
-    left = naming.times.left(one.at, naming.now) if one.at else ""
-    late = one.late or (one.at is not None and one.at <= naming.now)
+    where, place = _where(one)
     return {
         "kind": one.kind,
         "subject": one.subject,
         "what": one.what,
-        "asked": asked,
+        "asked": words(lang)["asked"].get(one.event, "") if one.kind in {"page", "work"} else "",
         "by": one.by,
         "text": said.get(one.subject, "") if one.kind == "confirm" else one.text,
-        "left": left,
+        "left": naming.times.left(one.at, naming.now) if one.at else "",
         "iso": iso(one.at) if one.at else "",
-        "grave": late,
-        "where": WHERE.get(one.kind, ""),
-        "anchor": anchor(one) if one.kind in WHERE else "",
+        "grave": one.late or (one.at is not None and one.at <= naming.now),
+        "where": where,
+        "goes": "decision" if where == "decisions" else "step",
+        "anchor": place,
         "can_decline": one.can_decline,
     }
 
 
-def anchor(one: Waiting) -> str:
-    """Where it stands on the page that shows it."""
-    if one.kind == "work":
-        return ""
-    what = {"decisions": "decision", "steps": "step", "communication": "message"}[WHERE[one.kind]]
-    return _NOT_IN_AN_ID.sub("-", f"{what}-{one.subject}").strip("-").lower()
+def _where(one: Waiting) -> tuple[str, str]:
+    """The page of the incident where it is done, and the place there."""
+    if one.kind in {"page", "work"}:
+        if one.about and one.event == "decision":
+            return "decisions", anchor("decision", one.about)
+        return ("steps", anchor("step", one.about)) if one.about else ("", "")
+    where = WHERE.get(one.kind, "")
+    what = {"decisions": "decision", "steps": "step", "communication": "message"}.get(where, "")
+    return where, anchor(what, one.subject) if what else ""
 
 
 def _to_confirm(ask: Ask, shown: list[Waiting], naming: Naming) -> Mapping[str, str]:

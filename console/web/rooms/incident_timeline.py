@@ -11,7 +11,7 @@ import orjson
 
 from console.courses import chain_hash_of, numbered, stretch
 from console.views import facts as fact_views
-from console.views.kinds import ALL_PHASES, GROUPS, group_of, wanted
+from console.views.kinds import ALL_PHASES, EVERYTHING, GROUPS, group_of, wanted
 from console.views.naming import Naming
 from console.web.asking import Ask
 from console.web.frame import Values
@@ -45,11 +45,11 @@ def timeline(ask: Ask, found: Matter) -> Values:
         "id": state.stream,
         "rows": [_row(fact, found) for fact in part.facts],
         "total": state.seq,
-        "filtered": passes is not None,
+        "filtered": any(chosen.values()),
         "older": urlencode(kept | {"before": part.before}) if part.before > 1 else "",
         "newest": urlencode(kept) if before != NEWEST else None,
         "chosen": chosen,
-        "groups": list(GROUPS),
+        "groups": [EVERYTHING, *GROUPS],
         "phases": [(name, naming.phase(name)) for name in ALL_PHASES if name in state.phases],
         "people": [(one, naming.who(one)) for one in people],
     }

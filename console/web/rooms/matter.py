@@ -89,14 +89,21 @@ def _head(ask: Ask, found: Matter) -> Values:
         "grave": known is not None and known.nisc >= GRAVE_FROM_NISC,
         "status": naming.texts.word("words.status", state.status),
         "phases": [naming.phase(name) for name in open_phases(state)],
-        "commander": naming.holders(commander(state)),
-        "named": "commander" in state.assigned,
+        "commander": _commander(state, naming),
         "next": clock_values(following, naming) if following else None,
         "decisions": len(open_decisions(state, naming)),
         "unacked": len(state.open_pages()),
         "bridge": ours(naming.world.organisation.bridge or ""),
         "restricted": state.restriction.on,
     }
+
+
+def _commander(state: Incident, naming: Naming) -> str:
+    """Who leads now; while nobody is named, the CSIRT's lead with that title."""
+    role = commander(state)
+    people = [naming.who(one.person.id) for one in naming.world.holders(state, role)]
+    named = role in state.assigned and bool(people)
+    return naming.texts("words.comma").join(people) if named else naming.holders(role)
 
 
 def open_phases(state: Incident) -> list[str]:
@@ -127,7 +134,6 @@ def clock_values(one: clock_views.Clock, naming: Naming) -> Mapping[str, Any]:
         "share": one.share,
         "forecast": naming.times.at(one.forecast) if one.forecast else "",
         "detail": one.detail,
-        "internal": one.internal,
     }
 
 
