@@ -37,7 +37,7 @@ BASH = shutil.which("bash") or "/bin/bash"
 DOCS = ROOT / "docs"
 WRITE = os.environ.get("HIKESHI_WRITE_DOCS") == "1"
 OWN = (
-    "access", "architecture", "clocks", "collectors", "commands", "communication", "configuration",
+    "access", "api", "architecture", "clocks", "collectors", "commands", "communication", "configuration",
     "continuity", "drills", "escalation", "evidence", "exercise-programme", "gates", "guideline", "inspector",
     "notifications", "operations", "out-of-band", "playbooks", "quickstart", "readiness", "record",
     "rehearsal", "replay", "rota",

@@ -15,8 +15,11 @@ from console.operations.catalogue import operations
 from console.texts import texts
 from console.web.api import asked, identity
 from console.web.api.problems import STATUS, Problem
+from console.web.sessions import digest
+from models.actor import Actor
 from models.clock import ExerciseClock
 from models.desk import Desk
+from models.entering import IssueToken
 from models.errors import RecordBusy
 from playbooks.institution import Institution
 from tests.console.apihouse import (
@@ -279,6 +282,33 @@ async def test_an_inspector_looks_and_does_nothing_else(web: Web) -> None:
     assert (await caller.get("/incidents"))[0]["incident"] == INC
     problem = await caller.post(f"/incidents/{INC}/note", {"text": "x"}, 403)
     assert problem["reason"] == "may read only"
+
+
+@pytest.mark.parametrize(
+    ("what", "roles", "looks", "code"),
+    [
+        ("all that the person has", ("*",), False, 409),
+        ("a role that is not enough", ("scribe",), False, 403),
+        ("none at all", (), False, 403),
+        ("only looking", ("*",), True, 403),
+    ],
+)
+async def test_a_token_never_does_more_than_it_was_made_for(
+    web: Web, what: str, roles: tuple[str, ...], looks: bool, code: int
+) -> None:
+    desk = web.house.desk
+    issue = IssueToken(
+        actor=Actor(person=SATO, via="test"), name="siem", person=SATO, roles=roles, looks=looks,
+        until=desk.clock.now() + timedelta(days=1), digest=digest(TOKEN),
+    )  # fmt: skip
+    assert desk.handle("house", issue).refused is None
+    caller = bearer(web, TOKEN)
+    assert (await caller.get("/incidents"))[0]["incident"] == INC
+    await caller.post(f"/incidents/{INC}/close", {"assessment": "x"}, code)
+    noted = await caller.ask("POST", f"/incidents/{INC}/note", json={"text": what})
+    assert noted.status_code == (403 if looks else 200)
+    if not looks:
+        assert noted.json()["facts"][0]["via"] == "api:siem"
 
 
 async def test_a_page_of_another_site_does_nothing(web: Web, tanaka: Caller) -> None:
