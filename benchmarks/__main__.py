@@ -28,6 +28,7 @@ from benchmarks.idle import idle
 from benchmarks.press import press
 from benchmarks.rehearsal import rehearsal
 from benchmarks.replay import replay
+from benchmarks.room import room
 from benchmarks.steps import steps
 from benchmarks.storm import storm
 from benchmarks.timers import timers
@@ -54,6 +55,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "idle": idle,
     "rehearsal": rehearsal,
     "replay": replay,
+    "room": room,
 }
 
 

@@ -44,6 +44,10 @@ class Pager:
                 return int(line.split()[1]) / 1_024
         raise HikeshiError(f"no VmRSS for process {self.pid}")
 
+    def terminate(self) -> None:
+        """Ask it to stop."""
+        os.kill(self.pid, signal.SIGTERM)
+
     def cpu_seconds(self) -> float:
         """CPU that it has used so far."""
         return cpu_seconds(self.pid)

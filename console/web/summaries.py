@@ -6,7 +6,7 @@ without any fact, such as who is on duty, is looked up again after `RENEW_SECOND
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -19,6 +19,7 @@ from console.views.clocks import OVER, Clock, clocks
 from console.views.incident import open_decisions
 from console.views.naming import Naming
 from console.web.asking import Ask
+from console.web.changes import position
 from console.web.pages import GRAVE_FROM_NISC
 from console.web.rendering import words
 from models.clocks.others import commander
@@ -30,6 +31,8 @@ from models.state import Incident, StepState
 
 OPEN = ("open", "resolved")
 RENEW_SECONDS = 900
+LOOK_AGAIN_SECONDS = 60
+ANY = "*"
 MAX_CLOCKS = 12
 MAX_DECISIONS = 4
 MAX_WAITS = 200
@@ -92,28 +95,50 @@ class Summary:
         return sum(one.at <= now for one in self.limits)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Overview:
+    """All open incidents, the newest first, and what waits for whom, by person."""
+
+    rows: tuple[Summary, ...]
+    waits: Mapping[str, Sequence[Wait]]
+
+
 class Summaries:
     """Those of one desk. In the thread that has it."""
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self._kept: dict[tuple[str, str], tuple[int, int, Summary]] = {}
+        self._last: dict[str, tuple[tuple[int, int], Overview]] = {}
 
-    def all(self, ask: Ask) -> list[Summary]:
-        """Of all open incidents, whoever may read them; the newest first."""
+    def overview(self, ask: Ask) -> Overview:
+        """Of all open incidents, whoever may read them; the same for all who ask between two facts."""
+        seconds = int(ask.now.timestamp())
+        with self._desk.record.read() as tx:
+            mark = (position(tx, (ANY,)), seconds // LOOK_AGAIN_SECONDS)
+        known = self._last.get(ask.lang)
+        if known is None or known[0] != mark:
+            known = self._last[ask.lang] = (mark, self._made(ask, seconds))
+        return known[1]
+
+    def _made(self, ask: Ask, seconds: int) -> Overview:
         where = (STREAM.c.kind == "incident", STREAM.c.status.in_(OPEN))
         with self._desk.record.read() as tx:
             wanted = select(STREAM.c.id, STREAM.c.seq).where(*where).order_by(STREAM.c.opened_at.desc())
             heads = [(row[0], row[1]) for row in tx.connection.execute(wanted)]
-        found = [self._one(name, seq, ask) for name, seq in heads]
-        if len(self._kept) > 4 * len(found) + 100:
+        rows = tuple(self._one(name, seq, seconds, ask) for name, seq in heads)
+        if len(self._kept) > 4 * len(rows) + 100:
             open_ones = {name for name, _ in heads}
             self._kept = {key: one for key, one in self._kept.items() if key[0] in open_ones}
-        return found
+        waits: dict[str, list[Wait]] = {}
+        for wait in (wait for one in rows for wait in one.waits):
+            for person in wait.people:
+                waits.setdefault(person, []).append(wait)
+        return Overview(rows=rows, waits=waits)
 
-    def _one(self, name: str, seq: int, ask: Ask) -> Summary:
+    def _one(self, name: str, seq: int, seconds: int, ask: Ask) -> Summary:
         # Each at a second of its own, so that a full board is not made anew at once.
-        turn = (int(ask.now.timestamp()) + crc32(name.encode())) // RENEW_SECONDS
+        turn = (seconds + crc32(name.encode())) // RENEW_SECONDS
         kept = self._kept.get((name, ask.lang))
         if kept is not None and kept[:2] == (seq, turn):
             return kept[2]
@@ -125,12 +150,16 @@ class Summaries:
 _OF: WeakKeyDictionary[Desk, Summaries] = WeakKeyDictionary()
 
 
-def summaries(ask: Ask) -> list[Summary]:
-    """Of the open incidents of which they may read everything."""
+def _overview(ask: Ask) -> Overview:
     desk = ask.house.desk
     if desk not in _OF:
         _OF[desk] = Summaries(desk)
-    return [one for one in _OF[desk].all(ask) if _may_read(one, ask)]
+    return _OF[desk].overview(ask)
+
+
+def summaries(ask: Ask) -> list[Summary]:
+    """Of the open incidents of which they may read everything."""
+    return [one for one in _overview(ask).rows if _may_read(one, ask)]
 
 
 def _may_read(one: Summary, ask: Ask) -> bool:
@@ -140,20 +169,14 @@ def _may_read(one: Summary, ask: Ask) -> bool:
     return ask.reader.reading(ask.house.desk.incident(one.id)).whole
 
 
-def waiting(ask: Ask) -> list[Wait]:
-    """What waits for this very person in any incident that they may know of; the most urgent first."""
-    desk, person = ask.house.desk, ask.visitor.person
-    if person is None:
-        return []
-    if desk not in _OF:
-        _OF[desk] = Summaries(desk)
-    found = [
-        wait
-        for one in _OF[desk].all(ask)
-        for wait in one.waits
-        if person in wait.people and ask.reader.reading(desk.incident(one.id)).some
-    ]
-    return sorted(found, key=_urgency)
+def waiting(ask: Ask, at_most: int) -> tuple[list[Wait], int]:
+    """What waits for this very person, in any incident that they may know of, the most urgent first; and how
+    much more there is.
+    """
+    desk, found = ask.house.desk, sorted(_overview(ask).waits.get(ask.visitor.person or "", ()), key=_urgency)
+    known = [wait for wait in found[: 2 * at_most] if ask.reader.reading(desk.incident(wait.incident)).some]
+    shown = known[:at_most]
+    return shown, len(found) - len(shown) if len(known) > at_most or len(found) > 2 * at_most else 0
 
 
 _ORDER: Mapping[Kind, int] = {"ack": 0, "decide": 1, "confirm": 2, "step": 3}

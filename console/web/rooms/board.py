@@ -29,9 +29,8 @@ FAR = float("inf")
 
 
 def _mine(ask: Ask) -> dict[str, Any]:
-    found = waiting(ask)
-    said = times(ask)
-    return {"waits": [_wait(one, said, ask.now) for one in found[:MAX_MINE]], "more": len(found[MAX_MINE:])}
+    (found, more), said = waiting(ask, MAX_MINE), times(ask)
+    return {"waits": [_wait(one, said, ask.now) for one in found], "more": more}
 
 
 def _wait(one: Wait, said: Times, now: datetime) -> dict[str, Any]:
