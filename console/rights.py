@@ -149,6 +149,7 @@ DOORS: dict[str, str] = {
     "GET /routes": "a session, and the row `look-house`; third parties too; names and channels, no addresses",
     "GET /comchecks": "a session, and the row `look-programme`; no third party",
     "GET /obligations": "a session, and the row `look-house`; no third party",
+    "GET /figures": "a session, and the row `look-metrics`; of what its person may read; no third party",
     "GET /system": "a session, and the row `look-house`; no third party",
     "GET /live/{page}": "a session, asked again each second; what it may read, asked at each drawing",
     "GET /live/{page}/{subject}": "as above, and whoever may read what it names",

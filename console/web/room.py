@@ -45,6 +45,7 @@ NAV = (
     ("declare", "/declare"),
     ("playbooks", "/playbooks"),
     ("oncall", "/oncall"),
+    ("figures", "/figures"),
     ("system", "/system"),
 )
 """The navigation: the words of each, and where it leads."""

@@ -42,6 +42,7 @@ async def test_an_open_board_is_kept_up_to_date_and_lives_through_a_restart(
             port = room.node.port
             await declare(room, "勘定系バッチサーバでファイルが暗号化されている", "critical")
             page = await room.open(browser, "nakamura-yui", "/", lang="en")
+            await shoot(page, "board", docs=True)
             await expect(page.get_by_text("1 in all")).to_be_visible()
             # Seen within the second; whoever had a link under their finger has it still.
             link = page.locator("#part-open a").first
@@ -60,7 +61,7 @@ async def test_an_open_board_is_kept_up_to_date_and_lives_through_a_restart(
             await expect(page.get_by_text("3 in all")).to_be_visible(timeout=2_000)
             await expect(page.locator("#connection")).to_be_hidden()
             assert await faults(page) == []
-            await shoot(page, "board", docs=True)
+            await shoot(page, "board-of-three")
             japanese = await room.open(browser, "nakamura-yui", "/", viewport=PHONE)
             assert await faults(japanese) == []
             await shoot(japanese, "board-ja-phone")

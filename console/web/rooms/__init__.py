@@ -10,6 +10,7 @@ from console.web.rooms import (
     declaring,
     drilling,
     duty,
+    figures,
     guideline,
     incident,
     playbooks,
@@ -33,6 +34,7 @@ PAGES: tuple[Page, ...] = (
     *debriefing.PAGES,
     *duty.PAGES,
     *routes.PAGES,
+    *figures.PAGES,
     *system.PAGES,
     *programme.PAGES,
 )
