@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from console.cli.session import Given, Session
+from console.remote import is_remote
 from console.texts import LANGUAGES
 
 Dir = Annotated[str | None, typer.Option("--dir", metavar="DIR", show_default=False)]
@@ -41,6 +42,11 @@ def _adder(
         def command(context: typer.Context, **values: Any) -> None:
             session = _session(context, {key: values.pop(key, None) for key, _, _ in common})
             session.must_be_text(values)
+            if is_remote(session):
+                from console.remote.dispatch import call  # noqa: PLC0415 - only with a node elsewhere
+
+                call(session, context, values)
+                return
             function(session, **values)
 
         command.__name__ = function.__name__

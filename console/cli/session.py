@@ -91,6 +91,9 @@ class Session:
 
             line = first_line(house.desk, house.drill, self.texts)
         output.begin_with(line)
+        if line is not None and self.given.visitor is not None and self.given.visitor.door == "api":
+            # A command line elsewhere has to say it as well as one here: whose hour this is not.
+            output.show([line])
         if house.defects and self.given.house is None:
             self._warn_of_defects(house.defects)
         return house
