@@ -135,6 +135,7 @@ DOORS: dict[str, str] = {
     "GET /metrics": "whoever reaches the port; counts, restricted incidents counted without identification",
     "GET /static/{name:path}": "whoever reaches the port; style sheets and scripts",
     "GET /declare": "a session",
+    "GET /me": "a session; what is its own person's",
     "GET /incidents/{subject}/decisions": "a session of somebody who may know of it",
     "GET /incidents/{subject}/steps": "a session of somebody who may know of it; third parties see their own",
     "GET /incidents/{subject}": "a session; what its person may know of; restricted: it is recorded",

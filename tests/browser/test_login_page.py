@@ -33,3 +33,21 @@ async def test_this_machines_account_and_a_link_log_in(
         assert opened_by.actor == "tanaka-misaki"
         assert opened_by.data["way"] == f"local:as=tanaka;uid={os.getuid()}"
         assert pwd.getpwuid(os.getuid()).pw_name not in {"tanaka", "mori"}
+
+
+async def test_ones_own_page_shows_and_ends_ones_browsers(tmp_path: Path, clock: ExerciseClock) -> None:
+    async with opened(tmp_path, clock) as room, browsing() as browser:
+        other = await browser.new_context()
+        await room.login(other, "tanaka-misaki")
+        page = await room.open(browser, "tanaka-misaki", "/me", lang="en")
+        assert await faults(page) == []
+        await shoot(page, "me-en", docs=True)
+        await page.get_by_role("button", name="Log it out").click()
+        await page.wait_for_load_state()
+        assert await page.get_by_role("button", name="Log it out").count() == 0
+        lost = await other.new_page()
+        await lost.goto(room.url + "/me")
+        assert "/login" in lost.url
+        await page.goto(room.url + "/me?lang=ja")
+        assert await faults(page) == []
+        await shoot(page, "me-ja")

@@ -13,6 +13,7 @@ from console.web.rooms import (
     figures,
     guideline,
     incident,
+    me,
     playbooks,
     playing,
     programme,
@@ -37,4 +38,5 @@ PAGES: tuple[Page, ...] = (
     *figures.PAGES,
     *system.PAGES,
     *programme.PAGES,
+    *me.PAGES,
 )
