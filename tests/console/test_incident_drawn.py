@@ -213,6 +213,23 @@ def test_a_restricted_incident_is_not_there_for_others_and_who_reads_it_is_recor
     assert [fact.data["reader"] for fact in made.facts("incident.read")] == [BEN]
 
 
+def test_an_incident_that_one_may_not_know_of_is_not_named_in_another(house_of: Any) -> None:
+    made = restricted()
+    secret = made.stream
+    made.stream = made.desk.handle(None, c.Declare(actor=by(AMY), text="another matter")).stream
+    made.do(c.Link(actor=by(BEN), to=secret))
+    made.do(c.Note(actor=by(BEN), text=f"see {secret}"))
+    house = house_of(made)
+    facts = [fact.seq for kind in ("incident.linked", "note.added") for fact in made.facts(kind)]
+    for person, knows in ((BEN, True), ("fay", False)):
+        drawn = parts(house, person, "incident", made.stream)
+        assert (secret in drawn["situation"]) is knows
+        assert (secret in drawn["timeline"]) is knows
+        for seq in facts:
+            whole = parts(house, person, "incident-fact", made.stream, item=str(seq))["fact"]
+            assert (secret in whole) is knows
+
+
 def test_an_inspector_looks_and_nothing_is_asked_of_them(house_of: Any) -> None:
     made = scene()
     until = made.clock.now() + timedelta(days=1)

@@ -205,9 +205,11 @@ def situation(ask: Ask, found: Matter) -> Values:
         "people": [(naming.who(role), naming.holders(role)) for role in state.assigned],
         "declared": (naming.who(state.declared_by), naming.times.at(state.declared_at)),
         "links": [
-            (other, naming.texts.word("words.relation", relation)) for other, relation in state.links.items()
+            (other, naming.texts.word("words.relation", relation))
+            for other, relation in state.links.items()
+            if other not in found.hidden
         ],
-        "merged_into": state.merged_into or "",
+        "merged_into": state.merged_into if state.merged_into not in found.hidden else "",
         "playbooks": [(one.name, naming.playbook(one.name), one.version) for one in state.playbooks.values()],
         "impaired": [(what, naming.text(detail, 300)) for what, detail in state.impaired.items()],
     }

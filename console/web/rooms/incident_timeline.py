@@ -85,7 +85,7 @@ def _row(fact: Fact, found: Matter) -> Mapping[str, Any]:
         "unconfirmed": _unconfirmed(fact, found.state),
         "machine": fact.actor == SYSTEM,
         "group": group_of(fact.kind),
-        "text": fact_views.sentence(fact, naming),
+        "text": found.without_hidden(fact_views.sentence(fact, naming)),
         "fresh": naming.now - fact.recorded_at < FRESH,
     }
 
@@ -123,27 +123,30 @@ def fact(ask: Ask, found: Matter) -> Values:
         "via": one.via,
         "for_": one.for_ or "",
         "person": naming.who(one.actor),
-        "texts": list(_texts(one.data, naming)),
+        "texts": list(_texts(one.data, found)),
         "links": list(_links(one, state, naming)),
-        "data": [(name, orjson.dumps(value).decode()) for name, value in one.data.items()],
+        "data": [
+            (name, found.without_hidden(orjson.dumps(value).decode())) for name, value in one.data.items()
+        ],
         "hash": chain_hash_of(ask.house.desk.record, state.stream, one.seq),
         "earlier": one.seq - 1,
         "later": one.seq + 1 if one.seq < state.seq else 0,
     }
 
 
-def _texts(value: Any, naming: Naming, path: str = "") -> Iterator[Mapping[str, Any]]:
+def _texts(value: Any, found: Matter, path: str = "") -> Iterator[Mapping[str, Any]]:
     """The texts beside the fact by their place; of one that was disposed of its digest is left."""
-    if isinstance(value, str) and value in naming.beside:
-        body = naming.beside[value]
-        text = (body or "")[:MAX_TEXT]
+    beside = found.naming.beside
+    if isinstance(value, str) and value in beside:
+        body = beside[value]
+        text = found.without_hidden(body or "")[:MAX_TEXT]
         yield {"path": path, "digest": value, "gone": body is None, "lines": text.splitlines()}
     elif isinstance(value, Mapping):
         for name, inner in value.items():
-            yield from _texts(inner, naming, f"{path}.{name}".lstrip("."))
+            yield from _texts(inner, found, f"{path}.{name}".lstrip("."))
     elif isinstance(value, list):
         for place, inner in enumerate(value):
-            yield from _texts(inner, naming, f"{path}.{place}")
+            yield from _texts(inner, found, f"{path}.{place}")
 
 
 _TABS: Mapping[str, str] = {

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from console.reading import redacted
 from console.views import clocks as clock_views
 from console.views.incident import open_decisions, severity_with_scales
 from console.views.naming import Naming
@@ -34,6 +35,12 @@ class Matter:
     state: Incident
     naming: Naming
     clocks: list[clock_views.Clock]
+    hidden: frozenset[str]
+    """Incidents of which the visitor may not know; this one's record may name them."""
+
+    def without_hidden(self, text: str) -> str:
+        """A text with those left out."""
+        return redacted(text, self.hidden)
 
     @property
     def moving(self) -> list[clock_views.Clock]:
@@ -46,7 +53,9 @@ def matter(ask: Ask) -> Matter:
     if "matter" not in ask.kept:
         state = ask.incident()
         naming = ask.naming(state)
-        ask.kept["matter"] = Matter(state=state, naming=naming, clocks=clock_views.clocks(naming, MOST_PAGES))
+        clocks = clock_views.clocks(naming, MOST_PAGES)
+        hidden = ask.reader.hidden()
+        ask.kept["matter"] = Matter(state=state, naming=naming, clocks=clocks, hidden=hidden)
     found: Matter = ask.kept["matter"]
     return found
 
