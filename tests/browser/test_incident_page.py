@@ -119,7 +119,7 @@ async def says_what_matters(page: Page) -> None:
 
 
 async def on_a_phone(page: Page) -> None:
-    await shoot(page, "incident-phone")
+    await shoot(page, "incident-phone", docs=True, whole=False)
     assert await page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
     assert await faults(page) == []
     first = page.locator("#part-waits .card").first
