@@ -104,7 +104,10 @@ def _client(node: RemoteNode, wanted: Wanted) -> httpx.Client:
     seconds = SLOW_SECONDS if wanted.slow else READ_SECONDS
     context: ssl.SSLContext | bool = True
     if node.url.startswith("https://"):
-        context = ssl.create_default_context(cafile=node.ca)
+        try:
+            context = ssl.create_default_context(cafile=node.ca)
+        except OSError as wrong:
+            raise Lost("certificate", f"{node.ca}: {type(wrong).__name__}") from None
     return httpx.Client(
         verify=context,
         timeout=httpx.Timeout(seconds, connect=CONNECT_SECONDS),
@@ -132,6 +135,8 @@ def _once(client: httpx.Client, node: RemoteNode, wanted: Wanted) -> Received:
         if "certificate" in str(broken).lower():
             raise Lost("certificate", str(broken)) from None
         raise Lost("unreachable", type(broken).__name__) from None
+    except httpx.InvalidURL as wrong:
+        raise Lost("unreachable", type(wrong).__name__) from None
     except httpx.HTTPError as broken:
         raise Lost("unknown", type(broken).__name__, recorded=None) from None
 
