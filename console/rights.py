@@ -170,6 +170,8 @@ DOORS: dict[str, str] = {
     "GET /programme/exercises/{subject}": "as above",
     "GET /programme/findings/{subject}": "as above",
     "GET /programme/exercised": "as above",
+    "GET /rehearsals": "a session, and the row `look-programme`; no third party",
+    "GET /rehearsals/{subject}": "as above",
     "POST /do/{operation:path}": "a session and its form's token, the same site: the act of that command",
     "POST /slack/events": "Slack's signing secret, then the person behind the Slack account",
 }

@@ -49,6 +49,7 @@ def rehearse(  # noqa: PLR0913, PLR0917 - each is an option of the command
     processes: Processes = 1,
     no_compare: NoCompare = False,
     out: Out = None,
+    keep: Annotated[bool, Opt("--keep")] = False,
 ) -> None:
     """Simulate a playbook many times and say what it can be expected to reach."""
     from console.rehearsing import premises_for  # noqa: PLC0415
@@ -85,7 +86,25 @@ def rehearse(  # noqa: PLR0913, PLR0917 - each is an option of the command
         compare=not no_compare,
         tell=lambda done, all_: _tell(session, done, all_),
     )
+    if keep:
+        _keep(session, one)
     _show(session, one, out)
+
+
+def _keep(session: Session, one: Rehearsed) -> None:
+    """Beside the record, for the pages of the war room."""
+    from console import rehearsed  # noqa: PLC0415
+    from console.views import rehearsal as view  # noqa: PLC0415
+    from models.clock import SystemClock  # noqa: PLC0415
+
+    data = session.house.data
+    try:
+        path = rehearsed.keep(data, one, view.as_json(one), SystemClock().now())
+    except OSError as wrong:
+        why = session.texts("words.usage.unwritable", option="--keep", path=data, why=wrong.strerror)
+        session.wrong(why)
+    if not session.given.json:
+        session.say(session.texts("words.written", path=path), "good", stderr=True)
 
 
 def _tell(session: Session, done: int, all_: int) -> None:

@@ -22,17 +22,25 @@ STYLE = Path(__file__).with_name("rehearsal.css")
 _PLOT = WIDTH - LEFT - RIGHT
 
 
-def charts(one: Rehearsed, texts: Texts) -> Mapping[str, str]:
-    """All charts by the name of their file, without its ending."""
-    return {
+def charts(one: Rehearsed, texts: Texts, *, styled: bool = True) -> Mapping[str, str]:
+    """All charts by the name of their file, without its ending; `styled`: each with its own style sheet."""
+    drawn = {
         "clocks": clocks(one, texts),
         "times": times(one, texts),
         "levels": levels(one, texts),
         "waits": waits(one, texts),
     }
+    return {name: written(chart if styled else _without_style(chart)) for name, chart in drawn.items()}
 
 
-def clocks(one: Rehearsed, texts: Texts) -> str:
+def _without_style(chart: Element) -> Element:
+    """For a page that has a style sheet, and lets nothing in it bring its own."""
+    for one in chart.findall("style"):
+        chart.remove(one)
+    return chart
+
+
+def clocks(one: Rehearsed, texts: Texts) -> Element:
     """The chance of each clock with its interval."""
     ended = [chance for chance in one.found.clocks if chance.runs]
     shown = sorted(ended, key=lambda chance: (chance.share, chance.clock))[:MAX_ROWS]
@@ -52,7 +60,7 @@ def _chance(place: int, chance: Chance, texts: Texts) -> Iterator[Element]:
     yield element("text", said, x=_n(LEFT + _PLOT + 8), y=_n(y + 13), class_="soft")
 
 
-def times(one: Rehearsed, texts: Texts) -> str:
+def times(one: Rehearsed, texts: Texts) -> Element:
     """From the tenth to the ninetieth of a hundred runs, with the middle one, on an axis of its own each."""
     parts = [part for place, time in enumerate(one.found.times) for part in _time(place, time, texts)]
     return _drawn(one, texts, "times", "10 % – 50 % – 90 %", 2 * len(one.found.times), parts)
@@ -77,7 +85,7 @@ def _time(place: int, time: Times, texts: Texts) -> Iterator[Element]:
         yield element("text", span(at, texts), x=_n(x), y=_n(y + 31), class_="soft mid")
 
 
-def levels(one: Rehearsed, texts: Texts) -> str:
+def levels(one: Rehearsed, texts: Texts) -> Element:
     """By hour: how many of the calls of a level nobody answered before the next one was called."""
     shown = worst_levels(one.found)
     hours = [
@@ -114,7 +122,7 @@ def _level(place: int, level: Level) -> Iterator[Element]:
             )
 
 
-def waits(one: Rehearsed, texts: Texts) -> str:
+def waits(one: Rehearsed, texts: Texts) -> Element:
     """What the path to the end was made of."""
     shown = one.found.waits[:12]
     longest = max((wait.seconds for wait in shown), default=1) or 1
@@ -139,7 +147,7 @@ def _wait(place: int, wait: Waited, longest: int, texts: Texts) -> Iterator[Elem
 # -- what all have ------------------------------------------------------------------------------------------
 
 
-def _drawn(one: Rehearsed, texts: Texts, name: str, note: str, rows: int, parts: list[Element]) -> str:
+def _drawn(one: Rehearsed, texts: Texts, name: str, note: str, rows: int, parts: list[Element]) -> Element:
     height = TOP + max(rows, 1) * ROW + 16
     title = texts(
         "rehearsal.chart",
@@ -149,23 +157,21 @@ def _drawn(one: Rehearsed, texts: Texts, name: str, note: str, rows: int, parts:
         seed=one.plan.seed,
     )
     empty = [] if rows else [element("text", texts("rehearsal.none"), x=_n(LEFT), y=_n(TOP + 14))]
-    return written(
-        element(
-            "svg",
-            element("title", title, id="title"),
-            element("style", STYLE.read_text(encoding="utf-8")),
-            element("rect", class_="paper", width=_n(WIDTH), height=_n(height)),
-            element("text", title, class_="head", x=_n(16), y=_n(28)),
-            element("text", note, class_="soft", x=_n(16), y=_n(48)),
-            *parts,
-            *empty,
-            xmlns="http://www.w3.org/2000/svg",
-            viewBox=f"0 0 {WIDTH} {_n(height)}",
-            width=_n(WIDTH),
-            role="img",
-            aria_labelledby="title",
-            lang=texts.lang,
-        )
+    return element(
+        "svg",
+        element("title", title, id=f"{name}-title"),
+        element("style", STYLE.read_text(encoding="utf-8")),
+        element("rect", class_="paper", width=_n(WIDTH), height=_n(height)),
+        element("text", title, class_="head", x=_n(16), y=_n(28)),
+        element("text", note, class_="soft", x=_n(16), y=_n(48)),
+        *parts,
+        *empty,
+        xmlns="http://www.w3.org/2000/svg",
+        viewBox=f"0 0 {WIDTH} {_n(height)}",
+        width=_n(WIDTH),
+        role="img",
+        aria_labelledby=f"{name}-title",
+        lang=texts.lang,
     )
 
 

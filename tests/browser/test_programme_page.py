@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 from playwright.async_api import Page
 
+from console.main import execute
+from console.views import rehearsal_md
 from models.clock import ExerciseClock
 from models.state import Programme
 from tests.browser.roomnode import Room, browsing, faults, opened, shoot
@@ -65,3 +68,19 @@ async def test_an_exercise_is_planned_held_and_what_it_found_is_mended(
         await page.goto(room.url + "/programme/exercised?kind=role")
         assert await faults(page) == []
         await shoot(page, "exercised-en")
+        await a_rehearsal_can_be_looked_at(room, page)
+
+
+async def a_rehearsal_can_be_looked_at(room: Room, page: Page) -> None:
+    """A real one, small, kept by the command; its charts with a table each."""
+    typed = ["rehearse", "ransomware", "--runs", "4", "--hours", "4", "--from", "03:00", "--keep"]
+    assert await asyncio.to_thread(execute, ["--dir", str(room.directory), *typed]) == 0
+    await page.goto(room.url + "/rehearsals?lang=ja")
+    assert await faults(page) == []
+    await page.locator(".card a").click()
+    await page.wait_for_url("**/rehearsals/*-ransomware-7")
+    assert await page.locator("svg[role=img]").count() == len(rehearsal_md.PICTURES)
+    assert await faults(page) == []
+    await shoot(page, "rehearsal-ja")
+    await page.goto(page.url + "?lang=en")
+    await shoot(page, "rehearsal", docs=True, whole=False)

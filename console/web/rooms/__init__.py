@@ -17,6 +17,7 @@ from console.web.rooms import (
     playbooks,
     playing,
     programme,
+    rehearsals,
     routes,
     system,
     working,
@@ -39,4 +40,5 @@ PAGES: tuple[Page, ...] = (
     *system.PAGES,
     *programme.PAGES,
     *me.PAGES,
+    *rehearsals.PAGES,
 )
