@@ -149,6 +149,10 @@ DOORS: dict[str, str] = {
     "GET /oncall": "a session, and the row `look-house`; third parties too; names and channels, no addresses",
     "GET /routes": "a session, and the row `look-house`; third parties too; names and channels, no addresses",
     "GET /comchecks": "a session, and the row `look-programme`; no third party",
+    **dict.fromkeys(
+        ("GET /services", "GET /services/{subject}", "GET /vendors/{subject}"),
+        "a session, and the row `look-house`; no third party; of incidents what its person may know",
+    ),
     "GET /obligations": "a session, and the row `look-house`; no third party",
     "GET /figures": "a session, and the row `look-metrics`; of what its person may read; no third party",
     "GET /system": "a session, and the row `look-house`; no third party",

@@ -26,6 +26,7 @@ from models.commands import (
     StartStep,
     UsePlaybook,
 )
+from models.entering import NoteLogin, NoteLogout
 from models.errors import Refused
 from models.exercise import AbortExercise, AnswerQuestions, ConfirmAddress, HotWash, Observe
 from models.fact import SYSTEM, Fact
@@ -222,12 +223,12 @@ def _must_know(state: Incident, person: str, command: Command, world: World) -> 
 
 
 def _must_be_own(state: StreamState, person: str, command: Command, world: World) -> None:
-    """A third party takes up and does its own steps, and answers what called it."""
+    """A third party takes up and does its own steps, answers what called it, and logs in for that."""
     if isinstance(state, Incident) and not isinstance(command, Declare):
         page = getattr(command, "page", None)
         if isinstance(command, _OF_A_VENDOR) and _is_own(state, person, command, page, world):
             return
-    elif isinstance(command, (Acknowledge, Decline, ReadPlaybook, *_PLAYING)):
+    elif isinstance(command, (Acknowledge, Decline, ReadPlaybook, NoteLogin, NoteLogout, *_PLAYING)):
         return
     raise Refused(Reason.THIRD_PARTY_LIMIT, {"who": person})
 

@@ -47,6 +47,7 @@ NAV = (
     ("oncall", "/oncall"),
     ("figures", "/figures"),
     ("system", "/system"),
+    ("services", "/services"),
 )
 """The navigation: the words of each, and where it leads."""
 IN_PRODUCTION = (("programme", "/programme"),)

@@ -19,6 +19,7 @@ from console.web.rooms import (
     programme,
     rehearsals,
     routes,
+    services,
     system,
     working,
 )
@@ -41,4 +42,5 @@ PAGES: tuple[Page, ...] = (
     *programme.PAGES,
     *me.PAGES,
     *rehearsals.PAGES,
+    *services.PAGES,
 )
