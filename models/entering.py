@@ -18,6 +18,8 @@ TOKENS_KEPT = 200
 LINK_MOST = timedelta(hours=24)
 ALL_ROLES = "*"
 """As a token's role: whatever roles its person holds at the time."""
+BY_TOKEN = "api:"  # noqa: S105 - the name of a door
+"""How the `via` of an act says that a token is behind it."""
 KEY_SIZE = 10
 """How much of a session's digest names it: nobody comes in by it."""
 

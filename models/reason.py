@@ -34,6 +34,7 @@ class Reason(StrEnum):
     BARRED = "barred from it"
     INSPECTION_OVER = "the inspection is over"
     READ_ONLY = "may read only"
+    NOT_BY_TOKEN = "not by a token"  # noqa: S105 - words
     LOGIN_FAILED = "logging in failed"
     CODE_WRONG = "a wrong code"
     NO_OTHER_CHANNEL = "no other channel for a code"

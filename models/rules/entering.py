@@ -6,8 +6,10 @@ import re
 from typing import Any
 
 from models.clock import iso
+from models.commands import Command
 from models.entering import (
     ALL_ROLES,
+    BY_TOKEN,
     LINK_MOST,
     TOKEN_MOST,
     TOKENS_KEPT,
@@ -34,6 +36,7 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")
 def issue(state: House, command: IssueToken, world: World) -> Decided:
     """A token of one's own is everybody's to make; one of another person's lets its holder act as them."""
     require(command, "token-own" if command.person == command.who else "token", state, world)
+    _must_not_grow(command, command.roles)
     _must_exist(command.person, world)
     if wrong := _wrong(state, command, world):
         raise Refused(Reason.FIELD_WRONG, {"fields": wrong})
@@ -51,6 +54,16 @@ def issue(state: House, command: IssueToken, world: World) -> Decided:
     }
     reason = {"reason": text(command.reason, "reason")} if command.reason.strip() else {}
     return [Draft(kind="token.issued", data=data, texts=reason)]
+
+
+def _must_not_grow(command: Command, wanted: tuple[str, ...]) -> None:
+    """Raises Refused for a token, and for whoever has fewer roles here than they would get by it.
+
+    Else a token that was found would outlive its end, and a narrow one would make itself a broad one.
+    """
+    own = command.actor.roles
+    if command.actor.via.startswith(BY_TOKEN) or (own is not None and not set(wanted) <= own):
+        raise Refused(Reason.NOT_BY_TOKEN, {"who": command.who})
 
 
 def _must_exist(person: str, world: World) -> None:
@@ -95,6 +108,7 @@ def revoke(state: House, command: RevokeToken, world: World) -> Decided:
 def offer(state: House, command: OfferLogin, world: World) -> Decided:
     """A link that logs somebody in: whoever makes it for another could use it, so the fact names both."""
     require(command, "login-own" if command.person == command.who else "login", state, world)
+    _must_not_grow(command, (ALL_ROLES,))
     _must_exist(command.person, world)
     if not world.now < command.until <= world.now + LINK_MOST:
         most = int(LINK_MOST.total_seconds() // 60)

@@ -176,3 +176,17 @@ def test_sessions_are_noted_and_ended_by_whoever_may() -> None:
     made.do(EndSession(actor=by(EVE), key="3f9c2a71b0", person=EVE), "house")
     made.do(EndSession(actor=by(BEN), key="3f9c2a71b0", person=EVE, reason="lost"), "house")
     made.do(EndSession(actor=Actor.machine("web"), key="3f9c2a71b0", person=EVE), "house")
+
+
+def test_nobody_gets_more_by_a_token_than_they_came_with() -> None:
+    made = scene()
+    soon = NIGHT + timedelta(minutes=15)
+    by_token = Actor(person=BEN, name=BEN, via="api:x")
+    some = Actor(person=BEN, name=BEN, via="web:x", roles=frozenset({"csirt-duty"}))
+    given: dict[str, Any] = {"person": BEN, "until": SOON, "digest": DIGEST}
+    for actor in (by_token, some):
+        wider = IssueToken(actor=actor, name="more", roles=("*",), **given)
+        assert made.desk.handle("house", wider).refused is Reason.NOT_BY_TOKEN
+        link = OfferLogin(actor=actor, person=BEN, until=soon)
+        assert made.desk.handle("house", link).refused is Reason.NOT_BY_TOKEN
+    made.do(IssueToken(actor=some, name="same", roles=("csirt-duty",), **given), "house")
