@@ -246,6 +246,15 @@ async def test_the_pages_need_nothing_from_elsewhere(web: Web) -> None:
     assert all('src="/static/' in script for script in page.split("<script")[1:])
 
 
+async def test_what_is_no_secret_is_sent_compressed_and_no_page_is(web: Web) -> None:
+    packed = {"Accept-Encoding": "gzip"}
+    style = await web.ask("GET", "/static/room.css", headers=packed)
+    assert style.headers["content-encoding"] == "gzip" and "--ground" in style.text
+    plain = await web.ask("GET", "/static/room.css", headers={"Accept-Encoding": "identity"})
+    assert "content-encoding" not in plain.headers and plain.text == style.text
+    assert "content-encoding" not in (await web.look(YUI, "/")).headers
+
+
 @pytest.mark.parametrize(
     ("change", "code"),
     [({}, 200), ({"status": "impaired", "impaired": ["slack"], "quarantined": ["INC-2026-0001"]}, 503)],
