@@ -12,7 +12,7 @@ from console.views.markup import element, written
 from console.views.rehearsal import FEW, MANY, clock_name, percent, span, worst_levels
 from models.rehearsal.study import HOURS, Chance, Level, Times, Waited
 
-WIDTH, LEFT, RIGHT, TOP, ROW = 940, 330, 150, 78, 24
+WIDTH, LEFT, RIGHT, TOP, ROW = 960, 330, 170, 78, 24
 CELL = 24
 LABEL = 52
 DARKEST = 0.65
