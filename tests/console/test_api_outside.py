@@ -78,5 +78,11 @@ async def test_no_act_of_a_third_party_is_done(web: Web, okada: Caller) -> None:
     assert (await session(web, SATO).get(f"/incidents/{INC}"))["evidence"] == []
 
 
+async def test_a_third_party_logs_in_and_sees_no_more(web: Web) -> None:
+    browser = session(web, OKADA)
+    assert await browser.get("/incidents") == []
+    await browser.get(f"/incidents/{INC}", 404)
+
+
 async def test_the_stream_of_an_incident_that_is_not_theirs_is_none(okada: Caller) -> None:
     await okada.get(f"/incidents/{INC}/events", 404)
