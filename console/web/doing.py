@@ -18,7 +18,7 @@ from console.web.rendering import page_words
 from models.permission import TABLE
 from models.state import Incident
 
-Kind = Literal["text", "area", "number", "local", "select", "checks", "flag", "file"]
+Kind = Literal["text", "area", "number", "local", "date", "select", "checks", "flag", "file"]
 Options = tuple[tuple[str, str], ...]
 MAX_PEOPLE = 300
 NOT_IN_AN_ID = re.compile(r"[^a-zA-Z0-9-]+")
@@ -41,6 +41,7 @@ class Input:
     options: Options = ()
     value: str = ""
     unknown: str = ""
+    rows: int = 3
 
     @property
     def id(self) -> str:
@@ -59,6 +60,8 @@ class Doing:
     here: str
     inputs: tuple[Input, ...] = ()
     hidden: Mapping[str, str] = field(default_factory=dict)
+    several: tuple[tuple[str, str], ...] = ()
+    """Hidden fields of which there may be more than one of a name."""
     warning: str = ""
     hint: str = ""
     style: Literal["", "second", "danger"] = ""
@@ -70,6 +73,10 @@ class Doing:
     def upload(self) -> bool:
         """Whether it has a file."""
         return any(one.kind == "file" for one in self.inputs)
+
+    def about(self, hidden: Mapping[str, str]) -> Doing:
+        """The same about something else than the incident."""
+        return replace(self, hidden=hidden)
 
     @property
     def place(self) -> str:
@@ -117,7 +124,13 @@ class Forms:
         return "*" in allowed or bool(allowed & self.roles)
 
     def form(
-        self, name: str, operation: str, *inputs: Input, of: str = "", hidden: Mapping[str, str] | None = None
+        self,
+        name: str,
+        operation: str,
+        *inputs: Input,
+        of: str = "",
+        hidden: Mapping[str, str] | None = None,
+        several: tuple[tuple[str, str], ...] = (),
     ) -> Doing:
         """The form of this name in the words; `of` tells it from others of its kind on the page."""
         said = self.words["form"][name]
@@ -130,6 +143,7 @@ class Forms:
             here=self.here,
             inputs=inputs,
             hidden={"incident": self.state.stream, **(hidden or {})},
+            several=several,
             warning=said.get("warning", ""),
             hint=said.get("hint", ""),
             style=said.get("style", "second"),

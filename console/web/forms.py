@@ -152,8 +152,9 @@ def given(operation: Operation, form: Form, zone: ZoneInfo, lang: str) -> dict[s
                 found.setdefault(base, []).extend(pairs)
         elif name in flags:
             found[name] = values[-1] not in {"", "no"}
-        else:
-            found[name] = [one for one in values if one] if name in many else values[-1]
+        elif filled := [one for one in values if one]:
+            # An empty field says nothing: a browser sends it all the same.
+            found[name] = filled if name in many else filled[-1]
     return found
 
 

@@ -57,6 +57,7 @@ def _environment() -> Environment:
         auto_reload=False,
     )
     made.globals["once"] = once
+    made.globals["as_typed"] = as_typed
     return made
 
 
@@ -65,6 +66,11 @@ def _cleaned(value: Any) -> Any:
     if isinstance(value, (Markup, Undefined)) or not isinstance(value, str):
         return value
     return cut(clean(value), VALUE_LIMIT)
+
+
+def as_typed(text: str) -> Markup:
+    """What somebody typed, as it goes back into the field it came from: whole, its lines kept, escaped."""
+    return escape("".join(one for one in text if one.isprintable() or one in "\n\u3000"))
 
 
 def ours(text: str) -> Markup:

@@ -16,6 +16,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from console.operations.catalogue import Operation, operations
+from console.operations.files import Handed
 from console.operations.running import Answer, run
 from console.texts import LANGUAGES
 from console.views.refusals import advice, what
@@ -217,7 +218,11 @@ class Room:
 
     def _answered(self, visitor: Visitor, operation: Operation, form: Form, answer: Answer) -> Response:
         """What was said stands on the next page; what was refused keeps what was typed."""
+        if answer.file is not None:
+            return _file(answer.file)
         said = _lines(answer)
+        if answer.done and not said:
+            said = [_line("good", words(visitor.lang)["room"]["done"])]
         self._say(visitor, said)
         if answer.code in STORED:
             self._typed.done(visitor.key, operation.name)
@@ -242,6 +247,15 @@ class Room:
         return None
 
 
+def _file(made: Handed) -> Response:
+    """What a command has written, to be kept by the browser and not shown by it."""
+    with made.stream as stream:
+        body = stream.read()
+    name = quote(made.name, safe="")
+    headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{name}"}
+    return Response(body, media_type=made.media_type, headers=headers)
+
+
 def _back(form: Form) -> str:
     """Where the form was: it says so, or it is where it would go on."""
     wanted = ours(form.own("back") or form.own("next", "/"))
@@ -261,7 +275,9 @@ def _next(form: Form, answer: Answer) -> str:
 def _lines(answer: Answer) -> list[Markup]:
     """What was said, for the top of the next page: what was recorded, or why not and what to do."""
     document = answer.document if isinstance(answer.document, dict) else {}
-    facts = [one for one in document.get("facts", []) if isinstance(one, dict) and one.get("actor") != SYSTEM]
+    told = document.get("facts")  # a list of them from most commands, how many they are from some
+    facts = told if isinstance(told, list) else []
+    facts = [one for one in facts if isinstance(one, dict) and one.get("actor") != SYSTEM]
     said = [("good", one.get("text", "")) for one in facts]
     said += [("bad", document.get("message", "")), ("plain", document.get("do", "")), ("bad", answer.message)]
     said += [(one.style, one.text) for one in (*answer.said, *answer.aside) if isinstance(one, Line)]

@@ -40,6 +40,7 @@ def fields(operation: str, **values: list[str]) -> dict[str, Any]:
             {"at__local": ["2026-11-23T03:05"]},
             {"at": "2026-11-23T03:05:00+09:00"},
         ),
+        ("an empty field says nothing", "evidence add", {"size": [""], "name": [""]}, {}),
         ("no time is none", "done", {"at__local": [""]}, {}),
         (
             "a local time in a pair",
