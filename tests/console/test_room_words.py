@@ -40,3 +40,7 @@ def test_no_two_pages_have_one_name_or_one_address() -> None:
 def test_the_navigation_has_its_words_and_leads_to_pages_that_there_are(lang: str) -> None:
     assert [name for name, _ in NAV if not words(lang)["frame"].get(f"nav-{name}")] == []
     assert {path for _, path in NAV} <= {page.path for page in PAGES}
+
+
+def test_forms_have_the_same_words_in_both_languages() -> None:
+    assert keys(dict(page_words("acts", "ja"))) == keys(dict(page_words("acts", "en")))
