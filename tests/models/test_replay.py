@@ -53,7 +53,9 @@ def test_every_kind_of_fact_of_an_incident_is_read_back_or_said_to_be_derived() 
     assert set(ACTS) & set(DERIVED) == set()
 
 
-@pytest.mark.parametrize("name", WALKED)
+@pytest.mark.parametrize(
+    "name", [*WALKED[:3], *(pytest.param(one, marks=pytest.mark.slow) for one in WALKED[3:])]
+)
 def test_a_playbook_walked_to_its_end_gives_the_same_facts_again(name: str, tmp_path: Path) -> None:
     walked = Walk(tmp_path, name, None).whole()
     must_run_again(walked.desk, walked.stream)

@@ -211,17 +211,21 @@ def _play(pair: Pair, seed: int, rounds: int) -> None:
     pair.ends_alike()
 
 
-@pytest.mark.parametrize("seed", range(12))
+SEEDS = [*range(4), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(4, 12))]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
 def test_both_desks_write_the_same_facts(bank: Institution, seed: int) -> None:
     record = Record.in_memory()
     _play(Pair(bank, record), seed, rounds=25)
     record.close()
 
 
-def test_they_do_on_a_database_in_a_file_as_well(bank: Institution, tmp_path: Path) -> None:
+@pytest.mark.parametrize("rounds", [10, pytest.param(40, marks=pytest.mark.slow)])
+def test_they_do_on_a_database_in_a_file_as_well(bank: Institution, tmp_path: Path, rounds: int) -> None:
     record = Record.at(tmp_path / "hikeshi.db")
     record.migrate()
-    _play(Pair(bank, record), seed=7, rounds=40)
+    _play(Pair(bank, record), seed=7, rounds=rounds)
     record.close()
 
 
