@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from console.opening import House
 from console.operations.catalogue import Operation, operations
 from console.operations.files import Handed
 from console.operations.running import Answer, run
@@ -64,6 +65,7 @@ class Room:
     """The pages, and what their forms do. All work on the record is done in the front's thread, by `run`."""
 
     def __init__(self, station: Station, pages: Iterable[Page]) -> None:
+        self.station = station
         self.house, self.run = station.house, station.run
         self.pages = {page.name: page for page in pages}
         self.sessions = Sessions(self.house)
@@ -203,18 +205,14 @@ class Room:
             return RedirectResponse(_back(form), 303)
         done = False
         try:
-            answer = await self.run(lambda: self._run(visitor, operation, form))
+            there = self.station.aside or self.station if operation.slow else self.station
+            answer = await there.run(lambda: _run(there.house, visitor, operation, form))
             done = answer.code in STORED
         except HikeshiError as failed:
             answer = Answer(code=1, message=str(failed))
         finally:
             self._sent.end(number, done=done)
         return self._answered(visitor, operation, form, answer)
-
-    def _run(self, visitor: Visitor, operation: Operation, form: Form) -> Answer:
-        zone = ZoneInfo(self.house.desk.premises.organisation.zone)
-        with filed(operation, form) as files:
-            return run(self.house, visitor, operation, given(operation, form, zone, visitor.lang) | files)
 
     def _answered(self, visitor: Visitor, operation: Operation, form: Form, answer: Answer) -> Response:
         """What was said stands on the next page; what was refused keeps what was typed."""
@@ -270,6 +268,13 @@ def _next(form: Form, answer: Answer) -> str:
     document = answer.document if isinstance(answer.document, dict) else {}
     stream = str(document.get("stream") or "")
     return wanted.replace("{stream}", stream) if stream else "/"
+
+
+def _run(house: House, visitor: Visitor, operation: Operation, form: Form) -> Answer:
+    """In the thread that has this house."""
+    zone = ZoneInfo(house.desk.premises.organisation.zone)
+    with filed(operation, form) as files:
+        return run(house, visitor, operation, given(operation, form, zone, visitor.lang) | files)
 
 
 def _lines(answer: Answer) -> list[Markup]:

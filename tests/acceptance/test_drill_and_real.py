@@ -66,7 +66,10 @@ def in_earnest(play: Play) -> Real:
     return real
 
 
-@pytest.mark.parametrize("name", ["ransomware-night-batch", "insider-customer-list"])
+@pytest.mark.parametrize(
+    "name",
+    ["ransomware-night-batch", pytest.param("insider-customer-list", marks=pytest.mark.slow)],
+)
 def test_the_same_acts_at_the_same_hours_give_the_same_facts_in_a_drill_and_in_earnest(name: str) -> None:
     with playing(name) as play:
         play.until(play.startex + play.scenario.story(play.scenario.duration))

@@ -28,13 +28,10 @@ ALERT = re.sub(
 )
 SECRET = "of-this-test-only"  # noqa: S105 - opens nothing but this test's own pager
 PATIENCE = 20.0
-POINTS = [
-    "facts-written",
-    "outbox-written",
-    "before-commit:3",
-    "after-commit:3",
-    "claimed-outbox",
-    "sent-not-marked",
+AROUND_SENDING = ["outbox-written", "claimed-outbox", "sent-not-marked"]
+LONGER = [
+    pytest.param(one, marks=pytest.mark.slow)
+    for one in ("facts-written", "before-commit:3", "after-commit:3")
 ]
 """`:3` because the pager itself writes that it has started before the alert comes."""
 
@@ -115,7 +112,7 @@ def wait_for_page(bank: Path) -> None:
         time.sleep(0.05)
 
 
-@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize("point", [*AROUND_SENDING, *LONGER])
 def test_a_pager_killed_at_any_point_loses_no_page_and_repeats_none_it_can_look_up(
     bank: Path, point: str
 ) -> None:

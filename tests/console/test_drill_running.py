@@ -81,7 +81,13 @@ def running(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Running
 
 @pytest.mark.prefect
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP], ids=["Ctrl-C", "a closed terminal"])
+@pytest.mark.parametrize(
+    "number",
+    [
+        pytest.param(signal.SIGINT, id="Ctrl-C"),
+        pytest.param(signal.SIGHUP, id="a closed terminal", marks=pytest.mark.slow),
+    ],
+)
 def test_asked_to_stop_it_ends_in_order_with_all_its_processes(
     running: Running, number: signal.Signals
 ) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 import httpx
@@ -15,9 +17,18 @@ from starlette.routing import Route
 
 from console.operations.catalogue import operations
 from console.web import forms
+from console.web.changes import Changes
 from console.web.forms import Form, NoForm, aware, file_name, filed, given, read_form
 from console.web.kept import MAX_CHARACTERS, MAX_SESSIONS, Kept, Sent, Typed
+from console.web.room import Room
+from console.web.running import Run, Station
+from models.commands import Declare
+from models.desk import Desk
 from models.errors import HikeshiError
+from playbooks.institution import Institution
+from tests.console.webhouse import make_house
+
+T = TypeVar("T")
 
 TOKYO = ZoneInfo("Asia/Tokyo")
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -207,3 +218,34 @@ def test_a_form_that_was_sent_is_sent_once() -> None:
     again = sent.begin("s", "note", form | {"text": ["z"]})
     sent.end(again or "", done=False)
     assert sent.begin("s", "note", form | {"text": ["z"]}) == again, "what was refused may be sent as it is"
+
+
+async def test_what_takes_long_keeps_no_page_waiting(bank: Institution, desk: Desk, tmp_path: Path) -> None:
+    house = make_house(bank, desk, tmp_path)
+    done: list[str] = []
+
+    def place(name: str) -> Run:
+        async def run(work: Callable[[], T], /) -> T:
+            done.append(name)
+            return work()
+
+        return run
+
+    aside = Station(house=house, run=place("aside"), changes=Changes())
+    room = Room(Station(house=house, run=place("front"), changes=Changes(), aside=aside), ())
+    cookie = room.sessions.open("test", person="sato-kenji")
+    visitor = room.sessions.visitor(cookie)
+    assert visitor is not None
+    incident = desk.handle(None, Declare(actor=visitor.actor, text="x")).stream
+    client = httpx.AsyncClient(
+        transport=httpx.ASGITransport(Starlette(routes=room.routes())),
+        base_url="http://127.0.0.1:8410",
+        cookies={room.sessions.cookie: cookie},
+    )
+    async with client:
+        for operation, sent in (("note", {"text": "seen"}), ("evidence/verify", {})):
+            done.clear()
+            form = {"csrf": visitor.csrf, "incident": incident, "next": "/", **sent}
+            answer = await client.post(f"/do/{operation}", data=form)
+            assert answer.status_code == 303
+            assert ("aside" in done) is (operation != "note"), operation
