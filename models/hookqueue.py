@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import and_, delete, func, insert, not_, select, update
+from sqlalchemy import and_, delete, func, insert, not_, or_, select, update
 
 from models.clock import micros
-from models.hooks import WAITING_MOST, Webhook
+from models.hooks import MAX_WAIT_SECONDS, WAITING_MOST, Webhook
 from models.record import HOOK, STREAM, Tx
 
 KEPT = timedelta(days=30)
@@ -47,7 +47,12 @@ def heads(tx: Tx, hook: Webhook, now: datetime, limit: int) -> list[dict[str, An
     """The events to send next, in the order of the record; none while the first of them has to wait."""
     found = tx.connection.execute(select(HOOK).where(_waits(hook)).order_by(HOOK.c.id).limit(limit))
     rows = [dict(row) for row in found.mappings()]
-    return rows if rows and rows[0]["next_try_at"] <= micros(now) else []
+    return rows if rows and _is_due(rows[0]["next_try_at"], now) else []
+
+
+def _is_due(at: int, now: datetime) -> bool:
+    """Nothing waits for longer than the longest pause: an instant beyond it is of a clock that was wrong."""
+    return at <= micros(now) or at > micros(now + timedelta(seconds=MAX_WAIT_SECONDS))
 
 
 def sent(tx: Tx, ids: Sequence[int], now: datetime, answer: str) -> None:
@@ -71,9 +76,10 @@ def give_up_surplus(tx: Tx, hook: Webhook, most: int = WAITING_MOST) -> int:
     return tx.connection.execute(update(HOOK).where(which).values(values)).rowcount
 
 
-def sweep(tx: Tx, now: datetime) -> int:
-    """Forget what left long ago, a bounded number at a time."""
-    old = and_(HOOK.c.state != "queued", HOOK.c.created_at < micros(now - KEPT))
+def sweep(tx: Tx, now: datetime, names: Sequence[str]) -> int:
+    """Forget what left long ago, a bounded number at a time; also what waits for a hook that is no more."""
+    over = or_(HOOK.c.state != "queued", not_(HOOK.c.hook.in_(names)))
+    old = and_(over, HOOK.c.created_at < micros(now - KEPT))
     which = select(HOOK.c.id).where(old).limit(SWEEP_MOST)
     return tx.connection.execute(delete(HOOK).where(HOOK.c.id.in_(which.scalar_subquery()))).rowcount
 

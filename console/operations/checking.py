@@ -16,6 +16,8 @@ MAX_TEXT = 20_000
 MAX_MANY = 500
 MAX_DIGITS = 15
 MAX_NAME = 100
+MAX_NAME_BYTES = 240
+"""Of a file: file systems take 255, and a Japanese character has three."""
 _NUMBER = re.compile(r"-?\d{1,15}", re.ASCII)
 
 
@@ -31,7 +33,9 @@ class Upload:
         """Its name as a file of our own may be called."""
         last = re.split(r"[/\\]", self.name)[-1]
         kept = "".join(char if char.isprintable() and char not in '<>:"|?*' else "_" for char in last)
-        return kept.strip().lstrip(".-")[-MAX_NAME:] or "file"
+        # The end is kept: it says of what kind the file is.
+        end = kept.strip()[-MAX_NAME:].encode("utf-8", "replace")[-MAX_NAME_BYTES:]
+        return end.decode("utf-8", "ignore").lstrip(".-") or "file"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 FOLLOW_SECONDS = 2.0
 REFUSED, WRONG_USAGE = 1, 2
 DONE = range(200, 300)
-UNAUTHORISED = 401
+UNAUTHORISED, INTERNAL = 401, 500
 
 
 def call(session: Session, context: typer.Context, values: dict[str, Any]) -> None:
@@ -109,7 +109,7 @@ def _problem(session: Session, node: RemoteNode, received: Received) -> NoReturn
         session,
         str(problem.get("reason") or ""),
         told,
-        False,
+        None if received.status == INTERNAL else False,
         do=str(problem.get("do") or "") if received.status != UNAUTHORISED else "",
         code=WRONG_USAGE if wrong else REFUSED,
     )

@@ -21,7 +21,8 @@ CONNECT_SECONDS = 5.0
 READ_SECONDS, SLOW_SECONDS = 30.0, 600.0
 WAIT_MOST = 5.0
 MAX_ANSWER = 512 * 1024 * 1024
-SERVICE_UNAVAILABLE, CONFLICT, BAD_GATEWAY, GATEWAY_TIMEOUT = 503, 409, 502, 504
+INTERNAL, SERVICE_UNAVAILABLE, BAD_GATEWAY, GATEWAY_TIMEOUT = 500, 503, 502, 504
+BEFORE_THE_KEY = frozenset({401, 408, 429})
 REDIRECTS = range(300, 400)
 IN_PROGRESS = "urn:hikeshi:problem:in-progress"
 UNKNOWN_OUTCOME = "urn:hikeshi:problem:unknown-outcome"
@@ -72,6 +73,9 @@ def send(node: RemoteNode, wanted: Wanted, sleep: Callable[[float], None] = time
                 received = _once(client, node, wanted)
             except Lost as lost:
                 if lost.kind not in {"unreachable", "unknown"}:
+                    if wanted.key and doubt:
+                        # Whatever is in the way now: of the try before nobody knows.
+                        raise Lost("unknown", lost.why, recorded=None) from None
                     raise
                 doubt, last = doubt or lost.recorded is None, lost
             else:
@@ -86,8 +90,8 @@ def send(node: RemoteNode, wanted: Wanted, sleep: Callable[[float], None] = time
 
 
 def _believed(received: Received, doubt: bool) -> Received:
-    """A busy node has done nothing now; of a try before whose answer was lost it says nothing."""
-    if doubt and received.status in {SERVICE_UNAVAILABLE, BAD_GATEWAY, GATEWAY_TIMEOUT}:
+    """A no from before the key is looked at says nothing of a try before whose answer was lost."""
+    if doubt and (received.status in BEFORE_THE_KEY or received.status >= INTERNAL):
         raise Lost("unknown", f"HTTP {received.status}", recorded=None)
     if received.problem.get("type") in {IN_PROGRESS, UNKNOWN_OUTCOME}:
         raise Lost("unknown", str(received.problem.get("detail") or ""), recorded=None)

@@ -6,6 +6,7 @@ import asyncio
 import hmac
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -100,7 +101,7 @@ def create_app(
     app.add_middleware(Guard, hosts=known_hosts(house.institution.settings))
     app.add_exception_handler(HTTPException, api.unknown)
     app.add_exception_handler(RecordError, _record_failed)
-    app.add_exception_handler(Exception, _failed)
+    app.add_exception_handler(Exception, partial(_failed, api))
     return app
 
 
@@ -279,6 +280,10 @@ async def _record_failed(request: Request, failed: Exception) -> Response:
     return JSONResponse(body, 503, {"Retry-After": RETRY_SECONDS})
 
 
-async def _failed(request: Request, failed: Exception) -> Response:
+async def _failed(api: Api, request: Request, failed: Exception) -> Response:
     """Anything else: no word of it to the client. The server's log has it."""
+    if request.url.path.startswith(f"{PREFIX}/"):
+        response = api.broken(request)
+        response.headers.update(HEADERS)
+        return response
     return JSONResponse({"error": "internal error; see the node's log"}, 500, HEADERS)

@@ -98,9 +98,11 @@ def steady(text: str) -> str:
 class Thief:
     """Between a command line and a node: hands on each request, and loses so many of the answers."""
 
-    def __init__(self, url: str, lose: int) -> None:
+    def __init__(self, url: str, lose: int, instead: str = "") -> None:
         self._there = ("127.0.0.1", int(url.rpartition(":")[2]))
         self.lose = lose
+        self.instead = instead
+        """What it answers by itself once it has lost those; empty: what the node says."""
         self.heard: list[tuple[str, str]] = []
         """Key and body of each request."""
         self._door = socket.create_server(("127.0.0.1", 0))
@@ -133,7 +135,7 @@ class Thief:
         if self.lose > 0:
             self.lose -= 1
             return
-        came.sendall(answer)
+        came.sendall(self.instead.encode() or answer)
 
 
 def _whole(came: socket.socket) -> bytes:

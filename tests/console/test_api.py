@@ -13,7 +13,7 @@ import pytest
 
 from console.operations.catalogue import operations
 from console.texts import texts
-from console.web.api import asked, identity
+from console.web.api import asked, door, identity
 from console.web.api.problems import STATUS, Problem
 from console.web.sessions import digest
 from models.actor import Actor
@@ -153,6 +153,30 @@ async def test_other_kinds_of_bodies_and_too_large_ones(
     assert response.status_code == 422
 
 
+async def test_a_defect_of_the_node_is_a_problem_with_advice_and_no_word_of_it(
+    web: Web, tanaka: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: Any, **__: Any) -> None:
+        raise ZeroDivisionError("a word of it")
+
+    monkeypatch.setattr(door, "run", fails)
+    problem = await tanaka.post(f"/incidents/{INC}/note", {"text": "x"}, 500)
+    assert problem["reason"] == "internal" and "look at the record" in problem["do"]
+    response = await tanaka.ask("GET", "/incidents", headers={"Accept-Language": "ja"})
+    assert "不具合" in response.text and "a word of it" not in response.text
+    assert response.headers["x-content-type-options"] == "nosniff"
+
+
+async def test_what_is_given_twice_is_refused_and_neither_is_lost(web: Web, tanaka: Caller) -> None:
+    before, path = kinds(web.house, INC), f"/incidents/{INC}/note"
+    response = await tanaka.ask("POST", path, files=[("text", (None, "one")), ("text", (None, "two"))])
+    assert response.status_code == 422 and response.json()["errors"][0]["field"] == "text"
+    response = await tanaka.ask("POST", path, files=[("text", (None, "one")), ("incident", (None, "2"))])
+    assert response.status_code == 422 and "incident" in response.json()["detail"]
+    problem = await tanaka.get(f"/incidents/{INC}?incident=2", 422)
+    assert "incident" in problem["detail"] and kinds(web.house, INC) == before
+
+
 async def test_a_record_that_does_not_answer_is_said_to_be_busy(web: Web, tanaka: Caller) -> None:
     web.broken = RecordBusy("locked")
     problem = await tanaka.get("/incidents", 503)
@@ -209,7 +233,11 @@ async def test_a_file_comes_in_by_json_and_by_parts_and_leaves_nothing(
         "POST", f"/incidents/{INC}/evidence/add", data=parts, files={"file": ("証拠.bin", b"disk")}
     )
     assert response.status_code == 200, response.text
-    one, other = await tanaka.get(f"/incidents/{INC}/evidence/list")
+    response = await tanaka.ask(
+        "POST", f"/incidents/{INC}/evidence/add", data=parts, files={"file": ("証拠" * 90 + ".bin", b"log")}
+    )
+    assert response.status_code == 200, "a name may be longer than a file system takes"
+    one, other, _ = await tanaka.get(f"/incidents/{INC}/evidence/list")
     assert (one["name"], other["name"], other["partial"]) == ("a.dmp", "証拠.bin", True)
     assert one["location"] == "" and str(made_here) not in str(one)
 

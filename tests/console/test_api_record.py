@@ -25,7 +25,7 @@ from models.actor import Actor
 from models.clock import ExerciseClock
 from models.commands import Declare, Note
 from models.desk import Desk
-from models.errors import RecordMoved, RecordUnwritable
+from models.errors import RecordBusy, RecordMoved, RecordUnwritable
 from models.record import REQUEST
 from playbooks.institution import Institution
 from tests.browser.roomnode import ROOT, Room, opened
@@ -86,6 +86,7 @@ async def test_an_act_upon_a_record_that_has_moved_stores_nothing(web: Web, tana
     note(web)
     before = kinds(web.house, INC)
     problem = await tanaka.post(f"/incidents/{INC}/note", {"text": "x"}, 412, headers={"If-Match": tag})
+    assert "was expected" not in problem["detail"], "in their words, not in the desk's"
     assert problem["reason"] == "moved" and kinds(web.house, INC) == before
     done = await tanaka.ask(
         "POST", f"/incidents/{INC}/note", json={"text": "x"}, headers={"If-Match": await tag_of(tanaka)}
@@ -327,6 +328,48 @@ async def test_a_token_that_is_over_ends_its_stream(
     caller = inspector(web, hours=1)
     found = await asyncio.gather(caller.get(f"/incidents/{INC}/events"), _later(clock))
     assert "event: fact" in found[0] and found[0].endswith("event: end\ndata: {}\n\n")
+
+
+async def test_a_record_that_does_not_answer_breaks_a_stream_off_and_is_not_its_end(
+    web: Web, tanaka: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events, "HEARTBEAT_SECONDS", 0.1)
+
+    async def locked() -> None:
+        await asyncio.sleep(0.3)
+        web.broken = RecordBusy("locked")
+
+    heard, _ = await asyncio.gather(tanaka.get(f"/incidents/{INC}/events"), locked())
+    assert "event: fact" in heard and "event: end" not in heard
+
+
+async def test_those_who_come_to_listen_at_once_are_counted_like_those_one_after_another(
+    tmp_path: Path,
+) -> None:
+    actor, more = Actor(person=TANAKA, via="test"), 7
+    found: list[int] = []
+    heard = asyncio.Event()
+
+    async def listen(client: httpx.AsyncClient) -> None:
+        async with client.stream("GET", f"/incidents/{INC}/events") as response:
+            found.append(response.status_code)
+            await heard.wait()
+
+    async with opened(tmp_path) as room:
+        await room.act(None, Declare(actor=actor, text="x"))
+        front = room.node.front
+        assert front is not None
+        cookie = await front.run(lambda: Sessions(front.house).open("test", person=TANAKA))
+        async with caller_of(room, cookie) as client, asyncio.timeout(10):
+            all_at_once = [asyncio.create_task(listen(client)) for _ in range(events.MOST_OF_ONE + more)]
+            while len(found) < len(all_at_once):
+                await asyncio.sleep(0.05)
+            assert sorted(found) == [200] * events.MOST_OF_ONE + [429] * more
+            heard.set()
+            await asyncio.gather(*all_at_once)
+            while found[-1] != 200:
+                await listen(client)
+                await asyncio.sleep(0.05)
 
 
 async def _later(clock: ExerciseClock) -> None:

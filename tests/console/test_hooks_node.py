@@ -18,9 +18,10 @@ from typing import Any, TypeVar
 from aiohttp import web
 
 from console import live
-from console.hooks import GAVE_UP, Lane, receiver_of
+from console.hooks import GAVE_UP, LOOK_SECONDS, Hooks, Lane, receiver_of
 from console.node import Node
 from console.opening import House, open_house
+from models import hookqueue
 from models.clock import SystemClock, monotonic
 from models.commands import Actor, Declare, Note
 from models.record import HOOK
@@ -43,10 +44,12 @@ class Siem:
         self.heard: list[str] = []
         self.took: list[dict[str, Any]] = []
         self.url = ""
+        self.slow = 0.0
 
     async def post(self, request: web.Request) -> web.Response:
         body = await request.read()
         self.heard.append(request.headers["webhook-id"])
+        await asyncio.sleep(self.slow)
         answer = self.answers.pop(0) if self.answers else 204
         if answer == "hang":
             await asyncio.sleep(30)
@@ -217,6 +220,40 @@ async def test_an_incident_that_is_restricted_meanwhile_stays_here(cli: Cli) -> 
         await drain(lane)
         assert {one["incident"] for one in peer.took} == {other}
         await lane.receiver.close()
+
+
+async def test_an_incident_that_is_restricted_while_a_slow_receiver_is_told_stays_here(cli: Cli) -> None:
+    async with siem() as peer:
+        house = with_hook(cli, peer.url)
+        stream = declare(house)
+        waiting = len(rows(house, "queued"))
+        assert waiting > 2
+        lane, _ = lane_of(house)
+        peer.slow = LOOK_SECONDS * 1.2
+        await lane.turn(asyncio.Event())
+        assert 0 < len(peer.heard) < waiting
+        assert house.desk.handle(stream, Restrict(actor=SATO, reason="insider")).accepted
+        told = len(peer.heard)
+        await drain(lane)
+        assert len(peer.heard) == told and rows(house, "queued") == []
+        await lane.receiver.close()
+
+
+async def test_what_waits_for_a_hook_without_its_secret_is_bounded(cli: Cli) -> None:
+    house = with_hook(cli, "http://127.0.0.1:1/hook")
+    stream = declare(house)
+    cli.monkeypatch.setattr(hookqueue.give_up_surplus, "__defaults__", (1,))
+    assert len(rows(house, "queued")) > 1
+    assert house.desk.handle(stream, Note(actor=SATO, text="x")).accepted
+
+    async def here(call: Callable[[], T]) -> T:
+        return call()
+
+    stop = asyncio.Event()
+    swept = asyncio.create_task(Hooks(house, here)._sweep(stop))
+    await until(lambda: len(rows(house, "queued")) == 1)
+    stop.set()
+    await swept
 
 
 async def test_a_live_check_sends_a_signed_test_and_says_what_is_wrong(cli: Cli) -> None:

@@ -135,6 +135,7 @@ def test_a_text_for_a_file_is_what_stands_in_it_and_never_a_path(tmp_path: Path)
     [
         ("../../etc/passwd", "passwd"), ("-rf", "rf"), ("..", "file"), ("", "file"), ("a\0b", "a_b"),
         ("C:\\x\\証拠.zip", "証拠.zip"), (".bashrc", "bashrc"), ("--json", "json"), ("x" * 300, "x" * 100),
+        ("証拠" * 60 + ".txt", "証拠" * 39 + ".txt"), ("x" * 20 + "." * 100, "file"),
     ],
 )  # fmt: skip
 def test_an_uploaded_file_lies_under_a_harmless_name(name: str, lies: str) -> None:

@@ -193,6 +193,34 @@ def test_when_no_answer_comes_it_says_that_nobody_knows(bank: Bank) -> None:
     assert notes(bank, "told into the dark") == 1
 
 
+@pytest.mark.parametrize(
+    "instead",
+    [
+        "HTTP/1.1 307 x\r\nLocation: /elsewhere\r\n",
+        "HTTP/1.1 429 x\r\nContent-Type: application/problem+json\r\n",
+        "HTTP/1.1 401 x\r\nContent-Type: application/problem+json\r\n",
+        "HTTP/1.1 500 x\r\nContent-Type: application/problem+json\r\n",
+    ],
+)
+def test_what_comes_after_a_lost_answer_says_nothing_of_what_was_lost(bank: Bank, instead: str) -> None:
+    problem = '{"reason": "x", "detail": "no"}'
+    answer = f"{instead}Content-Length: {len(problem)}\r\nConnection: close\r\n\r\n{problem}"
+    with Thief(bank.url, lose=1, instead=answer) as thief:
+        text = f"told and then {instead[9:12]}"
+        told = bank.remote("note", "1", text, "--json", HIKESHI_URL=thief.url).json
+    assert (told["reason"], told["recorded"]) == ("unknown", "unknown") and "hikeshi log" in told["do"]
+    assert notes(bank, text) == 1
+
+
+def test_a_node_that_failed_does_not_say_that_nothing_was_recorded(bank: Bank) -> None:
+    head = "HTTP/1.1 500 x\r\nContent-Type: application/problem+json\r\nContent-Length: 34\r\n"
+    with Thief(
+        bank.url, lose=0, instead=head + 'Connection: close\r\n\r\n{"reason":"internal","do":"look"}  '
+    ) as thief:
+        told = bank.remote("note", "1", "x", "--json", HIKESHI_URL=thief.url).json
+    assert (told["reason"], told["recorded"]) == ("internal", "unknown")
+
+
 def test_a_real_process_starts_at_once_and_shows_no_token(bank: Bank) -> None:
     bank.remote("list")
     token = bank.tokens["sato-kenji"]

@@ -206,6 +206,25 @@ def test_the_queue_of_a_dead_receiver_is_bounded_and_swept(make: Make, clock: Ex
         assert hookqueue.give_up_surplus(tx, one, most=2) == 0
         assert hookqueue.standing(tx, one).given_up == total - 2
         assert hookqueue.standing(tx, one).waiting == 2
-        assert hookqueue.sweep(tx, clock.now()) == 0
-        assert hookqueue.sweep(tx, clock.now() + timedelta(days=31)) == total - 2
+        assert hookqueue.sweep(tx, clock.now(), [one.name]) == 0
+        assert hookqueue.sweep(tx, clock.now() + timedelta(days=31), [one.name]) == total - 2
     assert [row["state"] for row in rows(desk)] == ["queued", "queued"]
+    with desk.record.begin() as tx:
+        assert hookqueue.sweep(tx, clock.now() + timedelta(days=31), ["another"]) == 2
+    assert rows(desk) == [], "nobody will ever send what waits for a hook that is no more"
+
+
+def test_a_clock_that_was_far_ahead_and_is_set_right_holds_up_nothing(
+    make: Make, clock: ExerciseClock
+) -> None:
+    one = hook()
+    desk = make(one)
+    declare(desk)
+    now = clock.now()
+    with desk.record.begin() as tx:
+        first, *_ = hookqueue.heads(tx, one, now, 1)
+        tried = first | {"tries": 1, "tried_at": micros(now)}
+        hookqueue.failed(tx, tried, "HTTP 500", now + timedelta(minutes=5))
+        assert hookqueue.heads(tx, one, now, 1) == []
+        hookqueue.failed(tx, tried, "HTTP 500", now + timedelta(days=1))
+        assert hookqueue.heads(tx, one, now, 1)

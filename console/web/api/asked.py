@@ -75,16 +75,15 @@ async def body_of(request: Request, operation: Operation) -> bytes:
 async def values_of(request: Request, operation: Operation, body: bytes) -> dict[str, Any]:
     """The fields that were given, of whatever kind they are. Raises Problem if the body cannot be read."""
     if operation.method == "GET":
-        return _of_query(request, operation) | _of_path(request)
+        return _beside_path(request, operation, _of_query(request, operation))
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "multipart/form-data":
-        return await _of_parts(request, operation, body) | _of_path(request)
+        return _beside_path(request, operation, await _of_parts(request, operation, body))
     if kind not in {"application/json", ""}:
         raise Problem("media-type")
     found = _object(body) if body else {}
-    if twice := sorted(set(found) & set(request.path_params)):
-        raise Problem("unusable", detail=", ".join(twice), operation=operation.name)
-    return {name: _json_value(operation.field(name), one) for name, one in found.items()} | _of_path(request)
+    values = {name: _json_value(operation.field(name), one) for name, one in found.items()}
+    return _beside_path(request, operation, values)
 
 
 def unusable(defects: list[Defect], operation: Operation, lang: str) -> Problem:
@@ -95,8 +94,11 @@ def unusable(defects: list[Defect], operation: Operation, lang: str) -> Problem:
     return Problem("unusable", detail=told, errors=errors, operation=operation.name)
 
 
-def _of_path(request: Request) -> dict[str, Any]:
-    return {name: value for name, value in request.path_params.items() if name == "incident"}
+def _beside_path(request: Request, operation: Operation, given: dict[str, Any]) -> dict[str, Any]:
+    """With what the address says, which is said nowhere else: one of two would be lost without a word."""
+    if twice := sorted(set(given) & set(request.path_params)):
+        raise Problem("unusable", detail=", ".join(twice), operation=operation.name)
+    return given | {name: value for name, value in request.path_params.items() if name == "incident"}
 
 
 def _object(body: bytes) -> dict[str, Any]:
@@ -133,9 +135,13 @@ def _of_query(request: Request, operation: Operation) -> dict[str, Any]:
         many: list[Any] = [
             _text_value(operation.field(name), one) for one in request.query_params.getlist(name)
         ]
-        field = operation.field(name)
-        found[name] = many if len(many) > 1 or (field is not None and field.many) else many[0]
+        found[name] = _one_or_many(operation.field(name), many)
     return found
+
+
+def _one_or_many(field: Field | None, many: list[Any]) -> Any:
+    """Several stay several, also where one is expected: then the field is named as wrong."""
+    return many if len(many) > 1 or (field is not None and field.many) else many[0]
 
 
 def _text_value(field: Field | None, value: str) -> Any:
@@ -149,7 +155,7 @@ async def _of_parts(request: Request, operation: Operation, body: bytes) -> dict
     async def stream() -> AsyncGenerator[bytes, None]:
         yield body
 
-    found: dict[str, Any] = {}
+    found: dict[str, list[Any]] = {}
     try:
         parser = MultiPartParser(
             request.headers, stream(), max_files=10, max_fields=MAX_PARTS, max_part_size=MAX_BODY
@@ -162,12 +168,8 @@ async def _of_parts(request: Request, operation: Operation, body: bytes) -> dict
             content: Any = await _read(value)
         else:
             content = _text_value(operation.field(name), value)
-        field = operation.field(name)
-        if field is not None and field.many:
-            found.setdefault(name, []).append(content)
-        else:
-            found[name] = content
-    return found
+        found.setdefault(name, []).append(content)
+    return {name: _one_or_many(operation.field(name), many) for name, many in found.items()}
 
 
 async def _read(file: UploadFile) -> Upload:

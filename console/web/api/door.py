@@ -102,6 +102,10 @@ class Api:
         kind = "method" if failed.status_code == STATUS["method"] else "no-address"
         return Problem(kind, headers=failed.headers).response(self.language(request), request.url.path)
 
+    def broken(self, request: Request) -> Response:
+        """A defect of ours: no word of it, and what to do all the same."""
+        return Problem("internal").response(self.language(request), request.url.path)
+
     async def _describe(self, request: Request) -> Response:
         """What there is. It names no data, and whoever writes a program has no token yet: it is for all."""
         return Response(written(self.language(request)), media_type="application/json")
@@ -190,7 +194,7 @@ def _done(house: House, call: Call) -> Answer:
     except RecordError:
         raise
     except RecordMoved as moved:
-        raise Problem("moved", detail=str(moved)) from moved
+        raise Problem("moved") from moved
     except NotFound as gone:
         raise Problem("not-found", detail=str(gone)) from gone
     except BadInput as wrong:

@@ -7,13 +7,14 @@ away: it is read from the record. Who asks, and what they may know of, is asked 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
 import orjson
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from console.cli.account import record_refusal
 from console.cli.looking import fact_json, readable
@@ -22,7 +23,7 @@ from console.visitor import Visitor
 from console.web.api.identity import Identity
 from console.web.api.problems import Problem
 from console.web.running import Station
-from models.errors import HikeshiError
+from models.errors import HikeshiError, RecordError
 from models.reason import Reason
 from models.state import Incident
 
@@ -46,6 +47,22 @@ class Listener:
     stream: str
     seq: int
     news: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class Stream(StreamingResponse):
+    """A stream that says when it is over, also if it never began."""
+
+    def __init__(self, told: AsyncGenerator[bytes, None], over: Callable[[], None]) -> None:
+        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        super().__init__(told, 200, headers, "text/event-stream; charset=utf-8")
+        self._over = over
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._over()
 
 
 class Events:
@@ -74,40 +91,44 @@ class Events:
     async def open(self, request: Request, visitor: Visitor) -> Response:
         """Listen. Raises Problem if there is no such incident, or too many listen."""
         after = _after(request)
+        self._must_have_room(visitor)
+        reference = request.path_params["incident"]
+        stream = await self._station.run(lambda: self._incident(visitor, reference))
+        # Many may have come at once, and waited here together.
+        self._must_have_room(visitor)
+        listener = Listener(visitor=visitor, stream=stream, seq=after)
+        self._listeners.add(listener)
+        return Stream(self._told(listener, request), lambda: self._listeners.discard(listener))
+
+    def _must_have_room(self, visitor: Visitor) -> None:
         mine = sum(one.visitor.key == visitor.key for one in self._listeners)
         if mine >= MOST_OF_ONE or len(self._listeners) >= MOST:
             raise Problem("too-many", headers={"Retry-After": "15"})
-        reference = request.path_params["incident"]
-        stream = await self._station.run(lambda: self._incident(visitor, reference))
-        listener = Listener(visitor=visitor, stream=stream, seq=after)
-        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-        return StreamingResponse(
-            self._told(listener, request), 200, headers, "text/event-stream; charset=utf-8"
-        )
 
     async def _told(self, listener: Listener, request: Request) -> AsyncGenerator[bytes, None]:
-        self._listeners.add(listener)
-        try:
-            yield b"retry: 1000\n\n"
-            while not self._closed:
-                listener.news.clear()
+        yield b"retry: 1000\n\n"
+        while not self._closed:
+            listener.news.clear()
+            try:
                 found = await self._news(listener, request)
-                if found is None:
-                    yield END
-                    return
-                yield found or b": \n\n"
-                if not found:
-                    await _wait(listener.news)
-        finally:
-            self._listeners.discard(listener)
+            except RecordError:
+                # It is not at an end: they come back, and go on where they were.
+                return
+            if found is None:
+                yield END
+                return
+            yield found or b": \n\n"
+            if not found:
+                await _wait(listener.news)
 
     async def _news(self, listener: Listener, request: Request) -> bytes | None:
-        """The facts since the last; None if they may not be told any more."""
+        """The facts since the last; None if they may not be told any more. Raises RecordError."""
         try:
             await self._identity.again(request, listener.visitor)
             return await self._station.run(lambda: self._read(listener))
+        except RecordError:
+            raise
         except (Problem, HikeshiError):
-            # Also if the record does not answer: they come back, and go on where they were.
             return None
 
     # -- in the thread of the record ------------------------------------------------------------------------

@@ -35,6 +35,7 @@ PROBLEMS = {
     "415": "The body is of a kind that is not read here",
     "422": "Something that was given cannot be used: `errors` names all of it",
     "429": "Too many requests",
+    "500": "A defect of the node's: it is not known whether anything was stored",
     "503": "The record does not answer now; nothing was stored",
 }
 OF_GET = frozenset({"408", "413", "415", "412"})

@@ -33,6 +33,7 @@ STATUS: dict[str, int] = {
     "reused": 422,
     "bad-key": 422,
     "too-many": 429,
+    "internal": 500,
     "busy": 503,
 }
 """Every kind of problem and its status. The texts of both languages have a title and advice for each."""
