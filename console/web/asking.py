@@ -20,6 +20,10 @@ from models.errors import NotFound, Refused
 from models.reason import Reason
 from models.state import House as HouseState
 from models.state import Incident, StreamState
+from models.world import World
+
+LOOK = "look"
+"""The row of the table of permissions for looking at incidents."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +72,16 @@ class Ask:
     @cached_property
     def is_vendor(self) -> bool:
         """Whether somebody of a third party asks."""
-        return is_vendor(self.visitor.person, self.house.desk.world(HouseState(stream="house")))
+        return is_vendor(self.visitor.person, self._world)
+
+    @cached_property
+    def _world(self) -> World:
+        """The institution as it is, beside any incident."""
+        return self.house.desk.world(HouseState(stream="house"))
+
+    def may(self, right: str) -> bool:
+        """Whether they may use this way of looking at all."""
+        return may_look(right, self.visitor.viewer, self._world).whole
 
     def naming(self, state: StreamState) -> Naming:
         """What it takes to say something about this stream."""
@@ -78,8 +91,11 @@ class Ask:
     def incident(self, stream: str = "", *, own: bool = False) -> Incident:
         """The incident that is asked for; `own`: also of a third party, who reads its own steps only.
 
-        Raises NotFound, which is recorded, if there is none or none for them: both look the same.
+        Raises NotFound, which is recorded, if there is none or none for them: both look the same. Raises
+        Refused to whoever may look at none.
         """
+        if not own:
+            must_look(self, LOOK, third_parties=True)
         name = stream or self.subject
         state = self.house.desk.state(name)
         reading = self.reader.reading(state) if isinstance(state, Incident) and state.seq else None

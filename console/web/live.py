@@ -22,7 +22,7 @@ from starlette.requests import Request
 from starlette.routing import BaseRoute, Route
 
 from console.visitor import Visitor
-from console.web.asking import Ask
+from console.web.asking import LOOK, Ask
 from console.web.changes import Growth, position
 from console.web.frame import Page, Part, drawn
 from console.web.running import Station
@@ -32,6 +32,7 @@ from console.web.telling import now_of
 from models.clock import monotonic
 from models.desk import HOUSE
 from models.errors import HikeshiError
+from models.permission import TABLE
 from models.restriction import Inspector
 from models.state import House as HouseState
 from models.supervised import attempt_async
@@ -329,7 +330,8 @@ def _html(page: Page, part: Part, ask: Ask) -> str:
 def _seen_by(ask: Ask) -> tuple[object, ...]:
     """What tells those apart who may not see the same."""
     inspector = ask.visitor.viewer.inspector
-    return (inspector.id if inspector is not None else "", ask.reader.hidden())
+    rights = tuple(right for right in TABLE if right.startswith(LOOK) and ask.may(right))
+    return (inspector.id if inspector is not None else "", rights, ask.reader.hidden())
 
 
 def _seen(request: Request) -> int:

@@ -15,7 +15,8 @@ from console.opening import House
 from console.web.sessions import digest
 from models.record import ONCE, micros
 
-FORGOTTEN_AFTER = timedelta(days=7)
+FORGOTTEN_AFTER = timedelta(hours=1)
+"""What is forgotten opens nothing. Whoever reaches the port has a row made at each try to log in."""
 MAX_VALUE = 200
 
 

@@ -29,7 +29,7 @@ from console.web.changes import position
 from console.web.forms import Form, NoForm, filed, given, read_form
 from console.web.frame import Page, drawn
 from console.web.going import ours
-from console.web.kept import Sent, Typed
+from console.web.kept import MAX_SESSIONS, Sent, Typed
 from console.web.live import Hub
 from console.web.live import address as address_of
 from console.web.rendering import page as answer_page
@@ -55,6 +55,8 @@ NAV = (
 IN_PRODUCTION = (("programme", "/programme"),)
 IN_DRILL = (("drill", "/drill"),)
 """What only the one or the other has: a drill's node knows nothing of the register of exercises."""
+MOST_SAID = 100
+"""Lines that wait for one session's next page."""
 STORED = frozenset({0, 3})
 """Codes of a command that was recorded: done, and done while nobody could be paged."""
 T = TypeVar("T")
@@ -229,7 +231,11 @@ class Room:
         return RedirectResponse(_back(form), 303)
 
     def _say(self, visitor: Visitor, lines: Iterable[Markup]) -> None:
-        self._said.setdefault(visitor.key, []).extend(lines)
+        # A program that never looks at a page must not fill the memory with what is said to it.
+        said = [*self._said.pop(visitor.key, []), *lines][-MOST_SAID:]
+        self._said[visitor.key] = said
+        if len(self._said) > MAX_SESSIONS:
+            del self._said[next(iter(self._said))]
 
     async def _form(self, request: Request, visitor: Visitor) -> Form | None:
         """A form of this session's own page; None if it is not one."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -104,12 +104,14 @@ class Sessions:
             long_over = SESSION.c.ends_at < micros(now - FORGOTTEN_AFTER)
             tx.connection.execute(delete(SESSION).where(long_over))
             tx.connection.execute(SESSION.insert().values(row))
-            self._end_the_oldest(tx.connection, person, now)
+            self._end_the_oldest(tx.connection, row, now)
         self._desk.settled(outcome)
         return value
 
-    def _end_the_oldest(self, connection: Any, person: str | None, now: datetime) -> None:
-        running = self._running(person, now)
+    def _end_the_oldest(self, connection: Any, new: Mapping[str, Any], now: datetime) -> None:
+        # An inspector's row names no person: without their own name it would be everybody's that end.
+        whose = [SESSION.c[name] == new[name] for name in ("person", "inspector") if new[name]]
+        running = self._running(None, now).where(*whose)
         found = connection.execute(running.order_by(SESSION.c.made_at.desc()).offset(MOST_EACH)).all()
         for one in found:
             mine = SESSION.c.digest == one.digest

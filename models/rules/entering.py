@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 from models.clock import iso
@@ -35,7 +36,7 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 def issue(state: House, command: IssueToken, world: World) -> Decided:
     """A token of one's own is everybody's to make; one of another person's lets its holder act as them."""
-    require(command, "token-own" if command.person == command.who else "token", state, world)
+    _require(command, command.person, "token", state, world)
     _must_not_grow(command, command.roles)
     _must_exist(command.person, world)
     if wrong := _wrong(state, command, world):
@@ -54,6 +55,15 @@ def issue(state: House, command: IssueToken, world: World) -> Decided:
     }
     reason = {"reason": text(command.reason, "reason")} if command.reason.strip() else {}
     return [Draft(kind="token.issued", data=data, texts=reason)]
+
+
+def _require(command: Command, whose: str | None, name: str, state: House, world: World) -> None:
+    """What is one's own is everybody's to let in and shut out; another's is a right.
+
+    Of whoever acts themselves: who writes for somebody else must not come in as them. Raises Refused.
+    """
+    alone = replace(command, for_=None)
+    require(alone, f"{name}-own" if whose is not None and whose == alone.who else name, state, world)
 
 
 def _must_not_grow(command: Command, wanted: tuple[str, ...]) -> None:
@@ -96,8 +106,7 @@ def _wrong(state: House, command: IssueToken, world: World) -> list[str]:
 def revoke(state: House, command: RevokeToken, world: World) -> Decided:
     """It opens nothing any more, at once. Its own person may always."""
     known = state.tokens.get(command.name)
-    own = known is not None and known.person == command.who
-    require(command, "token-own" if own else "token", state, world)
+    _require(command, known.person if known is not None else None, "token", state, world)
     if known is None or known.until <= world.now:
         running = sorted(one.id for one in state.tokens.values() if one.until > world.now)
         raise Refused(Reason.NO_SUCH_ITEM, {"item": command.name, "known": running})
@@ -107,7 +116,7 @@ def revoke(state: House, command: RevokeToken, world: World) -> Decided:
 
 def offer(state: House, command: OfferLogin, world: World) -> Decided:
     """A link that logs somebody in: whoever makes it for another could use it, so the fact names both."""
-    require(command, "login-own" if command.person == command.who else "login", state, world)
+    _require(command, command.person, "login", state, world)
     _must_not_grow(command, (ALL_ROLES,))
     _must_exist(command.person, world)
     if not world.now < command.until <= world.now + LINK_MOST:
@@ -134,8 +143,7 @@ def note_logout(state: House, command: NoteLogout, world: World) -> Decided:
 def end_session(state: House, command: EndSession, world: World) -> Decided:
     """One's own always; another's is a right."""
     if command.actor.person != SYSTEM:
-        own = command.person == command.who
-        require(command, "session-own" if own else "session", state, world)
+        _require(command, command.person, "session", state, world)
     data = {"key": command.key, "person": command.person, "how": "ended", "by": command.who}
     reason = {"reason": text(command.reason, "reason")} if command.reason.strip() else {}
     return [Draft(kind="session.ended", data=data, texts=reason)]

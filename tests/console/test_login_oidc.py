@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from base64 import urlsafe_b64encode
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -196,7 +197,8 @@ async def test_a_token_that_the_provider_did_not_sign_does_not_count(
     signed = jwt.encode(wicked.header, wicked.claims, a_key("one"))
     body = signed.split(".")[1]
     none = "eyJhbGciOiJub25lIn0"
-    for token in (signed, f"{none}.{body}.", "x", "", None, 3):
+    deep = urlsafe_b64encode(b'{"a":' * 5_000 + b"1" + b"}" * 5_000).rstrip(b"=").decode()
+    for token in (signed, f"{none}.{body}.", "x", "", None, 3, f"{deep}.{body}.x"):
         wicked.token = {"id_token": token}
         with pytest.raises(ProviderFailed):
             await provider.claims("code", BEGUN, REDIRECT, NOW)

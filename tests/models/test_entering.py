@@ -27,7 +27,7 @@ from models.fact import Fact
 from models.fold import empty, fold
 from models.reason import Reason
 from models.state import House
-from tests.models.small import AMY, BEN, CHO, EVE, NIGHT, Scene, by, scene
+from tests.models.small import AMY, BEN, CHO, EVE, GUS, NIGHT, Scene, by, scene
 
 SOON = NIGHT + timedelta(days=30)
 DIGEST = "0" * 64
@@ -190,3 +190,23 @@ def test_nobody_gets_more_by_a_token_than_they_came_with() -> None:
         link = OfferLogin(actor=actor, person=BEN, until=soon)
         assert made.desk.handle("house", link).refused is Reason.NOT_BY_TOKEN
     made.do(IssueToken(actor=some, name="same", roles=("csirt-duty",), **given), "house")
+
+
+def test_whoever_writes_for_somebody_gets_no_way_in_as_them() -> None:
+    """A scribe records what others say; a token or a link of theirs would be them."""
+    made = scene()
+    scribe: dict[str, Any] = {"actor": by(GUS), "for_": CHO}
+    soon = NIGHT + timedelta(minutes=15)
+    token: dict[str, Any] = {"name": "siem", "until": SOON, "digest": DIGEST}
+    for person in (CHO, AMY):
+        for wanted in (
+            IssueToken(**scribe, **token, person=person),
+            OfferLogin(**scribe, person=person, until=soon),
+        ):
+            assert made.says(wanted, "house").reason is Reason.ROLE_MISSING
+    end = EndSession(**scribe, key="3f9c2a71b0", person=CHO)
+    assert made.says(end, "house").reason is Reason.ROLE_MISSING
+    made.do(issue(person=CHO), "house")
+    revoke = RevokeToken(**scribe, name="siem", reason="x")
+    assert made.says(revoke, "house").reason is Reason.ROLE_MISSING
+    made.do(OfferLogin(**scribe, person=GUS, until=soon), "house")

@@ -19,12 +19,16 @@ from starlette.types import Receive, Scope, Send
 from console.cli.account import record_refusal
 from console.cli.looking import fact_json, readable
 from console.cli.session import Given, Session
+from console.rights import LOOKS
 from console.visitor import Visitor
 from console.web.api.identity import Identity
 from console.web.api.problems import Problem
 from console.web.running import Station
+from models.access import may_look
+from models.desk import HOUSE
 from models.errors import HikeshiError, RecordError
 from models.reason import Reason
+from models.state import House as HouseState
 from models.state import Incident
 
 PATH = "/incidents/{incident}/events"
@@ -139,6 +143,9 @@ class Events:
 
     def _incident(self, visitor: Visitor, reference: str) -> str:
         session = self._session(visitor)
+        if not _may_look(session):
+            record_refusal(session.desk, session.actor, Reason.ROLE_MISSING, SURFACE)
+            raise Problem("forbidden", reason=Reason.ROLE_MISSING.value)
         stream = session.stream(reference)
         state = session.desk.state(stream)
         if not isinstance(state, Incident) or not state.seq or not session.reader.reading(state).some:
@@ -150,7 +157,8 @@ class Events:
     def _read(self, listener: Listener) -> bytes | None:
         session = self._session(listener.visitor)
         state = session.desk.state(listener.stream)
-        if not isinstance(state, Incident) or not session.reader.reading(state).some:
+        known = isinstance(state, Incident) and session.reader.reading(state).some
+        if not known or not _may_look(session):
             return None
         with session.desk.record.read() as tx:
             facts = tx.facts(listener.stream, listener.seq)[:BATCH]
@@ -162,6 +170,11 @@ class Events:
         said = [_event(seq, orjson.dumps(fact_json(one, naming))) for seq, one in seen.items()]
         # The number of what is not theirs to see moves on all the same.
         return b"".join(said) or f"id: {listener.seq}\n: \n\n".encode()
+
+
+def _may_look(session: Session) -> bool:
+    """Whether they may read any log: the row of the command that shows one."""
+    return may_look(LOOKS["log"], session.viewer, session.desk.world(HouseState(stream=HOUSE))).whole
 
 
 async def _wait(news: asyncio.Event) -> None:

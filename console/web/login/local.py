@@ -25,6 +25,8 @@ MAX_LINES = 200_000
 _LOCAL, _REMOTE, _STATE, _UID = 1, 2, 3, 7
 _ESTABLISHED = "01"
 IPV6_WORDS = 4
+End = tuple[str, int]
+"""Address and port."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,13 +90,16 @@ def _owner(request: Request) -> int | None:
     client, server = request.client, request.scope.get("server")
     if client is None or server is None or server[1] is None:
         return None
-    ends = (client.port, int(server[1]))
+    ends = (_plain(client.host), client.port), (_plain(server[0]), int(server[1]))
     found = {uid for path in TABLES for uid in _uids(path, ends)}
     return found.pop() if len(found) == 1 else None
 
 
-def _uids(path: Path, ends: tuple[int, int]) -> Iterator[int]:
-    """The owners of connections from the first port to the second, within this machine."""
+def _uids(path: Path, ends: tuple[End, End]) -> Iterator[int]:
+    """The owners of the connection from the first end to the second.
+
+    Address and port of both: the same two ports are another's over the other family.
+    """
     try:
         with path.open(encoding="ascii") as table:
             lines = islice(table, 1, MAX_LINES)
@@ -102,18 +107,22 @@ def _uids(path: Path, ends: tuple[int, int]) -> Iterator[int]:
                 cells = line.split()
                 if cells[_STATE] != _ESTABLISHED:
                     continue
-                (here, port), (there, to) = _end(cells[_LOCAL]), _end(cells[_REMOTE])
-                if (port, to) == ends and here in LOOPBACK and there in LOOPBACK:
+                if (_end(cells[_LOCAL]), _end(cells[_REMOTE])) == ends:
                     yield int(cells[_UID])
     except OSError:
         return
 
 
-def _end(cell: str) -> tuple[str, int]:
+def _end(cell: str) -> End:
     """Address and port of one end, as the system writes them: words of 32 bits in its own order of bytes."""
     address, _, port = cell.partition(":")
     raw = bytes.fromhex(address)
     words = len(raw) // 4
     packed = struct.pack(f"!{words}I", *struct.unpack(f"={words}I", raw))
     family = socket.AF_INET6 if words == IPV6_WORDS else socket.AF_INET
-    return socket.inet_ntop(family, packed).removeprefix("::ffff:"), int(port, 16)
+    return _plain(socket.inet_ntop(family, packed)), int(port, 16)
+
+
+def _plain(address: str) -> str:
+    """An address of the old family as itself, also where the new one carries it."""
+    return address.removeprefix("::ffff:")

@@ -98,7 +98,7 @@ class Provider:
             keys = await self._keys(known, again=again)
             try:
                 return dict(jwt.decode(token, keys, algorithms=ALGORITHMS).claims)
-            except (JoseError, ValueError) as wrong:
+            except (JoseError, ValueError, RecursionError) as wrong:
                 if again:
                     raise ProviderFailed(f"its identity token is not signed by it: {wrong}") from wrong
         raise AssertionError  # pragma: no cover - the loop ends before

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import select
 
 from console.views.times import Times
-from console.web.asking import Ask
+from console.web.asking import LOOK, Ask
 from console.web.frame import Page, Part
 from console.web.rooms.common import times
 from console.web.rooms.system import troubles
@@ -54,7 +54,7 @@ def _ticking(at: datetime, said: Times, now: datetime) -> dict[str, Any]:
 
 
 def _open(ask: Ask) -> dict[str, Any]:
-    if ask.is_vendor:
+    if ask.is_vendor or not ask.may(LOOK):
         return {"vendor": True}
     now, said = ask.now, times(ask)
     found = sorted(summaries(ask), key=lambda one: _place(one, now))
@@ -109,7 +109,7 @@ def _next(limit: Limit, said: Times, now: datetime) -> dict[str, Any]:
 
 
 def _alerts(ask: Ask) -> dict[str, Any]:
-    if ask.is_vendor:
+    if ask.is_vendor or not ask.may("look-intake"):
         return {"alerts": [], "more": 0, "vendor": True}
     intake = ask.reader.without_hidden(ask.house.desk.state(INTAKE))
     found = list(intake.alerts.values()) if isinstance(intake, Intake) else []
@@ -143,8 +143,10 @@ def _titles(ask: Ask, digests: list[str]) -> dict[str, str]:
 
 
 def _health(ask: Ask) -> dict[str, Any]:
+    if ask.is_vendor or not ask.may("look-house"):
+        return {"ok": False, "why": [], "vendor": True}
     ok, why = troubles(ask, MAX_IMPAIRED)
-    return {"ok": ok, "why": why, "vendor": ask.is_vendor}
+    return {"ok": ok, "why": why, "vendor": False}
 
 
 PAGES = (
