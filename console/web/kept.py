@@ -6,10 +6,11 @@ In memory, of this node, and bounded: losing it costs somebody a sentence, never
 from __future__ import annotations
 
 import hashlib
+import re
 import secrets
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from markupsafe import Markup
@@ -35,11 +36,25 @@ class Kept:
     operation: str = ""
     fields: Fields = field(default_factory=dict)
     said: Sequence[Markup] = ()
+    found: list[str] = field(default_factory=list, compare=False)
+    """That a form of the page which is drawn has taken it up."""
 
     def of(self, operation: str, **where: str) -> Kept:
         """Itself, if it is the form of this operation that has these values; else an empty one."""
         same = all(self.fields.get(name, [""])[0] == value for name, value in where.items())
-        return self if self.operation == operation and same else NOTHING
+        if self.operation != operation or not same:
+            return NOTHING
+        self.found.append(operation)
+        return self
+
+    def without_a_place(self) -> Fields:
+        """What no form of the page shows; of that what is more than an id, a number or a time."""
+        if self.found:
+            return {}
+        texts = {
+            name: [one for one in values if not _MERE.fullmatch(one)] for name, values in self.fields.items()
+        }
+        return {name: values for name, values in texts.items() if values}
 
     def __bool__(self) -> bool:
         """Whether there is anything."""
@@ -55,6 +70,7 @@ class Kept:
         return value in self.fields.get(name, ())
 
 
+_MERE = re.compile(r"[A-Za-z0-9_.:/+-]*")
 NOTHING = Kept()
 
 
@@ -66,7 +82,7 @@ class Typed:
 
     def keep(self, session: str, operation: str, fields: Fields, said: Sequence[Markup]) -> None:
         """Remember what was typed; what is secret, and the form's own fields, are left out."""
-        shown = {name: list(values) for name, values in fields.items() if name not in SECRET | _OWN}
+        shown = typed_in(fields)
         if sum(len(one) for values in shown.values() for one in values) > MAX_CHARACTERS:
             shown = {}
         self._forms[session] = Kept(operation=operation, fields=shown, said=tuple(said))
@@ -76,7 +92,8 @@ class Typed:
 
     def of(self, session: str) -> Kept:
         """What is kept for a session."""
-        return self._forms.get(session, NOTHING)
+        kept = self._forms.get(session)
+        return replace(kept, found=[]) if kept is not None else NOTHING
 
     def done(self, session: str, operation: str) -> None:
         """It was sent again and recorded: nothing is left to keep."""
@@ -85,6 +102,11 @@ class Typed:
 
 
 _OWN = frozenset({"csrf", "next", "once", "back"})
+
+
+def typed_in(fields: Fields) -> dict[str, list[str]]:
+    """What may be shown again of a form."""
+    return {name: list(values) for name, values in fields.items() if name not in SECRET | _OWN}
 
 
 class Sent:

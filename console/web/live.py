@@ -48,7 +48,7 @@ MAX_STREAMS = 500
 MAX_OF_SESSION = 4
 """A browser has six connections to a place, and has to have some left for what is pressed."""
 MAX_QUERY = 1_000
-NODE = "node"
+NODE, NOW = "node", "now"
 ITEM = "/item"
 """Under this name what a page shows of its subject goes with the query; no form can have a field of it."""
 ANY = "*"
@@ -180,12 +180,20 @@ class Hub:
         await self._look()
         names = stream.page.streams(stream.subject)
 
-        def far() -> int:
+        def far() -> tuple[int, str]:
             with self._house.record.read() as tx:
-                return position(tx, names)
+                return position(tx, names), now_of(self._house)
 
-        if await self._run(far) != seen:
-            self._soon(self._groups[(stream.page.name, stream.subject, stream.query)])
+        long, now = await self._run(far)
+        group = self._groups.get((stream.page.name, stream.subject, stream.query))
+        if group is None or stream not in group.streams:
+            return  # Another window of theirs has taken its place in the meantime.
+        if long == seen:
+            # Whoever comes back may have slept, and their clocks with them.
+            stream.position = max(stream.position, long)
+            stream.put(NOW, now)
+        else:
+            self._soon(group)
 
     # -- changes --------------------------------------------------------------------------------------------
 
@@ -248,7 +256,7 @@ class Hub:
                 stream.put(f"part-{name}", html.replace(self._token, stream.visitor.csrf))
         if stream.waiting:
             stream.position = drawing.position
-            stream.put("now", drawing.now)
+            stream.put(NOW, drawing.now)
 
     # -- drawing, in the thread of the record ---------------------------------------------------------------
 
@@ -296,10 +304,20 @@ class Hub:
             await asyncio.sleep(WARDEN_SECONDS)
             turn += 1
             await attempt_async("live", self._end_sessions)
+            await attempt_async("live", self._tell_time)
             if not self._house.record.url.startswith("sqlite"):
                 self.look()
             if turn % NODE_EVERY == 0:
                 self.changed(frozenset({NODE}))
+
+    async def _tell_time(self) -> None:
+        """A drill's time is stopped, hurried and moved, and no fact of what a page shows tells of it."""
+        if self._house.drill is None:
+            return
+        now = await self._run(lambda: now_of(self._house))
+        for stream in self.streams:
+            if stream.position and not stream.closed:
+                stream.put(NOW, now)
 
     async def _end_sessions(self) -> None:
         open_ones = {stream.session for stream in self.streams}

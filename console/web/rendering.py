@@ -70,7 +70,7 @@ def _cleaned(value: Any) -> Any:
 
 def as_typed(text: str) -> Markup:
     """What somebody typed, as it goes back into the field it came from: whole, its lines kept, escaped."""
-    return escape("".join(one for one in text if one.isprintable() or one in "\n\u3000"))
+    return escape("".join(one for one in text if one.isprintable() or one in "\n\t\u00a0\u3000"))
 
 
 def ours(text: str) -> Markup:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+import re
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from typing import Any, TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 from zoneinfo import ZoneInfo
 
 from markupsafe import Markup
@@ -26,10 +27,10 @@ from console.visitor import Visitor
 from console.web.asking import Ask
 from console.web.assets import address
 from console.web.changes import position
-from console.web.forms import Form, NoForm, filed, given, read_form
+from console.web.forms import MAX_FORM, Form, NoForm, filed, given, read_form
 from console.web.frame import Page, drawn
 from console.web.going import ours
-from console.web.kept import MAX_SESSIONS, Sent, Typed
+from console.web.kept import MAX_SESSIONS, Fields, Sent, Typed, typed_in
 from console.web.live import Hub
 from console.web.live import address as address_of
 from console.web.rendering import page as answer_page
@@ -57,8 +58,11 @@ IN_DRILL = (("drill", "/drill"),)
 """What only the one or the other has: a drill's node knows nothing of the register of exercises."""
 MOST_SAID = 100
 """Lines that wait for one session's next page."""
+MAX_DIGITS = 12
 STORED = frozenset({0, 3})
 """Codes of a command that was recorded: done, and done while nobody could be paged."""
+_FIELD = re.compile(r"<(?:textarea|select|input type=\"(?!hidden))")
+"""Something to type in or to choose from: a page that comes again by itself would take it away."""
 T = TypeVar("T")
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -138,7 +142,12 @@ class Room:
             after = position(tx, page.streams(ask.subject)) if page.live else 0
         head = dict(page.head(ask))
         parts = {part.name: drawn(page, part, ask) for part in page.parts}
-        return head | {"parts": parts, "live": address_of(page, ask, after), **self.around(ask)}
+        return head | {
+            "parts": parts,
+            "live": address_of(page, ask, after),
+            "writes": any(_FIELD.search(one) for one in parts.values()),
+            **self.around(ask),
+        }
 
     def around(self, ask: Ask) -> dict[str, Any]:
         """What stands in the frame of every page."""
@@ -150,11 +159,13 @@ class Room:
             "now": when(ask.now, organisation.zone, ask.lang),
             "ticking": now_of(self.house),
             "zone": organisation.zone,
+            "otherwise": urlencode([(name, one) for name, one in ask.query.items() if name != "lang"]),
             "nav": (*NAV, *(IN_DRILL if self.house.drill is not None else IN_PRODUCTION)),
             "who": person.name.lang(ask.lang) if person else ask.visitor.name,
         }
 
     def _page(self, page: Page, ask: Ask, values: Mapping[str, Any]) -> Response:
+        said = self._said.pop(ask.visitor.key, [])
         return answer_page(
             f"{page.name}/page.html",
             ask.lang,
@@ -162,15 +173,16 @@ class Room:
             ask=ask,
             page=page,
             csrf=ask.csrf,
-            said=self._said.pop(ask.visitor.key, []),
+            said=said,
+            lost=_lost(ask, said),
             asset=address,
             **values,
         )
 
     def missing(self, visitor: Visitor) -> Response:
         """There is none, or none for them: both look the same."""
-        both = [(visitor.lang, words(visitor.lang)["gone"])]
-        return answer_page("said.html", visitor.lang, 404, key="gone", both=both, back="/")
+        both = [(visitor.lang, words(visitor.lang)["not-there"])]
+        return answer_page("said.html", visitor.lang, 404, key="not-there", both=both, back="/")
 
     def kept_from(self, ask: Ask, refused: Refused) -> Response:
         """It is there, and not for them: why, and what to do."""
@@ -184,20 +196,14 @@ class Room:
     async def do(self, request: Request) -> Response:
         """A form: the command of its address, as the person of the session; then back to where they were."""
         visitor = await self.visitor(request)
-        if visitor is None:
-            return self._to_login(request)
-        form = await self._form(request, visitor)
-        if form is None:
-            return self._no_form(visitor)
-        with closing(form):
+        form = await self._form(request, at_most=MAX_FORM if visitor is None else None)
+        with closing(form or Form(fields={})):
+            if visitor is None or form is None or not _is_own(form, visitor):
+                return _not_recorded(form, visitor)
             operation = operations().get(request.path_params["operation"].replace("/", " "))
             if operation is None or not operation.writes:
-                return self._no_form(visitor)
+                return _not_recorded(form, visitor)
             return await self._once(visitor, operation, form)
-
-    def _no_form(self, visitor: Visitor) -> Response:
-        both = [(visitor.lang, words(visitor.lang)["refused"])]
-        return answer_page("said.html", visitor.lang, 403, key="refused", both=both, back="/")
 
     async def _once(self, visitor: Visitor, operation: Operation, form: Form) -> Response:
         """Pressing twice, or sending the same again, does nothing twice, and says so."""
@@ -237,18 +243,59 @@ class Room:
         if len(self._said) > MAX_SESSIONS:
             del self._said[next(iter(self._said))]
 
-    async def _form(self, request: Request, visitor: Visitor) -> Form | None:
-        """A form of this session's own page; None if it is not one."""
-        if not visitor.csrf or not same_origin(request, self._hosts):
+    async def _form(self, request: Request, at_most: int | None) -> Form | None:
+        """A form of a page of ours; None if it is not one, or longer than `at_most`."""
+        if not same_origin(request, self._hosts):
+            return None
+        declared = request.headers.get("content-length", "")
+        short = declared.isascii() and declared.isdecimal() and len(declared) < MAX_DIGITS
+        if at_most is not None and not (short and int(declared) <= at_most):
             return None
         try:
-            form = await read_form(request)
+            return await read_form(request)
         except NoForm:
             return None
-        if hmac.compare_digest(form.own("csrf").encode("utf-8", "replace"), visitor.csrf.encode()):
-            return form
-        form.close()
-        return None
+
+
+def _is_own(form: Form, visitor: Visitor) -> bool:
+    """Whether it was drawn for this session."""
+    given = form.own("csrf").encode("utf-8", "replace")
+    return bool(visitor.csrf) and hmac.compare_digest(given, visitor.csrf.encode())
+
+
+def _not_recorded(form: Form | None, visitor: Visitor | None) -> Response:
+    """Whoever sent it is logged out, or has logged in anew: it says so, and gives back what they typed.
+
+    It is for whoever sent it, and goes nowhere: nobody else reads the answer.
+    """
+    key = "logged-out" if visitor is None else "not-ours"
+    back = _back(form) if form is not None else "/"
+    typed = typed_in(form.fields) if form is not None else {}
+    langs = LANGUAGES if visitor is None else (visitor.lang,)
+    return answer_page(
+        "said.html",
+        langs[0],
+        403,
+        key=key,
+        both=[(lang, words(lang)[key]) for lang in langs],
+        back=f"/login?next={quote(back)}" if visitor is None else back,
+        typed=_named(typed, langs[0]),
+    )
+
+
+def _lost(ask: Ask, said: Sequence[Markup]) -> list[tuple[str, str]]:
+    """What was typed into the form that has just been refused, if no form of the page shows it again."""
+    fresh = any(line in said for line in ask.typed.said)
+    return _named(ask.typed.without_a_place(), ask.lang) if fresh else []
+
+
+def _named(typed: Fields, lang: str) -> list[tuple[str, str]]:
+    """What was typed, each text under what its field is called."""
+    called = page_words("acts", lang)["field"]
+    plain = {name: name.removesuffix(".local").removesuffix(".text") for name in typed}
+    return [
+        (str(called.get(plain[name], name)), one) for name, values in typed.items() for one in values if one
+    ]
 
 
 def _file(made: Handed) -> Response:

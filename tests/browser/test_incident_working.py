@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from models.clock import ExerciseClock
-from models.commands import Actor, Declare
+from models.commands import Actor, Declare, Note
 from tests.browser.roomnode import PHONE, Room, browsing, faults, opened, shoot
 
 INC = "INC-2026-0001"
@@ -47,6 +47,10 @@ async def test_a_step_is_done_with_what_it_asks_and_what_was_refused_is_not_lost
         assert await step.get_by_label("補足").input_value() == "電話で確認した"
         assert await step.get_by_label("知った経路").input_value() == EVIL
         assert await page.locator("img").count() == 0
+        # What comes in meanwhile takes away neither what was typed nor why it was refused.
+        assert (await room.act(INC, Note(actor=SUZUKI, text="別の端末でも"))).accepted
+        await page.locator("#connection").wait_for(state="visible")
+        assert await step.get_by_label("補足").input_value() == "電話で確認した"
         await step.locator("[name='set.detected-at.unknown']").uncheck()
         await step.get_by_role("button", name="完了として記録").click()
         await page.get_by_text("終わった手順 1 件").wait_for()

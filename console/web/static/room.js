@@ -30,6 +30,8 @@
     var form = event.target.form;
     if (form) form.dataset.dirty = "yes";
   });
+  // What was refused and came back is typed text as well, though nobody has touched it yet.
+  document.querySelectorAll("form .flash").forEach(function (one) { one.closest("form").dataset.dirty = "yes"; });
   document.addEventListener("reset", function (event) {
     delete event.target.dataset.dirty;
     window.setTimeout(release, 0);
