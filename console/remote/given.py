@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import errno
 import json
+import os
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -62,10 +64,22 @@ def _take(
         if whole in KEEPS and found.file_to.exists():
             key = "archive.exists" if operation.name == "export" else "scope.usage.exists"
             session.wrong(session.texts(key, path=found.file_to))
+        _must_be_writable(session, found.file_to, spelt)
         if known is not None:
             found.values[name] = True
     elif known is not None:
         found.values[name] = _sent(session, known, spelt, value)
+
+
+def _must_be_writable(session: Session, path: Path, option: str) -> None:
+    """Before anything is asked for: an act would be on record, and what it made would be lost."""
+    place = path if path.exists() else path.parent
+    why = 0 if place.exists() else errno.ENOENT
+    if not why:
+        why = errno.EISDIR if path.is_dir() else 0 if os.access(place, os.W_OK) else errno.EACCES
+    if why:
+        key = "words.usage.unwritable"
+        session.wrong(session.texts(key, option=option, path=path, why=os.strerror(why)))
 
 
 def _sent(session: Session, known: Field, spelt: str, value: Any) -> Any:

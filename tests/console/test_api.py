@@ -173,6 +173,8 @@ async def test_what_is_given_twice_is_refused_and_neither_is_lost(web: Web, tana
     assert response.status_code == 422 and response.json()["errors"][0]["field"] == "text"
     response = await tanaka.ask("POST", path, files=[("text", (None, "one")), ("incident", (None, "2"))])
     assert response.status_code == 422 and "incident" in response.json()["detail"]
+    problem = await tanaka.post(f"/incidents/{INC}/note?at=2026-11-01T00:00:00Z", {"text": "x"}, 422)
+    assert problem["detail"] == "at"
     problem = await tanaka.get(f"/incidents/{INC}?incident=2", 422)
     assert "incident" in problem["detail"] and kinds(web.house, INC) == before
 
@@ -183,6 +185,8 @@ async def test_a_record_that_does_not_answer_is_said_to_be_busy(web: Web, tanaka
     assert problem["reason"] == "busy"
     response = await tanaka.ask("GET", "/incidents")
     assert response.headers["retry-after"] == "5"
+    japanese = await tanaka.ask("GET", "/incidents", headers={"Accept-Language": "ja"})
+    assert "locked" not in japanese.text and "記録" in japanese.json()["detail"]
 
 
 def test_every_kind_of_problem_has_a_title_and_advice_in_both_languages() -> None:

@@ -108,6 +108,20 @@ def test_files_are_read_here_and_written_here(bank: Bank, tmp_path: Path) -> Non
     assert unwritable.code == 2 and "--ics" in unwritable.err
 
 
+def test_what_cannot_be_written_here_is_not_put_on_record_there(bank: Bank, tmp_path: Path) -> None:
+    assert bank.local("role", "1", "commander", "sato-kenji").code == 0
+    assert bank.local("scope", "add", "1", "host", "cb-batch01", "--source", "x").code == 0
+    asked = ["share", "prepare", "1", "--tlp", "amber", "--out"]
+    nowhere, folder = tmp_path / "no" / "p.zip", tmp_path / "folder"
+    folder.mkdir()
+    for out in (nowhere, folder):
+        said = bank.remote(*asked, str(out))
+        assert said.code == 2, said
+    assert "SHR-001" not in bank.local("share", "list", "1").out
+    made = bank.remote(*asked, str(tmp_path / "p.zip"))
+    assert made.code == 0 and (tmp_path / "p.zip").read_bytes().startswith(b"PK"), made
+
+
 def test_what_is_only_possible_there_says_so(bank: Bank) -> None:
     for arguments in (["page-now"], ["key", "rotate", "--reason", "x"], ["relay", "now"]):
         said = bank.remote(*arguments)

@@ -14,7 +14,7 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
 from console.operations.catalogue import Field, Operation
-from console.operations.checking import Defect, Upload
+from console.operations.checking import MAX_NAME, Defect, Upload
 from console.operations.files import MAX_UPLOAD
 from console.operations.sheet import MEDIA_TYPE as SHEET
 from console.texts import LANGUAGES, texts
@@ -76,6 +76,10 @@ async def values_of(request: Request, operation: Operation, body: bytes) -> dict
     """The fields that were given, of whatever kind they are. Raises Problem if the body cannot be read."""
     if operation.method == "GET":
         return _beside_path(request, operation, _of_query(request, operation))
+    if request.query_params:
+        # Nothing is taken from there, and whoever put it there believes that it counts.
+        names = sorted(name[:MAX_NAME] for name in request.query_params)
+        raise Problem("unusable", detail=", ".join(names), operation=operation.name)
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "multipart/form-data":
         return _beside_path(request, operation, await _of_parts(request, operation, body))

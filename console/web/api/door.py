@@ -6,6 +6,7 @@ page waits for an export. Neither is the thread that takes alerts and pages peop
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -40,6 +41,7 @@ from models.state import Incident
 PREFIX = "/api/v1"
 STATUS_OK = 200
 VARY = "Accept, Accept-Language, Authorization, Cookie"
+_log = logging.getLogger(__name__)
 Handler = Callable[[Request], Awaitable[Response]]
 
 
@@ -83,7 +85,9 @@ class Api:
             except Problem as problem:
                 response = problem.response(lang, request.url.path)
             except RecordError as failed:
-                response = Problem("busy", detail=str(failed)).response(lang, request.url.path)
+                # Its words are for whoever runs the node, in one language; the answer has its own.
+                _log.warning("%s was answered busy: %s", request.url.path, failed)
+                response = Problem("busy").response(lang, request.url.path)
             response.headers.setdefault("Content-Language", lang)
             response.headers["Vary"] = VARY
             return response
