@@ -19,7 +19,7 @@ from models.desk import Desk
 from models.errors import HikeshiError
 from models.fact import Fact
 from models.record import STREAM, Record
-from models.restriction import RecordRead
+from models.restriction import READ_AGAIN, RecordRead
 from models.state import House, Incident, Intake, Page, Programme, StreamState
 
 _MACHINE = Actor.machine("reading")
@@ -110,6 +110,9 @@ class Reader:
         """Write down that they have read it, if that is to be known; False if it could not be written."""
         inspects = self.viewer.inspector is not None
         if not self.viewer.name or not (state.restriction.on or inspects):
+            return True
+        last, now = state.restriction.reads.get(self.viewer.name), self.desk.clock.now()
+        if last is not None and last <= now < last + READ_AGAIN:
             return True
         command = RecordRead(actor=_MACHINE, reader=self.viewer.name, surface=self.surface)
         try:

@@ -128,7 +128,8 @@ DOORS: dict[str, str] = {
     "GET /p/{token}": "the signed link of one person and page; what they may know of, and it is recorded",
     "POST /p/{token}/ack": "the signed link, a form made for it, the same site: `ack`",
     "POST /p/{token}/decline": "the signed link, a form made for it, the same site: `decline`",
-    "GET /": "a session; incidents that its person may know of; a third party: what waits for them",
+    "GET /": "a session; incidents that its person may know of, by the row `look`; restricted: it is "
+    "recorded; a third party: what waits for them",
     "GET /health": "whoever reaches the port; no content of incidents, and no restricted one by its number",
     "POST /p/{token}/code": "the signed link and its form: a code by another channel of that person's",
     "POST /p/{token}/act": "the signed link, its form, and a session of that person's or the code; the act",

@@ -16,7 +16,7 @@ from console.opening import House
 from console.reading import Reader
 from console.web.links import DEAD, Link
 from console.web.rendering import ours, span, when, words
-from models.access import Viewer
+from models.access import Viewer, is_vendor
 from models.answers import Decline
 from models.commands import Acknowledge, Actor
 from models.distrust import WEB as VIA
@@ -208,7 +208,9 @@ def shown(house: House, found: Sheet) -> dict[str, Any]:
     briefing = brief(_envelope(found), Matter(state=found.state, texts=texts, world=found.world), lang)
     due = page_next_due(page)
     waiting = page.state == "open" and due is not None
-    steps = list(_steps(found)) if isinstance(found.state, Incident) else []
+    # Of a third party neither the others' steps nor who of ours was called, as in its messages.
+    outside = is_vendor(found.person.id, found.world)
+    steps = list(_steps(found, outside)) if isinstance(found.state, Incident) else []
     return {
         "brief": briefing,
         "drill": found.world.drill or (isinstance(found.state, Incident) and found.state.drill),
@@ -221,14 +223,14 @@ def shown(house: House, found: Sheet) -> dict[str, Any]:
         "standing_text": _standing_text(found),
         "can_decline": can_decline(found),
         "max_reason": MAX_REASON,
-        "declined": list(_declined(found, texts)),
+        "declined": [] if outside else list(_declined(found, texts)),
         "delegated": briefing["extra"].get("delegated", ""),
         "decided": _decided(found),
         "commands": list(_commands(found)),
         "show_steps": isinstance(found.state, Incident) and found.standing in SHOWING_STEPS,
         "steps": steps[:MAX_STEPS],
         "more": max(0, len(steps) - MAX_STEPS),
-        "reached": list(_reached(found)),
+        "reached": [] if outside else list(_reached(found)),
         "bridge": ours(found.world.organisation.bridge or ""),
     }
 
@@ -370,8 +372,8 @@ def _step_commands(incident: str, step: Step, known: StepState) -> Iterator[str]
         yield f"hikeshi done {incident} {known.key}{fields}"
 
 
-def _steps(found: Sheet) -> Iterator[dict[str, Any]]:
-    """Steps that can be taken now, the reader's own first."""
+def _steps(found: Sheet, own_alone: bool) -> Iterator[dict[str, Any]]:
+    """Steps that can be taken now, the reader's own first; or those alone."""
     assert isinstance(found.state, Incident)  # noqa: S101 - asked for incidents only
     state, world, t = found.state, found.world, words(found.lang)
     roles = world.roles_of(state, found.person.id)
@@ -384,6 +386,8 @@ def _steps(found: Sheet) -> Iterator[dict[str, Any]]:
         owner = known.owner or step.acts or ""
         asked = {owner, *(step.deciders if known.owner is None else ())}
         yours = found.person.id in asked or bool(asked & roles)
+        if own_alone and not yours:
+            continue
         ready.append((not yours, known.limit_at is None, known.limit_at, key, known, step, owner))
     for not_yours, _, limit, _, known, step, owner in sorted(ready, key=_first):
         yield {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,9 @@ import pytest
 from console.operations.catalogue import operations
 from console.web.sessions import digest
 from models.actor import Actor
+from models.answers import Decline
 from models.clock import ExerciseClock
+from models.commands import AssignStep, Delegate
 from models.desk import Desk
 from models.entering import IssueToken
 from models.premises import Premises
@@ -86,3 +89,32 @@ async def test_a_third_party_logs_in_and_sees_no_more(web: Web) -> None:
 
 async def test_the_stream_of_an_incident_that_is_not_theirs_is_none(okada: Caller) -> None:
     await okada.get(f"/incidents/{INC}/events", 404)
+
+
+async def test_the_pages_of_a_third_party_name_no_title_no_steps_and_none_of_ours(web: Web) -> None:
+    """The signed link of a page that called them, and the board."""
+    desk = web.house.desk
+    actor = Actor(person=SATO, via="test")
+    page, known = next(iter(desk.incident(INC).pages.items()))
+    called = next(one.person for people in known.reached.values() for one in people if one.person)
+    until = desk.clock.now() + timedelta(hours=4)
+    said = [
+        desk.handle(INC, Decline(actor=Actor(person=called, via="test"), page=page, reason="a minister")),
+        desk.handle(INC, Delegate(actor=actor, page=page, to=OKADA, until=until)),
+    ]
+    assert [one.refused for one in said] == [None, None]
+    link = web.token(INC, page, OKADA)
+    assert (await web.press(link)).status_code == 303
+    text = unescape((await web.ask("GET", f"/p/{link}")).text)
+    assert INC in text and TITLE not in text and "a minister" not in text
+    name, state = desk.directory.person(called), desk.incident(INC)
+    assert name is not None and name.name.lang("ja") not in text.partition('role="status"')[2]
+    planned = desk.world(state).steps(state)
+    own = next(key for key, one in state.steps.items() if one.status == "ready")
+    title = planned[own].step.title.lang("ja")
+    assert title not in text
+    theirs = desk.handle(INC, AssignStep(actor=actor, step=own, person=OKADA, reason="theirs"))
+    assert theirs.refused is None
+    assert title in unescape((await web.ask("GET", f"/p/{link}")).text)
+    board = unescape((await web.look(OKADA, "/")).text)
+    assert INC in board and title in board and TITLE not in board

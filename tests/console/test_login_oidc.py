@@ -223,6 +223,7 @@ async def test_keys_that_were_changed_are_read_again(wicked: Wicked) -> None:
         ("token_endpoint", "http://169.254.169.254/latest"),
         ("token_endpoint", "file:///etc/passwd"),
         ("jwks_uri", None),
+        ("jwks_uri", "https://[no-address/keys"),
         ("token_endpoint", "{issuer}@evil.example/token"),
     ],
 )

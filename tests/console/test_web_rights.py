@@ -11,10 +11,12 @@ from console.visitor import Visitor
 from console.web.asking import Ask
 from console.web.live import _seen_by
 from models.access import Viewer
+from models.actor import Actor
 from models.clock import ExerciseClock
 from models.desk import Desk
 from models.premises import Premises
 from models.record import Record
+from models.restriction import Restrict
 from playbooks.institution import Institution
 from tests.console.apihouse import INC, SATO, SUZUKI, declared, session
 from tests.console.webhouse import SECRETS, Web, kinds, make_house, wazuh
@@ -70,3 +72,13 @@ def test_what_is_drawn_once_is_shared_by_those_of_the_same_rights(web: Web) -> N
         return _seen_by(Ask(house=web.house, visitor=visitor, page="board"))
 
     assert sight(SATO) != sight(SUZUKI) == sight("mori-chie")
+
+
+async def test_to_see_a_restricted_incident_on_the_board_is_to_have_read_it(web: Web) -> None:
+    restrict = Restrict(actor=Actor(person=SATO, via="test"), reason="an insider")
+    assert web.house.desk.handle(INC, restrict).accepted
+    for person in (SUZUKI, SATO, SATO):
+        await web.look(person, "/", "en")
+    with web.house.record.read() as tx:
+        reads = [fact for fact in tx.facts(INC) if fact.kind == "incident.read"]
+    assert [(one.data["reader"], one.data["surface"]) for one in reads] == [(SATO, "web:board")]

@@ -155,7 +155,10 @@ class Provider:
     def _ours(self, known: Mapping[str, Any], name: str) -> str:
         """An endpoint, if it lies where the settings allow."""
         address = known.get(name)
-        parts = urlsplit(address) if isinstance(address, str) else None
+        try:
+            parts = urlsplit(address) if isinstance(address, str) else None
+        except ValueError:
+            parts = None
         if parts is None or parts.netloc not in self._hosts:
             raise ProviderFailed(f"its {name} lies elsewhere: {str(address)[:200]!r}; see `hosts`")
         if parts.scheme != "https" and not is_loopback(str(address)):

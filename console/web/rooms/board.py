@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -30,7 +32,9 @@ FAR = float("inf")
 
 def _mine(ask: Ask) -> dict[str, Any]:
     (found, more), said = waiting(ask, MAX_MINE), times(ask)
-    return {"waits": [_wait(one, said, ask.now) for one in found], "more": more}
+    # A third party knows of an incident by its number, and of nothing else of it.
+    known = [replace(one, title="") for one in found] if ask.is_vendor else found
+    return {"waits": [_wait(one, said, ask.now) for one in known], "more": more}
 
 
 def _wait(one: Wait, said: Times, now: datetime) -> dict[str, Any]:
@@ -53,15 +57,34 @@ def _ticking(at: datetime, said: Times, now: datetime) -> dict[str, Any]:
 # -- what is open -------------------------------------------------------------------------------------------
 
 
+def _head(ask: Ask) -> Mapping[str, Any]:
+    """That somebody sees a restricted incident on the board is recorded, as if they had read it."""
+    if ask.is_vendor or not ask.may(LOOK):
+        return {}
+    inspects, found = ask.visitor.viewer.inspector is not None, summaries(ask)
+    if inspects or any(one.restricted for one in found):
+        for one in _shown(found, ask)[0]:
+            if inspects or one.restricted:
+                ask.reader.note(ask.house.desk.incident(one.id))
+    return {}
+
+
+def _shown(found: list[Summary], ask: Ask) -> tuple[list[Summary], int, int]:
+    """Those of the page that is asked for, its number, and how many pages there are."""
+    now = ask.now
+    ordered = sorted(found, key=lambda one: _place(one, now))
+    pages = max(1, -(-len(ordered) // ON_A_PAGE))
+    given = ask.query.get("page", "1")
+    page = min(int(given), pages) if given.isdecimal() and 0 < len(given) < 5 and int(given) else 1  # noqa: PLR2004
+    return ordered[(page - 1) * ON_A_PAGE : page * ON_A_PAGE], page, pages
+
+
 def _open(ask: Ask) -> dict[str, Any]:
     if ask.is_vendor or not ask.may(LOOK):
         return {"vendor": True}
     now, said = ask.now, times(ask)
-    found = sorted(summaries(ask), key=lambda one: _place(one, now))
-    pages = max(1, -(-len(found) // ON_A_PAGE))
-    given = ask.query.get("page", "1")
-    page = min(int(given), pages) if given.isdecimal() and 0 < len(given) < 5 and int(given) else 1  # noqa: PLR2004
-    shown = found[(page - 1) * ON_A_PAGE : page * ON_A_PAGE]
+    found = summaries(ask)
+    shown, page, pages = _shown(found, ask)
     return {
         "vendor": False,
         "rows": [_row(one, said, now) for one in shown],
@@ -159,6 +182,7 @@ PAGES = (
             Part(name="alerts", values=_alerts),
             Part(name="health", values=_health),
         ),
+        head=_head,
         live=("*", "intake", "house", "node"),
     ),
 )
