@@ -101,7 +101,9 @@ class Room:
         return found
 
     def _to_login(self, request: Request) -> Response:
-        return RedirectResponse(f"/login?next={quote(request.url.path)}", 303)
+        query = urlencode([one for one in request.query_params.multi_items() if one[0] != "lang"])
+        wanted = request.url.path + (f"?{query}" if query else "")
+        return RedirectResponse(f"/login?next={quote(wanted)}", 303)
 
     # -- looking --------------------------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from playwright.async_api import Page, expect
 
@@ -34,6 +35,44 @@ async def _type_into(page: Page) -> None:
     await page.get_by_label("Note").fill("half a sentence")
 
 
+async def _after_a_swap(page: Page) -> Any:
+    """Two steps with the same button and the same fold, and one more comes on top of them: what has the
+    focus, and which of the folds are open, when the second one's were."""
+    return await page.evaluate(
+        """() => {
+            const step = (id, n) => `<article id="${id}"><form><button type="button">Start</button></form>
+                <details><summary>${n} more</summary></details></article>`;
+            const part = document.createElement("section");
+            part.id = "part-test";
+            part.innerHTML = step("step-a", 1) + step("step-b", 1);
+            document.querySelector("main").append(part);
+            part.querySelector("#step-b button").focus();
+            part.querySelector("#step-b details").open = true;
+            const data = step("step-0", 1) + step("step-a", 1) + step("step-b", 2);
+            part.dispatchEvent(new CustomEvent("htmx:sseBeforeMessage",
+                { bubbles: true, cancelable: true, detail: { data } }));
+            const open = ["a", "b"].map(one => part.querySelector(`#step-${one} details`).open);
+            const focused = document.activeElement.closest("article");
+            part.remove();
+            return [focused && focused.id, open];
+        }"""
+    )
+
+
+async def _is_printed_whole(page: Page) -> Any:
+    """Whether paper shows what the screen has folded away."""
+    return await page.evaluate(
+        """() => {
+            const fold = document.createElement("details");
+            fold.innerHTML = "<summary>More</summary><p>folded</p>";
+            document.querySelector("main").append(fold);
+            const shown = fold.querySelector("p").checkVisibility({ contentVisibilityAuto: true });
+            fold.remove();
+            return shown;
+        }"""
+    )
+
+
 async def test_an_open_board_is_kept_up_to_date_and_lives_through_a_restart(
     tmp_path: Path, clock: ExerciseClock
 ) -> None:
@@ -51,6 +90,7 @@ async def test_an_open_board_is_kept_up_to_date_and_lives_through_a_restart(
             await expect(page.get_by_text("2 in all")).to_be_visible(timeout=1_500)
             focused = await page.evaluate("document.activeElement.getAttribute('href')")
             assert focused == "/incidents/INC-2026-0001"
+            assert await _after_a_swap(page) == ["step-b", [False, True]]
             # What is being written is not torn away.
             await _type_into(page)
             await declare(room, "A third matter", "medium")
@@ -66,6 +106,7 @@ async def test_an_open_board_is_kept_up_to_date_and_lives_through_a_restart(
             assert await faults(japanese) == []
             await shoot(japanese, "board-ja-phone")
             await japanese.emulate_media(media="print")
+            assert await _is_printed_whole(japanese)
             await shoot(japanese, "board-print")
             await japanese.context.close()
         await expect(page.get_by_text("No connection to the node")).to_be_visible(timeout=5_000)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, cast
+from urllib.parse import unquote
 
 import httpx
 import pytest
@@ -124,6 +125,12 @@ async def test_another_language_is_of_the_same_page(web: Web) -> None:
         again = await client.get(f"/incidents/{INC}/steps{html.unescape(found[1])}")
         back = re.search(r'href="([^"]+)" hreflang="ja"', again.text)
         assert back is not None and html.unescape(back[1]) == "?show=all&phase=triage&lang=ja"
+
+
+async def test_logging_in_leads_on_to_what_was_asked_for(web: Web) -> None:
+    sent = await web.ask("GET", f"/incidents/{INC}/steps?step=ransomware/confirm-alert&lang=en")
+    wanted = f"/incidents/{INC}/steps?step=ransomware%2Fconfirm-alert"
+    assert sent.status_code == 303 and unquote(sent.headers["location"].partition("next=")[2]) == wanted
 
 
 async def test_without_scripts_no_page_with_fields_comes_anew_under_somebodys_hands(web: Web) -> None:

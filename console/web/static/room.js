@@ -37,35 +37,47 @@
     window.setTimeout(release, 0);
   });
 
-  // What stays the same over a replacement is found again by its id, its address or what it says.
-  function sign(one) {
-    return one.id || [one.tagName, one.getAttribute("href") || one.getAttribute("name") || "",
-      one.dataset.key || (one.querySelector("summary") || one).textContent.trim()].join("|");
+  // What stays the same over a replacement is found again by its id, or by where it stands and what it says. Of
+  // several that say the same, such as the button of each step, it must be the very one: a key is pressed next.
+  function hidden(form) {
+    return form ? Array.prototype.filter.call(form.querySelectorAll("input[type=hidden]"), function (one) {
+      return one.name !== "csrf" && one.name !== "once";
+    }).map(function (one) { return one.value; }).join(",") : "";
   }
-  function find(part, selector, wanted) {
-    return Array.prototype.find.call(part.querySelectorAll(selector), function (one) { return sign(one) === wanted; });
+  function sign(one, part) {
+    if (one.id) return one.id;
+    var place = one.parentElement.closest("[id]");
+    var text = (one.querySelector("summary") || one).textContent.trim().replace(/[0-9]+/g, "0");
+    return [place && place !== part ? place.id : "", one.tagName, one.getAttribute("href") || one.name || "",
+      one.getAttribute("aria-label") || "", hidden(one.form || one.querySelector("form")), text].join("|");
+  }
+  function signed(part, selector) {
+    var times = new Map();
+    return Array.prototype.map.call(part.querySelectorAll(selector), function (one) {
+      var name = sign(one, part);
+      times.set(name, (times.get(name) || 0) + 1);
+      return [name + "|" + times.get(name), one];
+    });
   }
   var FOCUSABLE = "a[href], button, summary, [tabindex]";
   function replace(part, html) {
-    var active = part.contains(document.activeElement) ? document.activeElement : null;
-    var focused = active ? sign(active) : "";
-    var folds = Array.prototype.map.call(part.querySelectorAll("details"), function (one) {
-      return [sign(one), one.open];
+    var focused = part.contains(document.activeElement) && signed(part, FOCUSABLE).find(function (one) {
+      return one[1] === document.activeElement;
     });
+    var folds = new Map(signed(part, "details").map(function (one) { return [one[0], one[1].open]; }));
     var scrolled = Array.prototype.map.call(part.querySelectorAll(".scroll"), function (one) {
       return [one.scrollLeft, one.scrollTop];
     });
     window.htmx.swap(part, html, { swapStyle: "innerHTML", swapDelay: 0, settleDelay: 0 });
-    folds.forEach(function (fold) {
-      var one = find(part, "details", fold[0]);
-      if (one) one.open = fold[1];
+    signed(part, "details").forEach(function (one) {
+      if (folds.has(one[0])) one[1].open = folds.get(one[0]);
     });
     part.querySelectorAll(".scroll").forEach(function (one, at) {
       if (scrolled[at]) { one.scrollLeft = scrolled[at][0]; one.scrollTop = scrolled[at][1]; }
     });
     if (focused && !part.contains(document.activeElement)) {
-      var again = find(part, FOCUSABLE, focused);
-      if (again) again.focus({ preventScroll: true });
+      var again = signed(part, FOCUSABLE).find(function (one) { return one[0] === focused[0]; });
+      if (again) again[1].focus({ preventScroll: true });
     }
     tick();
   }
