@@ -14,6 +14,7 @@ TOGETHER = frozenset(
         "tests/acceptance/test_replayed_demo.py",
         "tests/acceptance/test_speed_and_pauses.py",
         "tests/console/test_anchoring.py",
+        "tests/console/test_cli_replay.py",
         "tests/flows/test_engine.py",
         "tests/flows/test_respond_prefect.py",
     }

@@ -2,27 +2,46 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
 
+from console.opening import open_house
 from console.views.veil import Veil
+from models.clock import ExerciseClock
 from playbooks.library import FOLDER
-from tests.console.clihouse import Answer, Cli, cli
+from tests.console.clihouse import Answer, Cli, bank_in, cli
 from tests.demoplay import NIGHT, play_demo
 
 __all__ = ["cli"]
 INC = "INC-2026-0001"
 
 
+@pytest.fixture(scope="module")
+def played(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, datetime]:
+    """A bank whose record holds the demo's incident, and when it ended: played once, copied for each test."""
+    directory, clock = bank_in(tmp_path_factory.mktemp("played")), ExerciseClock(NIGHT)
+    house = open_house(directory, clock)
+    assert play_demo(house.desk, clock, directory.parent) == INC
+    house.record.close()
+    return directory, clock.now()
+
+
 @pytest.fixture
-def demo(cli: Cli, tmp_path: Path) -> Cli:
+def demo(cli: Cli, played: tuple[Path, datetime]) -> Iterator[Cli]:
     """A bank whose record holds the demo's incident."""
     cli.monkeypatch.setenv("COLUMNS", "300")
-    cli.clock.set(NIGHT)
-    assert play_demo(cli.house.desk, cli.clock, tmp_path) == INC
-    return cli
+    directory, ended = played
+    cli.house.record.close()
+    shutil.rmtree(cli.directory)
+    shutil.copytree(directory, cli.directory)
+    cli.clock.set(ended)
+    cli.house = open_house(cli.directory, cli.clock)
+    yield cli
 
 
 def routes_with(cli: Cli, before: str, after: str, folder: Path) -> Path:
