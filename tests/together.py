@@ -9,6 +9,7 @@ from xdist.scheduler.loadscope import LoadScopeScheduling
 
 TOGETHER = frozenset(
     {
+        "tests/acceptance/test_drill_control.py",
         "tests/acceptance/test_drills_played.py",
         "tests/acceptance/test_replay_drills.py",
         "tests/acceptance/test_replayed_demo.py",

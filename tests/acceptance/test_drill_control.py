@@ -106,6 +106,19 @@ def ready(drill: Drill) -> Drill:
     return drill
 
 
+MADE: list[Path] = []
+
+
+@pytest.fixture
+def unchanged(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Drill:
+    """A drill that is ready, for acts that change nothing of it: one for all of them in this process."""
+    if not MADE:
+        MADE.append(request.getfixturevalue("ready").directory)
+    return Drill(directory=MADE[0], monkeypatch=monkeypatch, capsys=capsys)
+
+
 def test_a_drill_is_led_from_start_to_the_abort(ready: Drill, tmp_path: Path) -> None:
     ready.does("start", "--page-now")
     assert ready.told("notice.exercise_started") == [DUTY, LEAD, CONTROLLER]
@@ -252,11 +265,11 @@ REFUSED: list[tuple[str, list[str], str]] = [
 
 @pytest.mark.parametrize(("_why", "arguments", "who"), REFUSED, ids=[row[0] for row in REFUSED])
 def test_what_is_refused_says_why_and_changes_nothing(
-    ready: Drill, _why: str, arguments: list[str], who: str
+    unchanged: Drill, _why: str, arguments: list[str], who: str
 ) -> None:
-    file = ready.directory / "participants.yaml"
+    file = unchanged.directory / "participants.yaml"
     before = file.read_bytes()
-    assert ready.refused(*arguments, who=who)
+    assert unchanged.refused(*arguments, who=who)
     assert file.read_bytes() == before
 
 
@@ -275,9 +288,9 @@ WRONG: list[tuple[str, list[str], str]] = [
 
 @pytest.mark.parametrize(("_why", "arguments", "says"), WRONG, ids=[row[0] for row in WRONG])
 def test_what_cannot_be_meant_is_wrong_usage(
-    ready: Drill, _why: str, arguments: list[str], says: str
+    unchanged: Drill, _why: str, arguments: list[str], says: str
 ) -> None:
-    code, said = ready.run("drill", *arguments)
+    code, said = unchanged.run("drill", *arguments)
     assert code == 2, said
     assert says in said
 
