@@ -46,15 +46,17 @@ from models.state import House as HouseState
 NAV = (
     ("board", "/"),
     ("declare", "/declare"),
-    ("playbooks", "/playbooks"),
     ("oncall", "/oncall"),
+    ("playbooks", "/playbooks"),
+    ("services", "/services"),
+    ("drill", "/drill"),
+    ("programme", "/programme"),
+    ("guideline", "/guideline"),
     ("figures", "/figures"),
     ("system", "/system"),
-    ("services", "/services"),
 )
-"""The navigation: the words of each, and where it leads."""
-IN_PRODUCTION = (("programme", "/programme"),)
-IN_DRILL = (("drill", "/drill"),)
+"""The navigation: the words of each, and where it leads. First what one needs at night, last what by day."""
+IN_PRODUCTION, IN_DRILL = "programme", "drill"
 """What only the one or the other has: a drill's node knows nothing of the register of exercises."""
 MOST_SAID = 100
 """Lines that wait for one session's next page."""
@@ -155,6 +157,7 @@ class Room:
         """What stands in the frame of every page."""
         organisation = self.house.desk.premises.organisation
         person = self.house.desk.directory.person(ask.visitor.person or "")
+        elsewhere = IN_DRILL if self.house.drill is None else IN_PRODUCTION
         return {
             "organisation": organisation.name.lang(ask.lang),
             "drill": self.house.desk.premises.drill,
@@ -162,7 +165,7 @@ class Room:
             "ticking": now_of(self.house),
             "zone": organisation.zone,
             "otherwise": urlencode([(name, one) for name, one in ask.query.items() if name != "lang"]),
-            "nav": (*NAV, *(IN_DRILL if self.house.drill is not None else IN_PRODUCTION)),
+            "nav": [one for one in NAV if one[0] != elsewhere],
             "who": person.name.lang(ask.lang) if person else ask.visitor.name,
         }
 

@@ -69,7 +69,7 @@ async def test_control_plays_and_a_player_sees_what_comes_to_them_alone(
         # Nobody has touched the player's page: it comes by itself.
         await expect(play.get_by_role("heading", name=COMES)).to_be_visible()
         assert await faults(play) == []
-        await shoot(play, "play-phone-en")
+        await shoot(play, "play", docs=True)
         await nothing_is_given_away(room, play)
 
         await watched(room, desk)
@@ -157,3 +157,4 @@ async def ended(room: Room, desk: Page, play: Page) -> None:
     for path, name in (("/drill", "drill-over"), ("/drill/report", "drill-report")):
         await desk.goto(f"{room.url}{path}?lang=ja")
         await shoot(desk, f"{name}-ja", whole=False)
+        assert await desk.locator(".inject.next").count() == 0, "after the end nothing comes"

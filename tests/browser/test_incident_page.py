@@ -81,6 +81,7 @@ async def test_the_page_says_it_all_and_lives(tmp_path: Path, clock: ExerciseClo
         ciso = await room.open(browser, "kato-hiroshi", PATH, lang="en")
         await shoot(ciso, "incident-whole")
         await shoot(ciso, "incident", docs=True, whole=False)
+        await working_pages(ciso)
         await says_what_matters(ciso)
         # What is done by another process appears by itself, and what waited for somebody goes.
         note = c.Note(actor=by("suzuki-daichi"), text="<b>fresh</b> from elsewhere")
@@ -98,6 +99,11 @@ async def test_the_page_says_it_all_and_lives(tmp_path: Path, clock: ExerciseClo
         await on_a_phone(await room.open(browser, "kato-hiroshi", PATH, lang="ja", viewport=PHONE))
         await on_paper(ciso)
         await a_fact(ciso)
+        await pass_minutes(room, clock, 120)
+        await ciso.goto(room.url + PATH)
+        limits = ciso.locator("#part-breaks .when")
+        assert await limits.count() == 8
+        assert await limits.filter(has_text=" left").count() >= 3, "however much is broken"
         await without_scripts(
             await room.open(browser, "kato-hiroshi", PATH, lang="en", java_script_enabled=False)
         )
@@ -113,9 +119,24 @@ async def says_what_matters(page: Page) -> None:
     assert await first.locator("strong").inner_text()
     head = await page.locator("#part-head").inner_text()
     assert "Kenji Sato" in head
+    # What is broken already is not said to break next.
+    assert " over " in await page.locator("#part-head dt:text-is('Past the limit: 4') + dd").inner_text()
+    assert " left " in await page.locator("#part-head dt:text-is('Breaks next') + dd").inner_text()
     chart = page.locator("svg.course").first
     assert await chart.get_attribute("aria-labelledby") == "course-title course-desc"
     assert await page.locator("svg.course .bar.open").count() >= 2
+
+
+async def working_pages(page: Page) -> None:
+    """The pages beside it, as the docs show them."""
+    here = page.url
+    for noun in ("steps", "decisions", "reports"):
+        await page.goto(f"{here}/{noun}")
+        await shoot(page, noun, docs=True, whole=False)
+    await page.goto(here.partition("/incidents")[0] + "/services")
+    await page.locator(".estate").scroll_into_view_if_needed()
+    await shoot(page, "services", docs=True, whole=False)
+    await page.goto(here)
 
 
 async def on_a_phone(page: Page) -> None:

@@ -79,7 +79,7 @@ async def test_an_open_board_is_kept_up_to_date_and_lives_through_a_restart(
     async with browsing() as browser:
         async with opened(tmp_path, clock) as room:
             port = room.node.port
-            await declare(room, "勘定系バッチサーバでファイルが暗号化されている", "critical")
+            await declare(room, "Files on the batch server of core banking are encrypted", "critical")
             page = await room.open(browser, "nakamura-yui", "/", lang="en")
             await shoot(page, "board", docs=True)
             await expect(page.get_by_text("1 in all")).to_be_visible()

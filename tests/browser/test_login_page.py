@@ -22,7 +22,7 @@ async def test_this_machines_account_and_a_link_log_in(
         await page.goto(room.url + "/declare")
         assert page.url.endswith("/login?next=/declare")
         assert await faults(page) == []
-        await shoot(page, "login-en")
+        await shoot(page, "login", docs=True)
         await page.get_by_role("link", name="日本語").click()
         assert await faults(page) == []
         await shoot(page, "login-ja")
@@ -41,7 +41,7 @@ async def test_ones_own_page_shows_and_ends_ones_browsers(tmp_path: Path, clock:
         await room.login(other, "tanaka-misaki")
         page = await room.open(browser, "tanaka-misaki", "/me", lang="en")
         assert await faults(page) == []
-        await shoot(page, "me-en", docs=True)
+        await shoot(page, "me-en")
         await page.get_by_role("button", name="Log it out").click()
         await page.wait_for_load_state()
         assert await page.get_by_role("button", name="Log it out").count() == 0

@@ -5,7 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from models.clock import ExerciseClock
-from tests.browser.roomnode import browsing, faults, opened, shoot
+from tests.browser.roomnode import DESK, browsing, faults, opened, shoot
+
+ONCALL = ("oncall", "en")
+"""What the docs show of who is on duty."""
 
 
 async def test_criteria_and_obligations_can_be_read(tmp_path: Path, clock: ExerciseClock) -> None:
@@ -32,6 +35,10 @@ async def test_playbooks_are_read_and_the_reading_is_recorded(tmp_path: Path, cl
                 await page.goto(room.url + path)
                 assert await faults(page) == []
                 await shoot(page, f"{name}-{lang}")
+                if lang == "en" and name != "playbooks":
+                    await page.set_viewport_size({"width": 1280, "height": 640})
+                    await shoot(page, name, docs=True, whole=False)
+                    await page.set_viewport_size(DESK)
         await page.goto(room.url + "/playbooks/ransomware")
         await page.get_by_role("button", name="I have read version 1.0.0").press("Enter")
         await page.get_by_text("✓ You have read version 1.0.0").wait_for()
@@ -60,7 +67,7 @@ async def test_duty_routes_and_a_communication_check(tmp_path: Path, clock: Exer
             ):
                 await page.goto(room.url + path)
                 assert await faults(page) == []
-                await shoot(page, f"{name}-{lang}")
+                await shoot(page, f"{name}-{lang}" if lang == "ja" else name, docs=(name, lang) == ONCALL)
         await page.get_by_role("button", name="Page them as a test").click()
         await page.get_by_text("CC-0001").first.wait_for()
         assert await faults(page) == []

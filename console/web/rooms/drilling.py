@@ -7,6 +7,7 @@ so each part asks by itself who looks.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Any
 
 from console.views.drill import Told, order, reached, when
@@ -15,7 +16,7 @@ from console.web.asking import Ask
 from console.web.exercising import clock, facts, looked_at, people, told
 from console.web.frame import Page, Part
 from models.enrolled import away, confirmed, unconfirmed
-from models.exercise import FASTEST, Exercise, Observation
+from models.exercise import FASTEST, Exercise, Line, Observation
 from models.scenario import Inject, Scenario
 from playbooks.scenarios import whole
 
@@ -46,7 +47,7 @@ def _clock(ask: Ask) -> Mapping[str, Any]:
     if sheet is None:
         return OFF
     state, naming = sheet.exercise, sheet.naming
-    upcoming = sheet.script.upcoming()
+    upcoming = _upcoming(sheet)
     first = sheet.inject(upcoming[0].id) if upcoming is not None else None
     given = len(state.injects)
     return {
@@ -82,7 +83,7 @@ def _script(ask: Ask) -> Mapping[str, Any]:
     sheet = _sheet(ask)
     if sheet is None:
         return OFF
-    upcoming = sheet.script.upcoming()
+    upcoming = _upcoming(sheet)
     found = [one for name in order(sheet) if (one := sheet.inject(name)) is not None]
     scenario = sheet.scenario
     return {
@@ -129,6 +130,11 @@ def _inject(one: Inject, sheet: Told) -> dict[str, Any]:
 def _is_new(name: str, sheet: Told) -> bool:
     """Whether control has added it to the script, rather than changed what was there."""
     return name in sheet.exercise.added and (sheet.scenario is None or sheet.scenario.inject(name) is None)
+
+
+def _upcoming(sheet: Told) -> tuple[Line, datetime] | None:
+    """What comes in next; after the end nothing does."""
+    return None if sheet.exercise.status in {"ended", "aborted"} else sheet.script.upcoming()
 
 
 def _plays(sheet: Told) -> bool:

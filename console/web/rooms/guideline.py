@@ -118,6 +118,5 @@ PAGES = (
         path="/guideline",
         parts=(Part(name="items", values=_items, personal=True),),
         head=_head,
-        nav="playbooks",
     ),
 )

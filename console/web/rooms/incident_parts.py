@@ -23,7 +23,7 @@ from console.web.asking import Ask
 from console.web.doing import anchor
 from console.web.frame import Values
 from console.web.rendering import page_words, words
-from console.web.rooms.matter import Matter, clock_values, needs
+from console.web.rooms.matter import Matter, clock_values, needs, past
 from models.clock import iso
 from models.clocks.services import downtime
 from models.fold.matter import at_target
@@ -33,6 +33,8 @@ from models.state import Incident, ServiceState
 MAX_WAITING, OPEN_WAITING = 12, 3
 """What is shown at most, and how much of it without unfolding: what breaks next must stay in sight."""
 MAX_NEXT, MAX_NEXT_OF_PAGES = 8, 2
+LEAST_COMING = 3
+"""What still can be met is among them, however much is broken."""
 MAX_SENDINGS = 400
 MAX_TABLE = 60
 MAX_REASON = 500
@@ -116,7 +118,10 @@ def breaks(ask: Ask, found: Matter) -> Values:
     """The next clocks. Of many pages only the first few: they must not hide what is owed to others."""
     pages = [one.id for one in found.moving if one.kind == "page"]
     hidden = frozenset(pages[MAX_NEXT_OF_PAGES:])
-    shown = [one for one in found.moving if one.id not in hidden][:MAX_NEXT]
+    seen = [one for one in found.moving if one.id not in hidden]
+    coming = [one for one in seen if not past(one, found.naming)]
+    broken = [one for one in seen if past(one, found.naming)]
+    shown = [*broken[: MAX_NEXT - min(len(coming), LEAST_COMING)], *coming][:MAX_NEXT]
     beyond = len(running_pages(found.state)) - len(pages)
     waiting_for = [one for one in found.clocks if one.at is None and one.needs][:MAX_NEXT]
     return {
@@ -166,7 +171,7 @@ def chart(ask: Ask, found: Matter) -> Values:
 
 def _desc(found: Matter, text: str) -> str:
     naming = found.naming
-    following = next(iter(found.moving), None)
+    following = found.following
     said = f"{following.what} {naming.times.due(following.at)}" if following else naming.texts("words.none")
     return text.format(since=naming.times.at(found.state.declared_at), next=said)
 

@@ -25,7 +25,6 @@ MOVING = frozenset({"running", "warned", "forecast-to-break", "breached"})
 """The states of a clock that somebody has to watch."""
 MOST_PAGES = 4
 """Pages among the clocks: there may be hundreds, and what each does next is dear to find out."""
-_GRAVE = frozenset({"forecast-to-break", "breached"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,8 +43,13 @@ class Matter:
 
     @property
     def moving(self) -> list[clock_views.Clock]:
-        """What can still break, the next one first."""
+        """What somebody has to watch, the longest broken first."""
         return [one for one in self.clocks if one.at is not None and one.status in MOVING]
+
+    @property
+    def following(self) -> clock_views.Clock | None:
+        """What breaks next: none of those that are broken."""
+        return next((one for one in self.moving if not past(one, self.naming)), None)
 
 
 def matter(ask: Ask) -> Matter:
@@ -88,7 +92,8 @@ def head(ask: Ask) -> Values:
 def _head(ask: Ask, found: Matter) -> Values:
     state, naming = found.state, found.naming
     known = next((one for one in naming.world.policy.severity.severities if one.id == state.severity), None)
-    following = next(iter(found.moving), None)
+    broken = [one for one in found.moving if past(one, naming)]
+    following = found.following
     return {
         "i": page_words("incident", ask.lang),
         "id": state.stream,
@@ -99,6 +104,8 @@ def _head(ask: Ask, found: Matter) -> Values:
         "status": naming.texts.word("words.status", state.status),
         "phases": [naming.phase(name) for name in open_phases(state)],
         "commander": _commander(state, naming),
+        "broken": clock_values(broken[0], naming) if broken else None,
+        "past": len(broken),
         "next": clock_values(following, naming) if following else None,
         "decisions": len(open_decisions(state, naming)),
         "unacked": len(state.open_pages()),
@@ -124,9 +131,14 @@ def open_phases(state: Incident) -> list[str]:
     ]
 
 
+def past(one: clock_views.Clock, naming: Naming) -> bool:
+    """Whether it can no longer be met: what breaks next is another."""
+    return one.status == "breached" or (one.at is not None and one.at <= naming.now)
+
+
 def clock_values(one: clock_views.Clock, naming: Naming) -> Mapping[str, Any]:
     """A clock for a template: what breaks when, who has it, how it stands in a word."""
-    grave = one.status in _GRAVE or (one.at is not None and one.at <= naming.now)
+    grave = one.status == "forecast-to-break" or past(one, naming)
     return {
         "what": one.what,
         "of_page": one.kind == "page",
