@@ -136,6 +136,8 @@ DOORS: dict[str, str] = {
     "GET /metrics": "whoever reaches the port; counts, restricted incidents counted without identification",
     "GET /static/{name:path}": "whoever reaches the port; style sheets and scripts",
     "GET /declare": "a session",
+    "GET /incidents": "a session, and the row `look`; no third party; those that its person may know of; "
+    "restricted: it is recorded",
     "GET /me": "a session; what is its own person's",
     "GET /incidents/{subject}/evidence": "a session of somebody who may know of it",
     "GET /incidents/{subject}/scope": "a session of somebody who may know of it",

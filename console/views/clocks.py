@@ -4,7 +4,7 @@ next.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from heapq import nsmallest
@@ -75,6 +75,11 @@ def _first(naming: Naming, most: int) -> list[Page]:
 def ordered(many: list[Clock]) -> list[Clock]:
     """By what breaks next; what has not started comes after it, and what is over last."""
     return sorted(many, key=_place)
+
+
+def moving(many: Iterable[Clock]) -> list[Clock]:
+    """What breaks next, everywhere the same: past limits first, then what comes, the longest over first."""
+    return [one for one in many if one.at is not None and one.status not in OVER]
 
 
 def _place(one: Clock) -> tuple[bool, bool, float]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from console.views.clocks import OVER, clocks
+from console.views.clocks import clocks, moving
 from console.views.naming import Naming
 from console.views.sheet import Row, Section, Style, Table, harmless
 from models.clock import iso
@@ -48,7 +48,7 @@ def _row(state: Incident, naming: Naming) -> Row:
 
 def next_limit(naming: Naming) -> str:
     """What breaks next, and when."""
-    running = [clock for clock in clocks(naming) if clock.at is not None and clock.status not in OVER]
+    running = moving(clocks(naming))
     if not running or running[0].at is None:
         return naming.texts("words.none")
     return f"{naming.times.left(running[0].at, naming.now)}: {harmless(running[0].what, 40)}"

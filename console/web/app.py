@@ -51,6 +51,8 @@ MAX_FORM = 65_536
 Fields = Mapping[str, list[str]]
 FORM_WITHIN_SECONDS = 10.0
 RETRY_SECONDS = "5"
+NOT_FOUND = 404
+NOT_FOR_PEOPLE = ("/api/", "/static/")
 
 
 def create_app(
@@ -99,7 +101,7 @@ def create_app(
         openapi_url=None,
     )
     app.add_middleware(Guard, hosts=known_hosts(house.institution.settings))
-    app.add_exception_handler(HTTPException, api.unknown)
+    app.add_exception_handler(HTTPException, partial(_unknown, api, room))
     app.add_exception_handler(RecordError, _record_failed)
     app.add_exception_handler(Exception, partial(_failed, api))
     return app
@@ -270,6 +272,15 @@ def _said(key: str, status: int, back: str = "") -> HTMLResponse:
     """A short answer in both languages: it may not be known who reads it."""
     both = [(lang, words(lang)[key]) for lang in ("ja", "en")]
     return page("said.html", "ja", status, key=key, both=both, back=back)
+
+
+async def _unknown(api: Api, room: Room, request: Request, failed: Exception) -> Response:
+    """An address that there is none of: in the frame for whoever is logged in, else in both languages."""
+    assert isinstance(failed, HTTPException)  # noqa: S101 - it is registered for no other
+    path = request.url.path
+    if failed.status_code != NOT_FOUND or path.startswith(NOT_FOR_PEOPLE):
+        return await api.unknown(request, failed)
+    return await room.missing(request) or _said("not-there", NOT_FOUND, back="/")
 
 
 async def _record_failed(request: Request, failed: Exception) -> Response:

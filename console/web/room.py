@@ -12,6 +12,7 @@ from urllib.parse import quote, urlencode
 from zoneinfo import ZoneInfo
 
 from markupsafe import Markup
+from sqlalchemy import select
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
@@ -41,6 +42,7 @@ from console.web.sessions import Sessions
 from console.web.telling import now_of
 from models.errors import HikeshiError, NotFound, Refused
 from models.fact import SYSTEM
+from models.record import STREAM
 from models.state import House as HouseState
 
 NAV = (
@@ -65,6 +67,8 @@ STORED = frozenset({0, 3})
 """Codes of a command that was recorded: done, and done while nobody could be paged."""
 _FIELD = re.compile(r"<(?:textarea|select|input type=\"(?!hidden))")
 """Something to type in or to choose from: a page that comes again by itself would take it away."""
+_NOWHERE = Page(name="missing", path="")
+"""Stands in the frame where there is no page."""
 T = TypeVar("T")
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -115,10 +119,12 @@ class Room:
             if visitor is None:
                 return self._to_login(request)
             ask = self.ask(page, visitor, request)
+            if whole := await self.run(lambda: _in_full(ask)):
+                return RedirectResponse(_readdressed(request, whole), 303)
             try:
                 values = await self.run(lambda: self._values(page, ask))
             except NotFound:
-                return self.missing(visitor)
+                return await self.run(lambda: self._instead(ask, 404, words(ask.lang)["not-there"]))
             except Refused as refused:
                 said = refused
                 return await self.run(lambda: self.kept_from(ask, said))
@@ -184,17 +190,37 @@ class Room:
             **values,
         )
 
-    def missing(self, visitor: Visitor) -> Response:
-        """There is none, or none for them: both look the same."""
-        both = [(visitor.lang, words(visitor.lang)["not-there"])]
-        return answer_page("said.html", visitor.lang, 404, key="not-there", both=both, back="/")
+    async def missing(self, request: Request) -> Response | None:
+        """To whoever is logged in: there is none, with a way on; None for anybody else."""
+        visitor = await self.visitor(request)
+        if visitor is None:
+            return None
+        ask = self.ask(_NOWHERE, visitor, request)
+        return await self.run(lambda: self._instead(ask, 404, words(ask.lang)["not-there"]))
+
+    def _instead(self, ask: Ask, status: int, said_of: Mapping[str, str]) -> Response:
+        """What is said in place of a page. None, and none for them: both look the same."""
+        around = self.around(ask)
+        return answer_page(
+            "missing.html",
+            ask.lang,
+            status,
+            ask=ask,
+            page=_NOWHERE,
+            asset=address,
+            said=[],
+            lost=[],
+            live="",
+            writes=False,
+            said_of=said_of,
+            **around,
+        )
 
     def kept_from(self, ask: Ask, refused: Refused) -> Response:
         """It is there, and not for them: why, and what to do."""
         naming = ask.naming(HouseState(stream="house"))
         text = " ".join(say(naming, refused.reason, refused.detail) for say in (what, advice))
-        both = [(ask.lang, {**words(ask.lang)["refused"], "text": text})]
-        return answer_page("said.html", ask.lang, 403, key="refused", both=both, back="/")
+        return self._instead(ask, 403, {**words(ask.lang)["refused"], "text": text})
 
     # -- doing ----------------------------------------------------------------------------------------------
 
@@ -260,6 +286,27 @@ class Room:
             return await read_form(request)
         except NoForm:
             return None
+
+
+def _in_full(ask: Ask) -> str:
+    """The incident's whole number, where only its last digits are given and one is there for them."""
+    given = ask.subject
+    if not (given.isascii() and given.isdecimal() and len(given) < MAX_DIGITS):
+        return ""
+    if not ask.page.startswith("incident"):
+        return ""
+    of_number = (STREAM.c.kind == "incident", STREAM.c.id.endswith(f"-{int(given):04d}"))
+    with ask.house.record.read() as tx:
+        names = [row[0] for row in tx.connection.execute(select(STREAM.c.id).where(*of_number))]
+    states = (ask.house.desk.incident(name) for name in names)
+    found = [one.stream for one in states if ask.reader.reading(one).some]
+    return found[0] if len(found) == 1 else ""
+
+
+def _readdressed(request: Request, whole: str) -> str:
+    """The same address with the whole number."""
+    path = request.url.path.replace(f"/{request.path_params['subject']}", f"/{whole}", 1)
+    return path + (f"?{request.url.query}" if request.url.query else "")
 
 
 def _is_own(form: Form, visitor: Visitor) -> bool:

@@ -15,7 +15,7 @@ from zlib import crc32
 
 from sqlalchemy import select
 
-from console.views.clocks import OVER, Clock, clocks
+from console.views.clocks import Clock, clocks, moving
 from console.views.incident import open_decisions
 from console.views.naming import Naming
 from console.web.asking import Ask
@@ -85,10 +85,9 @@ class Summary:
     restricted: bool
     barred: frozenset[str]
 
-    def next(self, now: datetime) -> Limit | None:
-        """What breaks next; if all is broken, what broke last."""
-        coming = next((one for one in self.limits if one.at > now), None)
-        return coming or (self.limits[-1] if self.limits else None)
+    def next(self) -> Limit | None:
+        """What breaks next, as on the incident's own page: what is past its limit comes first."""
+        return next(iter(self.limits), None)
 
     def broken(self, now: datetime) -> int:
         """How much is past its time."""
@@ -197,7 +196,7 @@ def summary(naming: Naming) -> Summary:
         (one for one in naming.world.policy.severity.severities if one.id == state.severity), None
     )
     undecided = open_decisions(state, naming)
-    limits = [one for one in clocks(naming) if one.at is not None and one.status not in OVER]
+    limits = moving(clocks(naming))
     return Summary(
         id=state.stream,
         title=naming.text(state.title, 160),
@@ -209,7 +208,7 @@ def summary(naming: Naming) -> Summary:
         drill=state.drill,
         phases=tuple(naming.phase(name) for name in (*PHASES, "communication") if _is_open(state, name)),
         commander=naming.holders(commander(state)),
-        limits=tuple(_limit(one) for one in limits[:MAX_CLOCKS] if one.at is not None),
+        limits=tuple(_limit(one) for one in limits[:MAX_CLOCKS]),
         decisions=tuple(
             (naming.title(planned), naming.deciders(planned.step)) for _, planned in undecided[:MAX_DECISIONS]
         ),

@@ -10,6 +10,7 @@ from console.web.rooms import (
     declaring,
     drilling,
     duty,
+    ended,
     figures,
     guideline,
     incident,
@@ -27,6 +28,7 @@ from console.web.rooms import (
 PAGES: tuple[Page, ...] = (
     *board.PAGES,
     *declaring.PAGES,
+    *ended.PAGES,
     *incident.PAGES,
     *working.PAGES,
     *criteria.PAGES,

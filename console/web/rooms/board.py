@@ -98,13 +98,18 @@ def _open(ask: Ask) -> dict[str, Any]:
 
 
 def _place(one: Summary, now: datetime) -> tuple[bool, float, int, str]:
-    """By what breaks next; what is only watched comes last."""
-    limit = one.next(now)
-    return one.watched, limit.at.timestamp() if limit is not None else FAR, -one.rank, one.id
+    """By what breaks next, past limits first; what is only watched comes last, unless it is past one."""
+    limit = one.next()
+    return (
+        one.watched and not one.broken(now),
+        limit.at.timestamp() if limit is not None else FAR,
+        -one.rank,
+        one.id,
+    )
 
 
 def _row(one: Summary, said: Times, now: datetime) -> dict[str, Any]:
-    limit = one.next(now)
+    limit = one.next()
     return {
         "id": one.id,
         "title": one.title,

@@ -21,8 +21,6 @@ from models.state import Incident
 
 TABS = ("", "steps", "decisions", "evidence", "scope", "reports", "communication", "improvements")
 """The pages of an incident, by what follows its number in the address; the first is the overview."""
-MOVING = frozenset({"running", "warned", "forecast-to-break", "breached"})
-"""The states of a clock that somebody has to watch."""
 MOST_PAGES = 4
 """Pages among the clocks: there may be hundreds, and what each does next is dear to find out."""
 
@@ -43,8 +41,8 @@ class Matter:
 
     @property
     def moving(self) -> list[clock_views.Clock]:
-        """What somebody has to watch, the longest broken first."""
-        return [one for one in self.clocks if one.at is not None and one.status in MOVING]
+        """What is past its limit and what can still break, by the rule of the board."""
+        return clock_views.moving(self.clocks)
 
     @property
     def following(self) -> clock_views.Clock | None:
