@@ -106,6 +106,7 @@ class Hub:
         self._growth = Growth(station.house.record)
         self._looking: asyncio.Task[object] | None = None
         self._warden: asyncio.Task[object] | None = None
+        self._came = 0
         self._closed = False
         # Stands in a form where the session's own token goes: forms are drawn once for a person.
         self._token = secrets.token_urlsafe(24)
@@ -151,7 +152,10 @@ class Hub:
         return EventStream(stream, self._leave)
 
     def _enter(self, stream: Stream) -> None:
+        self._came += 1
+        stream.number = self._came
         mine = [one for one in self.streams if one.session == stream.session and not one.closed]
+        mine.sort(key=lambda one: one.number)
         for one in mine[: max(0, len(mine) + 1 - MAX_OF_SESSION)]:
             one.end(MANY)
             self._leave(one)

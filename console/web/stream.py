@@ -47,6 +47,8 @@ class Stream:
     """Digests of the parts as they were last sent."""
     waiting: dict[str, str] = field(default_factory=dict)
     position: int = 0
+    number: int = 0
+    """Who came first."""
     over: str = ""
     closed: bool = False
     news: asyncio.Event = field(default_factory=asyncio.Event)

@@ -29,7 +29,8 @@ from tests.browser.roomnode import Room, opened
 
 MORI = Actor(person="mori-chie", via="test")
 SATO = Actor(person="sato-kenji", via="test")
-SECONDS = 5.0
+SECONDS = 20.0
+"""The longest wait, on a machine that is busy; how fast it is, benchmarks/room.py measures."""
 
 
 @dataclass(kw_only=True)
@@ -77,6 +78,21 @@ class Listener:
             await self.came.wait_for(lambda: found() is not None)
         return found() or ""
 
+    async def first(self) -> None:
+        """Until anything at all has come: the hour is told on each connection, or why there is none."""
+        async with asyncio.timeout(SECONDS), self.came:
+            await self.came.wait_for(lambda: self.events)
+
+    async def without(self, name: str, text: str) -> None:
+        """Until the latest event of this name has not this text in it. Raises TimeoutError."""
+
+        def gone() -> bool:
+            latest = next((data for one, data in reversed(self.events) if one == name), text)
+            return text not in latest
+
+        async with asyncio.timeout(SECONDS), self.came:
+            await self.came.wait_for(gone)
+
 
 @asynccontextmanager
 async def listening(
@@ -87,8 +103,8 @@ async def listening(
     async with httpx.AsyncClient(base_url=room.url, trust_env=False) as client:
         one = Listener(client=client)
         task = asyncio.create_task(one.run(path, {"Cookie": f"{cookie_name(room.house)}={value}"} | headers))
-        await asyncio.sleep(0.15)
         try:
+            await one.first()
             yield one
         finally:
             task.cancel()
@@ -160,11 +176,13 @@ async def test_facts_that_come_fast_are_one_update_a_second(tmp_path: Path, cloc
     async with opened(tmp_path, clock) as room:
         address, cookie = await after(room, "mori-chie", "/")
         async with listening(room, "mori-chie", address, cookie=cookie) as one:
+            begun = asyncio.get_running_loop().time()
             for number in range(20):
                 await declare(room, f"storm {number}")
                 await asyncio.sleep(0.08)
             await one.until("part-open", "storm 19")
-            assert sum(name == "part-open" for name, _ in one.events) <= 4
+            took = asyncio.get_running_loop().time() - begun
+            assert sum(name == "part-open" for name, _ in one.events) <= took / live.EVERY_SECONDS + 2
 
 
 async def test_what_another_process_wrote_is_seen(tmp_path: Path, clock: ExerciseClock) -> None:
@@ -209,7 +227,7 @@ async def test_whoever_is_barred_meanwhile_sees_no_more(tmp_path: Path, clock: E
             restrict = Restrict(actor=SATO, reason="an insider", bar=("ogawa-sayuri",))
             assert (await room.act(stream, restrict)).accepted
             assert await one.until("over") == "gone"
-            assert stream not in await two.until("part-open")
+            await two.without("part-open", stream)
         async with listening(room, "ogawa-sayuri", address, cookie=cookie) as one:
             assert await one.until("over") == "gone"
 
