@@ -18,7 +18,7 @@ from sqlalchemy import func, select
 from console.cli import output
 from console.cli.session import NOBODY_PAGED, REFUSED, Session
 from console.views import facts as fact_view
-from console.views.refusals import advice, what
+from console.views.refusals import advice, on_a_page, what
 from console.views.sheet import Line
 from models.comcheck import EVENT as COMCHECK
 from models.exercise import EXERCISE
@@ -210,7 +210,10 @@ def refused(session: Session, stream: str | None, reason: Reason, detail: Mappin
     # Of what is not there for somebody nothing is looked up: the answer must not hang on what it holds.
     known = empty(stream) if stream and reason is Reason.NO_SUCH_INCIDENT else None
     naming = session.naming(known or session.desk.state(stream or "house"))
-    said, do = what(naming, reason, detail), advice(naming, reason, detail)
+    if session.given.visitor is not None and session.given.visitor.door == "web":
+        said, do = on_a_page(naming, reason, detail)
+    else:
+        said, do = what(naming, reason, detail), advice(naming, reason, detail)
     answer = {"accepted": False, "reason": reason.value, "detail": dict(detail), "message": said, "do": do}
     output.refuse(answer)
     if session.given.json:

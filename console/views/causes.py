@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from console.views.naming import Naming
@@ -24,6 +25,14 @@ KINDS = (
     "proposal-open", "unconfirmed", "scope-grew", "not-weighed", "not-allowed", "preserved-later",
 )  # fmt: skip
 """Every cause that a rule names before the colon."""
+
+
+_COMMAND = re.compile(r"\s*[（(]hikeshi [^（(]*?[）)](?=$|[。. 、,])")
+
+
+def without_command(text: str) -> str:
+    """The sentence without what one would type in a terminal: on a page the form stands beside it."""
+    return _COMMAND.sub("", text)
 
 
 def cause(naming: Naming, text: str) -> str:

@@ -7,6 +7,7 @@ people meet are said again; one that is not known stands as it is, which is bett
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from console.views.naming import Naming
 from console.views.sheet import harmless
@@ -44,6 +45,19 @@ def field_text(naming: Naming, value: str) -> str:
             shown = naming.texts(f"fields.{key}", **found.groupdict())
             return harmless(f"{name}: {shown}", MAX_SHOWN)
     return harmless(value, MAX_SHOWN)
+
+
+def labelled(naming: Naming, value: str, titles: Mapping[str, str]) -> str:
+    """The same by what the field is called, for whoever sees its label and never its id."""
+    said = _SAID.fullmatch(value)
+    name = said["name"] if said is not None else value
+    title = titles.get(name) or naming.texts.get(f"fields.of-form.{name}", "")
+    title = harmless(title or naming.texts.word("words.factor", name), MAX_SHOWN)
+    if said is None:
+        return title
+    return title + field_text(naming, value).removeprefix(harmless(name, MAX_SHOWN)).removeprefix(
+        naming.texts("fields.after", title=naming.texts.word("words.factor", name))
+    )
 
 
 def factor_text(naming: Naming, name: str) -> str:

@@ -12,8 +12,11 @@ from models.state import OVER, SETTLED, Incident
 LEAST_VOLATILE = 8
 
 
-def waiting(state: Incident, naming: Naming) -> Iterator[Line]:
-    """The steps that preserve something and are not settled: what is lost the soonest comes first."""
+def waiting(state: Incident, naming: Naming, *, headed: bool = False) -> Iterator[Line]:
+    """The steps that preserve something and are not settled: what is lost the soonest comes first.
+
+    `headed` is where a heading says already that all of it is to be preserved.
+    """
     if state.status in OVER:
         return
     open_steps = [
@@ -30,8 +33,9 @@ def waiting(state: Incident, naming: Naming) -> Iterator[Line]:
             items = naming.texts("words.comma").join(kept)
             yield Line(text=naming.texts("evidence.step_open", step=step, items=items))
             continue
+        key = "evidence.waiting_headed" if headed else "evidence.waiting"
         yield Line(
-            text=naming.texts("evidence.waiting", step=step, sources=sources).rstrip() + left.rstrip(),
+            text=naming.texts(key, step=step, sources=sources).rstrip() + left.rstrip(),
             style="warn",
         )
         yield from (Line(text=line, indent=1) for line in said(planned, naming))

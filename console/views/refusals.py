@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from console.views.causes import cause, gate
-from console.views.fieldtexts import factor_text, field_text
+from console.views.causes import cause, gate, without_command
+from console.views.fieldtexts import factor_text, field_text, labelled
 from console.views.naming import Naming
 from console.views.sheet import harmless
 from console.views.shifts import defect_text
 from models.reason import Reason
+from models.state import Incident
 
 MAX_NAMED = 12
 
@@ -26,6 +28,45 @@ def what(naming: Naming, reason: Reason, detail: Mapping[str, object]) -> str:
 def advice(naming: Naming, reason: Reason, detail: Mapping[str, object]) -> str:
     """What to do next."""
     return naming.texts(_key(naming, reason, detail, "do"), **_values(naming, detail))
+
+
+def on_a_page(naming: Naming, reason: Reason, detail: Mapping[str, object]) -> tuple[str, str]:
+    """Both for whoever has a form before them: fields by their labels, and no command to type."""
+    labels = {name: one for name, one in _labelled(naming, detail).items() if name in detail}
+    special = f"refused.web.{reason.name}-{detail.get('case', '')}"
+    key = special if naming.texts.has(special) else f"refused.web.{reason.name}"
+    values = _values(naming, detail) | labels
+    if reason is Reason.NO_SUCH_PAGE:
+        said = what(naming, reason, detail)
+    else:
+        said = naming.texts(_key(naming, reason, detail, "what"), **values)
+    said = without_command(said)
+    if naming.texts.has(key):
+        return said, naming.texts(key, **values)
+    do = advice(naming, reason, detail)
+    return said, naming.texts("refused.web.otherwise") if _COMMAND.search(do) else do
+
+
+_COMMAND = re.compile(r"hikeshi [a-z]|(?<![\w-])--[a-z]")
+
+
+def _labelled(naming: Naming, detail: Mapping[str, object]) -> dict[str, str]:
+    """The fields of a refusal as they are called on the form of its step."""
+    found = naming.world.steps(naming.state) if isinstance(naming.state, Incident) else {}
+    planned = found.get(str(detail.get("step", "")))
+    titles = {one.id: one.title.lang(naming.lang) for one in planned.step.record} if planned else {}
+    shown = {}
+    for kind in ("fields", "wrong", "factors"):
+        many = detail.get(kind)
+        many = list(many) if isinstance(many, (list, tuple)) else []
+        texts = [labelled(naming, str(one), titles) for one in many[:MAX_NAMED]]
+        more = ["…"] if len(many) > MAX_NAMED else []
+        shown[kind] = naming.texts("words.comma").join([*texts, *more])
+    if (name := str(detail.get("field", ""))) in titles:
+        shown["field"] = titles[name]
+    elif naming.texts.has(f"fields.of-form.{name}"):
+        shown["field"] = naming.texts(f"fields.of-form.{name}")
+    return shown
 
 
 def _key(naming: Naming, reason: Reason, detail: Mapping[str, object], part: str) -> str:

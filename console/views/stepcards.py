@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
 from console.views import answers, preserving
-from console.views.causes import cause, gate
+from console.views.causes import cause, gate, without_command
 from console.views.naming import Naming
 from console.views.sheet import Line
 from console.views.steps import owner_of
@@ -40,15 +39,9 @@ MENDED = {
 }
 """By the kind of a cause: the page of the incident on which it is mended; else the page of the steps."""
 MAX_WAITS = 3
-_COMMAND = re.compile(r"\s*[（(]hikeshi [^（(]*?[）)](?=$|[。. ])")
 ORDER = (*PHASES, "communication")
 WORKING = frozenset({"ready", "started", "failed", "unknown", "held"})
 """What somebody can, or should be able to, do something about now."""
-
-
-def without_command(text: str) -> str:
-    """The sentence without what one would type in a terminal: on a page the form stands beside it."""
-    return _COMMAND.sub("", text)
 
 
 def limit(at: datetime | None, naming: Naming) -> dict[str, Any] | None:

@@ -42,7 +42,8 @@ MAX_UPLOAD = 64 * 1024 * 1024
 MAX_FILES = 4
 UPLOAD_WITHIN_SECONDS = 300.0
 MAX_FILE_NAME = 120
-OWN = frozenset({"csrf", "next", "once", "back"})
+WITHOUT_FILE = "without_file"
+OWN = frozenset({"csrf", "next", "once", "back", WITHOUT_FILE})
 """Fields of every form of ours, which are no fields of the command."""
 ELSEWHERE = frozenset({"reference", "edit"})
 """Fields that mean the machine where the node runs: nobody reads its disk, or opens its editor, by a form."""
@@ -156,6 +157,12 @@ def given(operation: Operation, form: Form, zone: ZoneInfo, lang: str) -> dict[s
             # An empty field says nothing: a browser sends it all the same.
             found[name] = filled if name in many else filled[-1]
     return found
+
+
+def must_have_file(operation: Operation, form: Form, lang: str) -> None:
+    """Evidence has its file, or somebody has ticked that there is none. Raises HikeshiError otherwise."""
+    if operation.name == "evidence add" and "file" not in form.files and form.own(WITHOUT_FILE) != "on":
+        raise HikeshiError(texts(lang)("evidence.no-file"))
 
 
 def _plain(

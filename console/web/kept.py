@@ -8,8 +8,9 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
+import time
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -18,6 +19,8 @@ from markupsafe import Markup
 MAX_SESSIONS = 512
 MAX_CHARACTERS = 65_536
 """Of one form; of a longer one nothing is kept."""
+KEPT_SECONDS = 900.0
+"""Whoever comes back to a page later begins anew."""
 MAX_SENT = 8_192
 SECRET = frozenset({"identity", "key", "named_key", "password", "code", "token"})
 """Fields that are never kept."""
@@ -36,6 +39,9 @@ class Kept:
     operation: str = ""
     fields: Fields = field(default_factory=dict)
     said: Sequence[Markup] = ()
+    since: float = field(default=0.0, compare=False)
+    shown_on: str = ""
+    """The address of the page that showed it first, without what is asked of it."""
     found: list[str] = field(default_factory=list, compare=False)
     """That a form of the page which is drawn has taken it up."""
 
@@ -75,17 +81,18 @@ NOTHING = Kept()
 
 
 class Typed:
-    """The last refused form of each session."""
+    """The last refused form of each session: until its page was shown and left, or for some minutes."""
 
-    def __init__(self) -> None:
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self._forms: OrderedDict[str, Kept] = OrderedDict()
+        self._now = now
 
     def keep(self, session: str, operation: str, fields: Fields, said: Sequence[Markup]) -> None:
         """Remember what was typed; what is secret, and the form's own fields, are left out."""
         shown = typed_in(fields)
         if sum(len(one) for values in shown.values() for one in values) > MAX_CHARACTERS:
             shown = {}
-        self._forms[session] = Kept(operation=operation, fields=shown, said=tuple(said))
+        self._forms[session] = Kept(operation=operation, fields=shown, said=tuple(said), since=self._now())
         self._forms.move_to_end(session)
         while len(self._forms) > MAX_SESSIONS:
             self._forms.popitem(last=False)
@@ -93,7 +100,20 @@ class Typed:
     def of(self, session: str) -> Kept:
         """What is kept for a session."""
         kept = self._forms.get(session)
+        if kept is not None and self._now() - kept.since > KEPT_SECONDS:
+            del self._forms[session]
+            return NOTHING
         return replace(kept, found=[]) if kept is not None else NOTHING
+
+    def visit(self, session: str, path: str) -> None:
+        """A page is shown. The first one after a refusal shows the form; another one has left it."""
+        kept = self._forms.get(session)
+        if kept is None:
+            return
+        if kept.shown_on in {"", path}:
+            self._forms[session] = replace(kept, shown_on=path)
+        else:
+            del self._forms[session]
 
     def done(self, session: str, operation: str) -> None:
         """It was sent again and recorded: nothing is left to keep."""

@@ -22,13 +22,13 @@ from console.operations.catalogue import Operation, operations
 from console.operations.files import Handed
 from console.operations.running import Answer, run
 from console.texts import LANGUAGES
-from console.views.refusals import advice, what
+from console.views.refusals import on_a_page
 from console.views.sheet import Line
 from console.visitor import Visitor
 from console.web.asking import Ask
 from console.web.assets import address
 from console.web.changes import position
-from console.web.forms import MAX_FORM, Form, NoForm, filed, given, read_form
+from console.web.forms import MAX_FORM, Form, NoForm, file_name, filed, given, must_have_file, read_form
 from console.web.frame import Page, drawn
 from console.web.going import ours
 from console.web.kept import MAX_SESSIONS, Fields, Sent, Typed, typed_in
@@ -121,6 +121,8 @@ class Room:
             ask = self.ask(page, visitor, request)
             if whole := await self.run(lambda: _in_full(ask)):
                 return RedirectResponse(_readdressed(request, whole), 303)
+            self._typed.visit(visitor.key, request.url.path)
+            ask = replace(ask, typed=self._typed.of(visitor.key))
             try:
                 values = await self.run(lambda: self._values(page, ask))
             except NotFound:
@@ -219,7 +221,7 @@ class Room:
     def kept_from(self, ask: Ask, refused: Refused) -> Response:
         """It is there, and not for them: why, and what to do."""
         naming = ask.naming(HouseState(stream="house"))
-        text = " ".join(say(naming, refused.reason, refused.detail) for say in (what, advice))
+        text = " ".join(on_a_page(naming, refused.reason, refused.detail))
         return self._instead(ask, 403, {**words(ask.lang)["refused"], "text": text})
 
     # -- doing ----------------------------------------------------------------------------------------------
@@ -256,7 +258,7 @@ class Room:
     def _answered(self, visitor: Visitor, operation: Operation, form: Form, answer: Answer) -> Response:
         """What was said stands on the next page; what was refused keeps what was typed."""
         if answer.file is not None:
-            return _file(answer.file)
+            return _file(answer.file, form)
         said = _lines(answer)
         if answer.done and not said:
             said = [_line("good", words(visitor.lang)["room"]["done"])]
@@ -350,11 +352,12 @@ def _named(typed: Fields, lang: str) -> list[tuple[str, str]]:
     ]
 
 
-def _file(made: Handed) -> Response:
-    """What a command has written, to be kept by the browser and not shown by it."""
+def _file(made: Handed, form: Form) -> Response:
+    """What a command has written, to be kept by the browser and not shown by it; called by what it is of."""
     with made.stream as stream:
         body = stream.read()
-    name = quote(made.name, safe="")
+    of = [one for one in (form.own(each) for each in ("incident", "obligation", "stage")) if one]
+    name = quote(file_name("-".join([*of, made.name])), safe="")
     headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{name}"}
     return Response(body, media_type=made.media_type, headers=headers)
 
@@ -377,6 +380,7 @@ def _next(form: Form, answer: Answer) -> str:
 
 def _run(house: House, visitor: Visitor, operation: Operation, form: Form) -> Answer:
     """In the thread that has this house."""
+    must_have_file(operation, form, visitor.lang)
     zone = ZoneInfo(house.desk.premises.organisation.zone)
     with filed(operation, form) as files:
         return run(house, visitor, operation, given(operation, form, zone, visitor.lang) | files)

@@ -118,7 +118,7 @@ def done(state: Incident, command: Done, world: World) -> Decided:
     if closed:
         causes = sorted(cause for one in closed.values() for cause in one)
         raise Refused(Reason.GATE_HELD, {"step": planned.key, "gates": sorted(closed), "causes": causes})
-    plain, texts = read_fields(planned.step.record, command.values, world.now, _tokens(planned))
+    plain, texts = _recorded(planned, command.values, world.now)
     data: dict[str, Any] = {"step": planned.key, "outputs": plain}
     data |= _sets(planned, plain)
     data |= _evidence_used(state, planned, begun)
@@ -127,6 +127,16 @@ def done(state: Incident, command: Done, world: World) -> Decided:
         texts["note"] = text(command.note, "note")
     drafts = [Draft(kind="step.done", data=data, texts=texts, at=command.at)]
     return [*drafts, *consequences(state, planned, world), *told(state, planned, plain, world)]
+
+
+def _recorded(
+    planned: PlannedStep, values: Mapping[str, str], now: datetime
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """What the step asks for; a refusal names the step, by which the fields have their titles."""
+    try:
+        return read_fields(planned.step.record, values, now, _tokens(planned))
+    except Refused as no:
+        raise Refused(no.reason, {**no.detail, "step": planned.key}) from None
 
 
 def _tokens(planned: PlannedStep) -> frozenset[str]:

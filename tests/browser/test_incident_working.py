@@ -29,7 +29,7 @@ async def test_a_step_is_done_with_what_it_asks_and_what_was_refused_is_not_lost
         page = await room.open(browser, "sato-kenji", STEPS)
         assert await faults(page) == []
         await shoot(page, "steps-ja")
-        # Taken up by a button; then done, first with a time that is given in two ways.
+        # Taken up by a button; then done, first without a time.
         step = page.locator("#step-ransomware-confirm-alert")
         await step.get_by_role("button", name="着手する").click()
         await step.get_by_text("完了を記録する").click()
@@ -39,11 +39,16 @@ async def test_a_step_is_done_with_what_it_asks_and_what_was_refused_is_not_lost
         await step.get_by_label("そのホストがあるセグメント").fill("勘定系")
         await step.get_by_label("いま広がっているか").select_option("unknown")
         await step.get_by_label("補足").fill("電話で確認した")
-        await step.locator("[name='set.detected-at.local']").fill("2026-11-23T02:40")
+        detected = step.locator("[name='set.detected-at.local']")
+        await step.get_by_role("button", name="現在時刻").first.click()
+        assert (await detected.input_value()).startswith("2026-11-23T")
         await step.locator("[name='set.detected-at.unknown']").check()
+        assert await detected.input_value() == "", "nobody says a time and that nobody knows it"
+        await step.locator("[name='set.detected-at.unknown']").uncheck()
         await step.get_by_role("button", name="完了として記録").click()
         step = page.locator("#step-ransomware-confirm-alert")
-        assert "二つの欄に" in (await step.get_by_role("alert").inner_text())
+        refused = await step.get_by_role("alert").inner_text()
+        assert "記録すべき項目が足りない" in refused and "detected-at" not in refused
         assert await step.get_by_label("補足").input_value() == "電話で確認した"
         assert await step.get_by_label("知った経路").input_value() == EVIL
         assert await page.locator("img").count() == 0
@@ -51,7 +56,7 @@ async def test_a_step_is_done_with_what_it_asks_and_what_was_refused_is_not_lost
         assert (await room.act(INC, Note(actor=SUZUKI, text="別の端末でも"))).accepted
         await page.locator("#connection").wait_for(state="visible")
         assert await step.get_by_label("補足").input_value() == "電話で確認した"
-        await step.locator("[name='set.detected-at.unknown']").uncheck()
+        await step.locator("[name='set.detected-at.local']").fill("2026-11-23T02:40")
         await step.get_by_role("button", name="完了として記録").click()
         await page.get_by_text("終わった手順 1 件").wait_for()
         done = next(one for one in await room.facts(INC) if one.kind == "step.done")

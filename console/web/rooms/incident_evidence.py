@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from console.cli.evidence import KINDS
@@ -10,6 +11,7 @@ from console.views import evidence as view
 from console.views import preserving
 from console.views.sheet import Line
 from console.web.doing import Doing, Forms
+from console.web.forms import WITHOUT_FILE
 from console.web.rooms.items import Item, page, section
 from models.evidence import Evidence
 from models.plan import PlannedStep
@@ -19,7 +21,7 @@ def _sections(forms: Forms, words: dict[str, Any]) -> list[dict[str, Any]]:
     state, naming = forms.state, forms.naming
     items = [_item(one, forms, words) for one in reversed(state.evidence.values())]
     held = [one for one in view.lines(state, naming) if one.style == "strong"]
-    waiting = list(preserving.waiting(state, naming)) or [Line(text=words["nothing-waits"])]
+    waiting = list(preserving.waiting(state, naming, headed=True)) or [Line(text=words["nothing-waits"])]
     return [
         section("waiting", words["waiting"], lines=waiting, doings=_adding(forms)),
         section("items", words["items"], lines=held, items=items, doings=_all(forms)),
@@ -42,6 +44,7 @@ def _adding(forms: Forms) -> Iterator[Doing]:
         "evidence-add",
         "evidence add",
         forms.field("file", "file"),
+        forms.field(WITHOUT_FILE, "flag"),
         forms.field("source", required=True, word="evidence-source", options=_sources(forms)),
         forms.field("description", "area", required=True),
         forms.choice("step", steps, word="evidence-step"),
@@ -90,6 +93,8 @@ def _item(item: Evidence, forms: Forms, words: dict[str, Any]) -> Item:
     state, naming = forms.state, forms.naming
     whole = view.item_section(item, state, naming)
     first = view.line(item, naming, whole=True)
+    # The number stands in the title.
+    first = replace(first, text=first.text.removeprefix(item.id).lstrip())
     return Item(
         anchor=item.id.lower(),
         title=f"{item.id} {naming.text(item.name, 120) or item.source}",

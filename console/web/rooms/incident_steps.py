@@ -154,6 +154,7 @@ def _card(planned: PlannedStep, forms: Forms, *, alone: bool = False) -> dict[st
     return found | {
         "anchor": anchor("step", planned.key),
         "doings": doings,
+        "sets_severity": stepforms.sets_severity(planned, forms),
         "more": extra,
         "mine": _mine(planned, known, forms),
         "decided": anchor("decision", planned.key) if planned.step.kind == "decision" else "",

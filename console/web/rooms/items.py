@@ -31,6 +31,8 @@ class Item:
     more_title: str = ""
     more: Sequence[Line] = ()
     texts: Sequence[tuple[str, list[dict[str, Any]]]] = ()
+    opened: Sequence[str] = ()
+    """Titles of the texts that stand open."""
     doings: Sequence[Doing] = ()
 
 

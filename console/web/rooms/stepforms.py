@@ -62,6 +62,12 @@ def at_once(planned: PlannedStep, known: StepState, forms: Forms) -> Iterator[Do
         )
 
 
+def sets_severity(planned: PlannedStep, forms: Forms) -> bool:
+    """Whether the step writes down what the severity follows from, and the person may set that."""
+    asked = {one.id for one in planned.step.record}
+    return {"impact", "urgency"} <= asked and not forms.ask.is_vendor and forms.may("severity")
+
+
 def mending(planned: PlannedStep, known: StepState, forms: Forms) -> Iterator[Doing]:
     """A machine's step that failed, or whose outcome nobody knows: a person says how it goes on."""
     if known.status in {"failed", "unknown"} and forms.may("step-retry"):

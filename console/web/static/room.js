@@ -30,6 +30,31 @@
     var form = event.target.form;
     if (form) form.dataset.dirty = "yes";
   });
+  // Nobody says a value and that nobody knows it: whichever comes last holds.
+  document.addEventListener("input", function (event) {
+    var one = event.target, field = one.closest(".field");
+    if (!field || !one.name) return;
+    var ticked = /\.unknown$/.test(one.name);
+    if (ticked && !one.checked) return;
+    field.querySelectorAll("input, textarea, select").forEach(function (other) {
+      if (other === one || /\.unknown$/.test(other.name) === ticked) return;
+      if (other.type === "checkbox" || other.type === "radio") other.checked = false;
+      else other.value = "";
+    });
+  });
+  document.documentElement.classList.add("scripted");
+  document.addEventListener("click", function (event) {
+    var button = event.target.closest("button.now");
+    if (!button || !hour) return;
+    var input = button.parentElement.querySelector("input[type=datetime-local]");
+    input.value = hour.format(now()).replace(" ", "T").slice(0, 16);
+    input.dispatchEvent(new Event("input", { bubbles: true }));
+  });
+  // A link to a form that is folded unfolds it.
+  window.addEventListener("hashchange", function () {
+    var one = document.getElementById(window.location.hash.slice(1));
+    if (one && one.tagName === "DETAILS") one.open = true;
+  });
   // What was refused and came back is typed text as well, though nobody has touched it yet.
   document.querySelectorAll("form .flash").forEach(function (one) { one.closest("form").dataset.dirty = "yes"; });
   document.addEventListener("reset", function (event) {
