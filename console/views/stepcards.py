@@ -8,9 +8,11 @@ from typing import Any
 
 from console.views import answers, preserving
 from console.views.causes import cause, gate, without_command
+from console.views.failing import failure, target
 from console.views.naming import Naming
 from console.views.sheet import Line
 from console.views.steps import owner_of
+from models.awaited import STUCK
 from models.gate import GATES
 from models.plan import PlannedStep
 from models.policy import PHASES
@@ -89,7 +91,9 @@ def whole(planned: PlannedStep, known: StepState, state: Incident, naming: Namin
         "lost": list(preserving.said(planned, naming)),
         "stops": [naming.service(one) for one in step.stops],
         "guideline": list(step.guideline),
-        "error": naming.text(known.error, 1_000),
+        "error": failure(known, planned, naming) if known.status in STUCK else "",
+        "target": target(planned),
+        "stuck": known.status in STUCK,
         "reason": naming.text(known.reason, 1_000) if known.status in SETTLED else "",
         "answers": [one for one in answers.of_step(known, planned, naming) if not _types(one)],
         "outputs": [*outputs(known, planned, naming), *factors(known, naming)],

@@ -7,20 +7,26 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from console.views.failing import failure
 from console.views.naming import Naming
+from models import awaited as awaiting
 from models.access import is_vendor, own_steps
+from models.clocks.owed import find_obligation
 from models.page import has_it, page_next_due
 from models.plan import PlannedStep
 from models.rules.declining import has_declined
 from models.rules.pages import asks
 from models.state import Incident, Page, StepState
-from models.voting import empty_seats
 
-Kind = Literal["page", "work", "decision", "approval", "step", "hand-over", "confirm", "opinion", "message"]
+Kind = Literal["page", "work", "confirm", "opinion", "message"] | awaiting.Kind
 ORDER: tuple[Kind, ...] = (
     "page",
+    "stuck",
     "decision",
     "approval",
+    "judge",
+    "severity",
+    "submit",
     "work",
     "hand-over",
     "step",
@@ -29,7 +35,6 @@ ORDER: tuple[Kind, ...] = (
     "opinion",
 )
 """What stops an escalation first, then what others cannot go on without, then what is only theirs."""
-_ACTIVE = frozenset({"ready", "started", "failed", "unknown"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +59,7 @@ def waiting(person: str, naming: Naming) -> list[Waiting]:
     state = naming.state
     assert isinstance(state, Incident)  # noqa: S101 - said of incidents only
     roles = naming.world.roles_of(state, person)
-    found = [*_pages(state, person, naming), *_steps(state, person, roles, naming)]
+    found = [*_pages(state, person, naming), *_awaited(state, person, roles, naming)]
     found += [*_confirmations(state, person, naming), *_messages(state, roles)]
     if is_vendor(person, naming.world):
         mine = set(own_steps(state, person, naming.world))
@@ -84,67 +89,88 @@ def _waits(page: Page, person: str) -> bool:
 
 def _page(kind: Kind, page: Page, naming: Naming) -> Waiting:
     due = page_next_due(page)
-    about = page.subject.partition(":")[2] if page.subject.startswith("step:") else ""
-    planned = naming.planned(about) if about else None
     return Waiting(
         kind=kind,
         subject=str(page.id),
-        what=naming.title(planned) if planned is not None else naming.subject(page.subject),
+        what=about(page, naming),
         event=page.event,
         at=due,
         late=bool(page.round) or (due is not None and due <= naming.now),
         can_decline=kind == "page",
-        about=about,
+        about=_step_of(page),
     )
+
+
+def _step_of(page: Page) -> str:
+    return page.subject.partition(":")[2] if page.subject.startswith("step:") else ""
+
+
+def about(page: Page, naming: Naming) -> str:
+    """What a page is about, without the keys of steps: those say nothing to whoever is called."""
+    planned = naming.planned(_step_of(page)) if _step_of(page) else None
+    return naming.title(planned) if planned is not None else naming.subject(page.subject)
 
 
 # -- steps --------------------------------------------------------------------------------------------------
 
 
-def _steps(state: Incident, person: str, roles: frozenset[str], naming: Naming) -> Iterator[Waiting]:
-    for key, known in state.steps.items():
-        planned = naming.planned(key) if known.status in _ACTIVE or known.opinions else None
-        if planned is None:
-            continue
-        yield from _opinions(known, planned, person, naming)
-        if known.status in _ACTIVE and (kind := _kind(known, planned, person, roles)) is not None:
-            yield _step(kind, known, planned, naming)
+def _awaited(state: Incident, person: str, roles: frozenset[str], naming: Naming) -> Iterator[Waiting]:
+    for known in state.steps.values():
+        planned = naming.planned(known.key) if known.opinions else None
+        if planned is not None:
+            yield from _opinions(known, planned, person, naming)
+    for one in awaiting.awaited(state, naming.world):
+        if one.waits_for(person, roles):
+            yield told(one, state, naming)
 
 
-def _kind(known: StepState, planned: PlannedStep, person: str, roles: frozenset[str]) -> Kind | None:
-    """What a step wants of them; None if it is with somebody else."""
-    if known.proposed is not None:
-        return "approval" if planned.step.approver in roles and known.proposed.by != person else None
-    if planned.step.kind == "decision":
-        return "decision" if _decides(known, planned, roles) else None
-    if known.handed is not None and known.handed.waits:
-        return "hand-over" if known.handed.to == person else None
-    if known.status == "started" and known.started_by != person:
-        return None
-    owner = known.owner or planned.step.owner or ""
-    return "step" if owner == person or owner in roles else None
+def told(one: awaiting.Awaited, state: Incident, naming: Naming) -> Waiting:
+    """One thing in words: what it is, since whom or why, until when."""
+    planned = naming.planned(one.subject) if one.subject in state.steps else None
+    if planned is not None:
+        return _step(one, state.steps[one.subject], planned, naming)
+    what = naming.severity(one.subject) if one.kind == "severity" else _report(one, state, naming)
+    late = one.at is not None and one.at <= naming.now
+    return Waiting(kind=one.kind, subject=one.subject, what=what, at=one.at, late=late)
 
 
-def _decides(known: StepState, planned: PlannedStep, roles: frozenset[str]) -> bool:
-    """Whether their choice is wanted: theirs is the authority, or a seat from which no vote stands."""
-    if planned.step.quorum is None:
-        return planned.step.authority in roles
-    return bool(roles & set(empty_seats(known.votes, planned.step.quorum.of)))
+def _report(one: awaiting.Awaited, state: Incident, naming: Naming) -> str:
+    found = find_obligation(state, naming.world, one.subject)
+    if found is None:
+        return one.subject
+    return f"{found.title.lang(naming.lang)} ({found.recipient.lang(naming.lang)})"
 
 
-def _step(kind: Kind, known: StepState, planned: PlannedStep, naming: Naming) -> Waiting:
+def _step(one: awaiting.Awaited, known: StepState, planned: PlannedStep, naming: Naming) -> Waiting:
     handed, proposed = known.handed, known.proposed
-    by = handed.by if kind == "hand-over" and handed else proposed.by if proposed else ""
+    by, text = "", ""
+    if one.kind == "hand-over" and handed is not None:
+        by, text = handed.by, naming.text(handed.reason, 300)
+    elif one.kind == "approval" and proposed is not None:
+        by = proposed.by
+        text = naming.texts(
+            "answers.asks",
+            choice=option(planned, proposed.choice, naming),
+            reason=naming.text(proposed.reason, 300),
+        )
+    elif one.kind == "stuck":
+        text = failure(known, planned, naming)
     return Waiting(
-        kind=kind,
+        kind=one.kind,
         subject=planned.key,
         what=naming.title(planned),
         event=known.status,
-        at=known.limit_at,
+        at=one.at,
         by=naming.who(by) if by else "",
-        text=naming.text(handed.reason, 300) if kind == "hand-over" and handed else "",
-        late=known.overdue or known.status in {"failed", "unknown"},
+        text=text,
+        late=known.overdue or one.kind == "stuck",
     )
+
+
+def option(planned: PlannedStep, choice: str, naming: Naming) -> str:
+    """The title of what is chosen."""
+    found = next((one for one in planned.step.options if one.id == choice), None)
+    return found.title.lang(naming.lang) if found is not None and found.title else choice
 
 
 def _opinions(known: StepState, planned: PlannedStep, person: str, naming: Naming) -> Iterator[Waiting]:

@@ -18,16 +18,17 @@ from sqlalchemy import select
 from console.views.clocks import Clock, clocks, moving
 from console.views.incident import open_decisions
 from console.views.naming import Naming
+from console.views.waiting import ORDER, about, told
 from console.web.asking import Ask
 from console.web.changes import position
 from console.web.pages import GRAVE_FROM_NISC
 from console.web.rendering import words
+from models import awaited as awaiting
 from models.clocks.others import commander
 from models.desk import Desk
-from models.plan import PlannedStep
 from models.policy import PHASES
 from models.record import STREAM
-from models.state import Incident, StepState
+from models.state import Incident
 
 OPEN = ("open", "resolved")
 RENEW_SECONDS = 900
@@ -36,8 +37,7 @@ ANY = "*"
 MAX_CLOCKS = 12
 MAX_DECISIONS = 4
 MAX_WAITS = 200
-_AT_WORK = frozenset({"manual", "notice", "decision"})
-Kind = Literal["ack", "decide", "step", "confirm"]
+Kind = Literal["ack", "confirm"] | awaiting.Kind
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +52,9 @@ class Limit:
 
 @dataclass(frozen=True, kw_only=True)
 class Wait:
-    """Something that waits for any of `people`. `number` is the page's, or the fact's to confirm."""
+    """Something that waits for any of `people`. `number` is the page's, or the fact's to confirm; `asked` is
+    what a page asks, `text` what is proposed and `by` by whom, or why something is stuck.
+    """
 
     kind: Kind
     incident: str
@@ -61,6 +63,9 @@ class Wait:
     people: frozenset[str]
     at: datetime | None = None
     number: int = 0
+    asked: str = ""
+    text: str = ""
+    by: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,11 +183,12 @@ def waiting(ask: Ask, at_most: int) -> tuple[list[Wait], int]:
     return shown, len(found) - len(shown) if len(known) > at_most or len(found) > 2 * at_most else 0
 
 
-_ORDER: Mapping[Kind, int] = {"ack": 0, "decide": 1, "confirm": 2, "step": 3}
-
-
 def _urgency(one: Wait) -> tuple[int, bool, float]:
-    return _ORDER[one.kind], one.at is None, one.at.timestamp() if one.at else 0.0
+    return (
+        ORDER.index("page" if one.kind == "ack" else one.kind),
+        one.at is None,
+        one.at.timestamp() if one.at else 0.0,
+    )
 
 
 # -- one incident -------------------------------------------------------------------------------------------
@@ -238,7 +244,8 @@ def _waits(state: Incident, naming: Naming) -> Iterator[Wait]:
             kind="ack",
             incident=state.stream,
             title=title,
-            what=words(naming.lang)["asked"].get(page.event) or naming.subject(page.subject),
+            what=about(page, naming),
+            asked=words(naming.lang)["asked"].get(page.event, ""),
             people=frozenset(called - page.acks.keys() - page.declined.keys()),
             at=page.asked_at,
             number=page.id,
@@ -252,27 +259,15 @@ def _waits(state: Incident, naming: Naming) -> Iterator[Wait]:
             people=frozenset({confirmation.person}),
             number=confirmation.seq,
         )
-    for known in state.steps.values():
-        planned = naming.planned(known.key) if known.status in {"ready", "started"} else None
-        if planned is not None and planned.step.kind in _AT_WORK:
-            yield Wait(
-                kind="decide" if planned.step.kind == "decision" else "step",
-                incident=state.stream,
-                title=title,
-                what=naming.title(planned),
-                people=_asked(state, known, planned, naming),
-                at=known.limit_at,
-            )
-
-
-def _asked(state: Incident, known: StepState, planned: PlannedStep, naming: Naming) -> frozenset[str]:
-    step = planned.step
-    if step.kind == "decision":
-        roles = tuple(step.deciders)
-    elif known.status == "started" and known.started_by:
-        roles = (known.started_by,)
-    else:
-        roles = (known.owner or step.acts or "",)
-    return frozenset(
-        one.person.id for role in roles if role for one in naming.world.holders(state, role)
-    ) | frozenset(role for role in roles if naming.world.directory.person(role) is not None)
+    for one in awaiting.awaited(state, naming.world):
+        said = told(one, state, naming)
+        yield Wait(
+            kind=one.kind,
+            incident=state.stream,
+            title=title,
+            what=said.what,
+            people=one.people(state, naming.world),
+            at=one.at,
+            text=said.text,
+            by=said.by,
+        )

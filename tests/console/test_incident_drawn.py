@@ -13,7 +13,9 @@ import pytest
 from sqlalchemy import event
 
 from console.opening import House
+from console.views.clocks import Clock
 from console.views.kinds import GROUPS, group_of
+from console.web.rooms.incident_parts import foremost
 from models import commands as c
 from models.access import Viewer
 from models.answers import Decline
@@ -25,7 +27,22 @@ from models.state import Incident
 from playbooks.institution import Institution
 from tests.console.drawing import Outline, parts
 from tests.console.webhouse import make_house
-from tests.models.small import AMY, BEN, CHO, GUS, Scene, by, decision, playbook, scene, scene_of, step
+from tests.models.small import (
+    AMY,
+    BEN,
+    CHO,
+    GUS,
+    MACHINE,
+    NIGHT,
+    Scene,
+    action,
+    by,
+    decision,
+    playbook,
+    scene,
+    scene_of,
+    step,
+)
 from tests.models.test_access import with_vendor
 
 NASTY = (
@@ -62,7 +79,7 @@ def test_the_page_says_what_waits_what_breaks_next_and_who_has_it(house_of: Any)
     made = scene_of(decision("isolate", within="15m"))
     drawn = parts(house_of(made), CHO, "incident", made.stream)
     waits = Outline(drawn["waits"])
-    assert "Decide" in waits.text
+    assert "Please decide" in waits.text and waits.text.count("isolate") <= 2
     assert f"/incidents/{made.stream}/decisions#decision-unknown-isolate" in waits.links
     assert "15 min" in drawn["breaks"]
     assert CHO in Outline(drawn["breaks"]).text
@@ -333,3 +350,33 @@ def test_a_long_record_costs_no_more_than_a_short_one(house_of: Any) -> None:
     assert len(many) <= len(few)
     assert [one for one in many if "FROM fact" in one and not BOUNDED.search(one)] == []
     assert size < 200_000
+
+
+# -- what must not be overlooked ----------------------------------------------------------------------------
+
+
+def test_a_failed_containment_is_in_red_in_the_head_and_leads_to_what_can_be_done(house_of: Any) -> None:
+    made = scene_of(action("block", on_crash="idempotent"))
+    made.do(c.ClaimStep(actor=MACHINE, step="block", node="n1", epoch=1, lease=60))
+    error = "nothing was done, the target was not reached: ConnectError"
+    shape: dict[str, Any] = {"step": "block", "node": "n1", "epoch": 1, "attempt": 1, "error": error}
+    made.do(c.FinishStep(actor=MACHINE, outcome="failed", **shape))
+    house = house_of(made)
+    drawn = parts(house, BEN, "incident", made.stream)
+    assert "Did not run" in Outline(drawn["head"]).text
+    assert f"/incidents/{made.stream}/steps#step-unknown-block" in Outline(drawn["waits"]).links
+    assert "sentence grave" in drawn["timeline"]
+    steps = Outline(parts(house, BEN, "incident-steps", made.stream)["list"])
+    assert "firewall" in steps.text and "was not reached (ConnectError)" in steps.text
+    assert {"/do/step/retry", "/do/step/na", "/do/step/skip"} <= set(steps.links)
+
+
+def test_reports_are_among_the_next_clocks_however_many_steps_come_first() -> None:
+    def clock(number: int, kind: str) -> Clock:
+        return Clock(stream="x", id=f"{kind}:{number}", kind=kind, what="", at=NIGHT, who="", stops="")
+
+    many = [*(clock(n, "step") for n in range(20)), clock(20, "report"), clock(21, "report")]
+    kept = foremost([], many, 8)
+    assert [one.id for one in kept[-2:]] == ["report:20", "report:21"] and len(kept) == 8
+    assert kept[0] is many[0]
+    assert len(foremost(many[:5], [clock(n, "report") for n in range(30, 50)], 8)) == 12

@@ -45,6 +45,9 @@ def _wait(one: Wait, said: Times, now: datetime) -> dict[str, Any]:
         "title": one.title,
         "what": one.what,
         "number": one.number,
+        "asked": one.asked,
+        "text": one.text,
+        "by": one.by,
         "since": said.at(one.at) if one.kind == "ack" else "",
         "limit": _ticking(one.at, said, now) if limited and one.at else None,
     }

@@ -14,7 +14,7 @@ from console.views import facts as fact_views
 from console.views import harm
 from console.views import ladder as ladders
 from console.views.access import own_sections
-from console.views.clocks import running_pages
+from console.views.clocks import Clock, running_pages
 from console.views.naming import Naming
 from console.views.swimlane import lay_out
 from console.views.swimlane_svg import SHAPES, svg
@@ -30,9 +30,9 @@ from models.fold.matter import at_target
 from models.rules.incident import INSTANTS
 from models.state import Incident, ServiceState
 
-MAX_WAITING, OPEN_WAITING = 12, 3
+MAX_WAITING, OPEN_WAITING = 24, 3
 """What is shown at most, and how much of it without unfolding: what breaks next must stay in sight."""
-MAX_NEXT, MAX_NEXT_OF_PAGES = 8, 2
+MAX_NEXT, MAX_NEXT_OF_PAGES, MIN_OTHERS = 8, 2, 4
 LEAST_COMING = 3
 """What still can be met is among them, however much is broken."""
 MAX_SENDINGS = 400
@@ -42,6 +42,10 @@ WHERE: Mapping[str, str] = {
     "decision": "decisions",
     "approval": "decisions",
     "step": "steps",
+    "stuck": "steps",
+    "judge": "reports",
+    "submit": "reports",
+    "severity": "steps",
     "hand-over": "steps",
     "opinion": "steps",
     "message": "communication",
@@ -57,7 +61,7 @@ def waits(ask: Ask) -> Values:
     state = ask.incident(own=ask.is_vendor)
     naming = ask.naming(state)
     person = ask.visitor.person
-    found = waiting(person, naming) if person else []
+    found = once(waiting(person, naming)) if person else []
     shown = found[:MAX_WAITING]
     said = _to_confirm(ask, shown, naming)
     return {
@@ -70,6 +74,12 @@ def waits(ask: Ask) -> Values:
         "max_reason": MAX_REASON,
         "vendor": ask.is_vendor,
     }
+
+
+def once(many: list[Waiting]) -> list[Waiting]:
+    """Each matter once: the card of the page about a step leads to the step, which needs none of its own."""
+    paged = {one.about for one in many if one.kind in {"page", "work"}}
+    return [one for one in many if one.kind not in {"decision", "step"} or one.subject not in paged]
 
 
 def _item(one: Waiting, said: Mapping[str, str], naming: Naming, lang: str) -> Mapping[str, Any]:
@@ -98,7 +108,11 @@ def _where(one: Waiting) -> tuple[str, str]:
             return "decisions", anchor("decision", one.about)
         return ("steps", anchor("step", one.about)) if one.about else ("", "")
     where = WHERE.get(one.kind, "")
-    what = {"decisions": "decision", "steps": "step", "communication": "message"}.get(where, "")
+    if one.kind == "severity":
+        return where, "severity"
+    what = {"decisions": "decision", "steps": "step", "communication": "message", "reports": "report"}.get(
+        where, ""
+    )
     return where, anchor(what, one.subject) if what else ""
 
 
@@ -121,7 +135,7 @@ def breaks(ask: Ask, found: Matter) -> Values:
     seen = [one for one in found.moving if one.id not in hidden]
     coming = [one for one in seen if not past(one, found.naming)]
     broken = [one for one in seen if past(one, found.naming)]
-    shown = [*broken[: MAX_NEXT - min(len(coming), LEAST_COMING)], *coming][:MAX_NEXT]
+    shown = foremost(broken, coming, MAX_NEXT)
     beyond = len(running_pages(found.state)) - len(pages)
     waiting_for = [one for one in found.clocks if one.at is None and one.needs][:MAX_NEXT]
     return {
@@ -129,6 +143,17 @@ def breaks(ask: Ask, found: Matter) -> Values:
         "more": len(found.moving) + beyond - len(shown),
         "unstarted": [{"what": one.what, "needs": needs(one, found.naming)} for one in waiting_for],
     }
+
+
+def foremost(broken: list[Clock], coming: list[Clock], most: int) -> list[Clock]:
+    """The next ones, so many; what is owed to an authority is among them however much comes before it."""
+    many = [*broken, *coming]
+    reports = [one for one in many if one.kind == "report"][:most]
+    room = max(MIN_OTHERS, most - len(reports))
+    later = [one for one in coming if one.kind != "report"]
+    late = [one for one in broken if one.kind != "report"][: room - min(len(later), LEAST_COMING)]
+    kept = {one.id for one in (*reports, *[*late, *later][:room])}
+    return [one for one in many if one.id in kept]
 
 
 # -- the course as a chart ----------------------------------------------------------------------------------

@@ -27,6 +27,7 @@ MAX_DIGITS = 9
 MAX_TEXT = 20_000
 MAX_PEOPLE = 60
 NEWEST = 10**MAX_DIGITS
+FAILED = frozenset({"step.failed", "step.unknown"})
 FILTERS = ("kind", "person", "phase")
 """What an address may say: words of lists. A text that somebody searched for would be data in an address."""
 
@@ -85,6 +86,7 @@ def _row(fact: Fact, found: Matter) -> Mapping[str, Any]:
         "unconfirmed": _unconfirmed(fact, found.state),
         "machine": fact.actor == SYSTEM,
         "group": group_of(fact.kind),
+        "failed": fact.kind in FAILED,
         "text": found.without_hidden(fact_views.sentence(fact, naming)),
         "fresh": naming.now - fact.recorded_at < FRESH,
     }

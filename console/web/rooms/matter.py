@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,9 +11,11 @@ from console.views import clocks as clock_views
 from console.views.incident import open_decisions, severity_with_scales
 from console.views.naming import Naming
 from console.web.asking import Ask
+from console.web.doing import anchor
 from console.web.frame import Gives, Part, Values
 from console.web.pages import GRAVE_FROM_NISC
 from console.web.rendering import ours, page_words
+from models.awaited import STUCK, proposed_severity
 from models.clock import iso
 from models.clocks.others import commander
 from models.policy import PHASES
@@ -21,6 +23,7 @@ from models.state import Incident
 
 TABS = ("", "steps", "decisions", "evidence", "scope", "reports", "communication", "improvements")
 """The pages of an incident, by what follows its number in the address; the first is the overview."""
+MAX_STUCK = 3
 MOST_PAGES = 4
 """Pages among the clocks: there may be hundreds, and what each does next is dear to find out."""
 
@@ -98,6 +101,8 @@ def _head(ask: Ask, found: Matter) -> Values:
         "of_drill": state.drill,
         "title": naming.text(state.title, 300),
         "severity": severity_with_scales(state, naming),
+        "proposed": naming.severity(proposed) if (proposed := proposed_severity(state)) else "",
+        "stuck": list(_stuck(state, naming)),
         "grave": known is not None and known.nisc >= GRAVE_FROM_NISC,
         "status": naming.texts.word("words.status", state.status),
         "phases": [naming.phase(name) for name in open_phases(state)],
@@ -110,6 +115,14 @@ def _head(ask: Ask, found: Matter) -> Values:
         "bridge": ours(naming.world.organisation.bridge or ""),
         "restricted": state.restriction.on,
     }
+
+
+def _stuck(state: Incident, naming: Naming) -> Iterator[Mapping[str, str]]:
+    """The machine's steps that failed, or whose outcome nobody knows."""
+    found = [naming.planned(key) for key, one in state.steps.items() if one.status in STUCK]
+    for planned in [one for one in found if one is not None][:MAX_STUCK]:
+        status = naming.texts.word("words.status", state.steps[planned.key].status)
+        yield {"title": naming.title(planned), "anchor": anchor("step", planned.key), "status": status}
 
 
 def _commander(state: Incident, naming: Naming) -> str:

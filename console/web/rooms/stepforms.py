@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from console.web.doing import Doing, Forms, Input, Kind
 from models.access import own_steps
+from models.awaited import STUCK
 from models.plan import PlannedStep
 from models.playbook import RecordField
 from models.rules.steps import OVERSEERS, may_do
@@ -70,10 +71,24 @@ def sets_severity(planned: PlannedStep, forms: Forms) -> bool:
 
 def mending(planned: PlannedStep, known: StepState, forms: Forms) -> Iterator[Doing]:
     """A machine's step that failed, or whose outcome nobody knows: a person says how it goes on."""
-    if known.status in {"failed", "unknown"} and forms.may("step-retry"):
+    of, hidden = planned.key, {"step": planned.key}
+    if known.status not in STUCK:
+        return
+    if forms.may("step-retry"):
         effect = forms.field("took_effect", "flag")
-        hidden = {"step": planned.key}
-        yield forms.form("step-retry", "step retry", effect, forms.reason(), of=planned.key, hidden=hidden)
+        yield forms.form("step-retry", "step retry", effect, forms.reason(), of=of, hidden=hidden)
+    yield from leaving(planned, known, forms)
+
+
+def leaving(planned: PlannedStep, known: StepState, forms: Forms) -> Iterator[Doing]:
+    """That it is not done, and why."""
+    of, hidden = planned.key, {"step": planned.key}
+    if known.status in SETTLED:
+        return
+    if forms.may("step-na"):
+        yield forms.form("step-na", "step na", forms.reason(), of=of, hidden=hidden)
+    if forms.may("step-skip"):
+        yield forms.form("step-skip", "step skip", forms.reason(), of=of, hidden=hidden)
 
 
 def more(planned: PlannedStep, known: StepState, forms: Forms) -> Iterator[Doing]:
@@ -89,10 +104,8 @@ def more(planned: PlannedStep, known: StepState, forms: Forms) -> Iterator[Doing
     if left and forms.may("step-assign"):
         reason = forms.field("reason", "area")
         yield forms.form("step-assign", "step assign", forms.someone(), reason, of=of, hidden=hidden)
-    if left and forms.may("step-na"):
-        yield forms.form("step-na", "step na", forms.reason(), of=of, hidden=hidden)
-    if left and forms.may("step-skip"):
-        yield forms.form("step-skip", "step skip", forms.reason(), of=of, hidden=hidden)
+    if known.status not in STUCK:
+        yield from leaving(planned, known, forms)
     yield from opinions(planned, known, forms)
 
 
