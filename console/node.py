@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -275,7 +276,7 @@ class Node:
             self.outbox.wake,
             self.run_in_writer,
             self.status,
-            station=self.front.station(self.changes),
+            station=replace(self.front.station(self.changes), status=lambda: self._standing),
         )
         if self.wing is not None and self.wing.http is not None:
             app.router.add_route(self.wing.path, self.wing.http.post, methods=["POST"])

@@ -59,7 +59,7 @@ def _proposal(known: StepState, planned: PlannedStep, naming: Naming) -> Iterato
         no = known.sent_back
         said = texts(
             "answers.rejected",
-            choice=no.choice,
+            choice=naming.option(known.key, no.choice),
             who=naming.who(no.by),
             at=naming.times.at(no.at),
             reason=naming.text(no.reason, MAX_SHOWN),
@@ -71,7 +71,8 @@ def _proposal(known: StepState, planned: PlannedStep, naming: Naming) -> Iterato
         return
     by, at = naming.who(proposed.by), naming.times.at(proposed.at)
     reason = naming.text(proposed.reason, MAX_SHOWN)
-    head = texts("answers.proposed", choice=proposed.choice, who=by, at=at, reason=reason)
+    choice = naming.option(known.key, proposed.choice)
+    head = texts("answers.proposed", choice=choice, who=by, at=at, reason=reason)
     yield Line(text=head, style="bad", indent=1)
     yield Line(text=texts("answers.awaits", who=naming.holders(step.approver), by=by), style="warn", indent=1)
     approve = f"hikeshi approve {naming.state.stream} {known.key}"
@@ -89,7 +90,8 @@ def votes(known: StepState, planned: PlannedStep, naming: Naming) -> Iterator[Li
         who = naming.who(one.person)
         if seat.deputy_for:
             who = texts("words.deputy", name=who, other=naming.who(seat.deputy_for))
-        said = texts("gates.vote", who=who, choice=one.choice, reason=naming.text(one.reason, MAX_SHOWN))
+        choice, reason = naming.option(known.key, one.choice), naming.text(one.reason, MAX_SHOWN)
+        said = texts("gates.vote", who=who, choice=choice, reason=reason)
         yield Line(text=said, indent=1)
     missing = texts("words.comma").join(naming.holders(role) for role in empty_seats(known.votes, quorum.of))
     if missing:

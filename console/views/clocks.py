@@ -18,7 +18,7 @@ from models.fold.matter import at_target
 from models.page import page_next_due
 from models.plan import PlannedStep
 from models.state import ClockState, Incident, Page, StreamState
-from notifiers.clockwords import clock_title, what_stops
+from notifiers.clockwords import clock_title, find_stage, what_stops
 
 SOON_SECONDS = 600
 OVER = ("met", "missed", "ended")
@@ -266,7 +266,7 @@ def _state(one: Clock, naming: Naming) -> str:
     if one.status == "waiting":
         if one.needs in {("contract",), ("inform",)}:
             return texts.word("clocks.need", one.needs[0])
-        needs = texts("words.comma").join(_need(need, naming) for need in one.needs)
+        needs = texts("words.comma").join(needed(need, naming, one.id) for need in one.needs)
         return texts("clocks.needs", needs=needs)
     if one.status in {"met", "missed"}:
         return texts("clocks.reached", at=naming.times.at(one.stopped_at))
@@ -274,9 +274,14 @@ def _state(one: Clock, naming: Naming) -> str:
     return texts("clocks.state", status=word, share=one.share) if one.share is not None else ""
 
 
-def _need(name: str, naming: Naming) -> str:
+def needed(name: str, naming: Naming, clock: str) -> str:
+    """What a clock that has not started waits for: an instant, or a stage of the same report."""
     if name.startswith("submitted:"):
-        return naming.texts("clocks.submission", stage=name.partition(":")[2])
+        stage, state = name.partition(":")[2], naming.state
+        report = clock.partition(":")[2].partition("/")[0]
+        found = find_stage(state, naming.world, f"{report}/{stage}") if isinstance(state, Incident) else None
+        title = found[1].title.lang(naming.lang) if found is not None else stage
+        return naming.texts("clocks.submission", stage=title)
     return naming.texts.word("words.instant", name)
 
 

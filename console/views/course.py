@@ -9,8 +9,9 @@ from console.views.clocks import OVER, Clock
 from console.views.naming import Naming
 from console.views.swimlane import MAX_CLOCKS, ClockLine, Course, Lane, Mark, MarkKind, Span
 from models.fact import Fact
+from models.plan import PlannedStep
 from models.policy import PHASES
-from models.state import Incident
+from models.state import Incident, StepState
 
 KINDS = (
     "phase.opened",
@@ -26,6 +27,7 @@ KINDS = (
 """The kinds of fact that the chart is made of."""
 MAX_FACTS = 600
 PAGES = "pages"
+_OPEN = frozenset({"ready", "started", "failed", "unknown"})
 _MARKS: Mapping[str, MarkKind] = {
     "page.asked": "asked",
     "page.escalated": "escalated",
@@ -99,7 +101,7 @@ def _take(fact: Fact, gathered: _Gathered, naming: Naming) -> None:
     else:
         planned = naming.planned(data["step"])
         if planned is not None:
-            what = f"{naming.title(planned)} → {data['choice']}"
+            what = f"{naming.title(planned)} → {naming.option(planned.key, data['choice'])}"
             gathered.mark(planned.step.phase, Mark(at=fact.at, kind="decided", what=what, seq=fact.seq))
 
 
@@ -112,12 +114,22 @@ def _page(fact: Fact, naming: Naming) -> str:
 
 
 def _waiting(state: Incident, naming: Naming) -> Iterator[tuple[str, Mark]]:
-    """Decisions that are awaited, at the instant at which they are due."""
+    """Decisions that are awaited, at the instant at which they are due; steps that failed or are overdue."""
     for key, known in state.steps.items():
-        planned = naming.planned(key) if known.status in {"ready", "started"} else None
-        if planned is not None and planned.step.kind == "decision":
-            at = known.limit_at or known.ready_at or naming.now
-            yield planned.step.phase, Mark(at=at, kind="waits", what=naming.title(planned))
+        planned = naming.planned(key) if known.status in _OPEN else None
+        if planned is None:
+            continue
+        at, kind = known.limit_at or known.ready_at or naming.now, _kind(known, planned, naming)
+        if kind is not None:
+            yield planned.step.phase, Mark(at=at, kind=kind, what=naming.title(planned))
+
+
+def _kind(known: StepState, planned: PlannedStep, naming: Naming) -> MarkKind | None:
+    if known.status in {"failed", "unknown"}:
+        return "failed"
+    if known.limit_at is not None and known.limit_at <= naming.now:
+        return "late"
+    return "waits" if planned.step.kind == "decision" else None
 
 
 def _lines(clocks: Iterable[Clock], naming: Naming) -> Iterator[ClockLine]:

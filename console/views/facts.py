@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 from console.views import harm, scopefacts
 from console.views.causes import cause, gate
+from console.views.machine import from_machine, output_title
 from console.views.naming import Naming
 from console.views.sheet import Style, harmless
 from models.evidence import BROKEN
@@ -221,11 +222,37 @@ def _special(naming: Naming, data: Mapping[str, Any]) -> dict[str, str]:
         found["trust"] = naming.texts.word("programme.trust", found["trust"])
     if "played_ms" in data:
         found["played"] = naming.times.span(timedelta(milliseconds=data["played_ms"]))
+    if "step" in data:
+        found |= _of_step(naming, str(data["step"]), data)
     if "line" in data:
         found["id"] = str(data["line"]["id"])
     if set(data) >= _NOBODY:
         found |= dict.fromkeys((name for name in _NOBODY if not data[name]), "–")
     return found | _broken(naming, data)
+
+
+def _of_step(naming: Naming, step: str, data: Mapping[str, Any]) -> dict[str, str]:
+    """What was chosen in a decision, and what was recorded of a step, by their titles."""
+    found = {
+        name: naming.option(step, data[name])
+        for name in ("choice", "changed_from")
+        if isinstance(data.get(name), str)
+    }
+    if isinstance(old := data.get("old"), Mapping):
+        found["old"] = f"{naming.option(step, old['choice'])} (#{old['fact']})"
+    if isinstance(data.get("error"), str):
+        found["error"] = from_machine(naming.text(data["error"], MAX_VALUE), naming.texts)
+    if isinstance(outputs := data.get("outputs"), Mapping):
+        found["outputs"] = naming.texts("words.comma").join(_outputs(naming, step, outputs))
+    return found
+
+
+def _outputs(naming: Naming, step: str, outputs: Mapping[str, Any]) -> Iterator[str]:
+    planned = naming.planned(step)
+    titles = {one.id: one.title.lang(naming.lang) for one in planned.step.record} if planned else {}
+    for name, value in outputs.items():
+        said = from_machine(_value(naming, name, value), naming.texts)
+        yield f"{titles.get(name) or output_title(name, naming.texts)}: {said}"
 
 
 def _broken(naming: Naming, data: Mapping[str, Any]) -> dict[str, str]:

@@ -14,6 +14,7 @@ from console.views.times import Times
 from models.clocks.owed import find_obligation
 from models.exercise import CONTROL_DESK
 from models.fact import SYSTEM
+from models.gate import AFFECTED
 from models.plan import PlannedStep
 from models.playbook import Step
 from models.state import Incident, Recipient, StreamState
@@ -32,13 +33,15 @@ def to_decide(stream: str, planned: PlannedStep) -> str:
 class Naming:
     """Everything that is needed to say something about one stream in one language.
 
-    `beside` are the texts beside the stream's facts by digest, None for what was disposed of.
+    `beside` are the texts beside the stream's facts by digest, None for what was disposed of. `plain`: for
+    pages, on which nobody types ids, so titles stand alone.
     """
 
     texts: Texts
     world: World
     state: StreamState
     beside: Mapping[str, str | None]
+    plain: bool = False
 
     @property
     def lang(self) -> str:
@@ -117,6 +120,8 @@ class Naming:
 
     def service(self, name: str) -> str:
         """A service's name."""
+        if name == AFFECTED:
+            return self.texts("gates.affected")
         found = self.world.directory.service(name)
         return found.name.lang(self.lang) if found is not None else harmless(name, 80)
 
@@ -135,7 +140,10 @@ class Naming:
     def obligation(self, name: str) -> str:
         """A report's title with its id."""
         found = find_obligation(self.state, self.world, name) if isinstance(self.state, Incident) else None
-        return f"{found.title.lang(self.lang)} [{name}]" if found is not None else harmless(name, 80)
+        if found is None:
+            return harmless(name, 80)
+        title = found.title.lang(self.lang)
+        return title if self.plain else f"{title} [{name}]"
 
     def factor(self, name: str, value: Any) -> str:
         """What was weighed in a decision; unknown is said in capitals."""
@@ -154,9 +162,18 @@ class Naming:
         return self.text(planned.step.title.lang(self.lang), 300)
 
     def step(self, key: str) -> str:
-        """A step's title with its key; only the key if the incident does not carry it."""
+        """A step's title with its key, on a page alone; only the key if the incident does not carry it."""
         planned = self.planned(key)
-        return harmless(key, 200) if planned is None else f"{self.title(planned)} [{key}]"
+        if planned is None:
+            return harmless(key, 200)
+        return self.title(planned) if self.plain else f"{self.title(planned)} [{key}]"
+
+    def option(self, step: str, choice: str) -> str:
+        """What was chosen in a decision: its id, which is typed; on a page its title."""
+        planned = self.planned(step) if self.plain else None
+        options = planned.step.options if planned is not None else ()
+        found = next((one.title.lang(self.lang) for one in options if one.id == choice), choice)
+        return harmless(found, 200)
 
     def severity(self, name: str) -> str:
         """A severity's title."""
@@ -166,7 +183,10 @@ class Naming:
     def playbook(self, name: str) -> str:
         """A playbook's title with its name."""
         plan = self.world.plans.get(name)
-        return f"{plan.playbook.title.lang(self.lang)} ({name})" if plan is not None else name
+        if plan is None:
+            return name
+        title = plan.playbook.title.lang(self.lang)
+        return title if self.plain else f"{title} ({name})"
 
     def phase(self, name: str) -> str:
         """A phase's name."""

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
+from console.views.clocks import needed
 from console.views.naming import Naming
 from console.views.sheet import Line, Section, Style
 from models.clock import iso
@@ -98,7 +99,10 @@ def _stage(
         text, style = _due(stage, clock, report, state, naming)
     else:
         text, style = naming.texts("clocks.report.not_owed"), "dim"
-    said = naming.texts("clocks.report.stage", id=stage.id, title=stage.title.lang(naming.lang), due=text)
+    title = stage.title.lang(naming.lang)
+    said = f"{title}: {text}"
+    if not naming.plain:
+        said = naming.texts("clocks.report.stage", id=stage.id, title=title, due=text)
     yield Line(text=said, indent=2, style=style)
     if report.drafted_at is not None and not report.submitted:
         drafted = naming.texts("clocks.report.drafted", at=naming.times.at(report.drafted_at))
@@ -115,7 +119,7 @@ def _due(
         owed = stage_applies(state, naming.world, stage)
         return texts("clocks.report.voluntary" if owed else "clocks.report.not_owed"), "dim"
     if clock.due_at is None:
-        needs = [_need(need, naming) for need in clock.needs]
+        needs = [needed(need, naming, clock.id) for need in clock.needs]
         return texts("clocks.needs", needs=texts("words.comma").join(needs)), "warn"
     said = texts(
         "clocks.report.due",
@@ -125,12 +129,6 @@ def _due(
     if clock.internal:
         said += texts("words.semicolon") + texts("clocks.internal")
     return said, "bad" if clock.due_at <= naming.now else "plain"
-
-
-def _need(name: str, naming: Naming) -> str:
-    if name.startswith("submitted:"):
-        return naming.texts("clocks.submission", stage=name.partition(":")[2])
-    return naming.texts.word("words.instant", name)
 
 
 def _submitted(clock: Planned | None, report: ReportState, naming: Naming) -> tuple[str, Style]:
@@ -171,7 +169,7 @@ def _basis(clock: str, found: dict[str, Any], due: str, naming: Naming) -> Itera
             "clocks.report.basis",
             clock=naming.clock(clock),
             due=due,
-            anchor=_need(str(found.get("anchor", "")), naming),
+            anchor=needed(str(found.get("anchor", "")), naming, clock),
             limit=_limit(str(found.get("limit", "")), naming),
             counting=found.get("counting", ""),
             edition=found.get("edition", ""),

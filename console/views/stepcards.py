@@ -9,11 +9,12 @@ from typing import Any
 from console.views import answers, preserving
 from console.views.causes import cause, gate, without_command
 from console.views.failing import failure, target
+from console.views.machine import from_machine, output_title
 from console.views.naming import Naming
 from console.views.sheet import Line
 from console.views.steps import owner_of
 from models.awaited import STUCK
-from models.gate import GATES
+from models.gate import GATES, services_of
 from models.plan import PlannedStep
 from models.policy import PHASES
 from models.readiness import settled, waits_for
@@ -89,7 +90,7 @@ def whole(planned: PlannedStep, known: StepState, state: Incident, naming: Namin
         "texts": [(name, one.lang(lang)) for name, one in texts.items() if one is not None],
         "do_not": [one.lang(lang) for one in step.do_not],
         "lost": list(preserving.said(planned, naming)),
-        "stops": [naming.service(one) for one in step.stops],
+        "stops": [naming.service(one) for one in services_of(state, step.stops) or step.stops],
         "guideline": list(step.guideline),
         "error": failure(known, planned, naming) if known.status in STUCK else "",
         "target": target(planned),
@@ -169,14 +170,14 @@ def outputs(known: StepState, planned: PlannedStep, naming: Naming) -> Iterator[
     fields = {one.id: one for one in planned.step.record}
     for name, value in known.outputs.items():
         field = fields.get(name)
-        shown = naming.text(value) if isinstance(value, str) else str(value)
+        shown = from_machine(naming.text(value), naming.texts) if isinstance(value, str) else str(value)
         if field is not None and field.type == "instant" and value != "unknown":
             shown = naming.times.at(datetime.fromisoformat(str(value)))
         elif isinstance(value, bool):
             shown = naming.texts("stepcards.yes" if value else "stepcards.no")
         unknown = value == "unknown"
         yield {
-            "title": field.title.lang(naming.lang) if field is not None else name,
+            "title": field.title.lang(naming.lang) if field is not None else output_title(name, naming.texts),
             "value": naming.texts("stepcards.unknown") if unknown else shown,
             "unknown": unknown,
         }

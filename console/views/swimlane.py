@@ -22,6 +22,8 @@ MAX_BARS = 40
 LEAST = timedelta(minutes=20)
 AHEAD = 0.3
 """How much of what has passed is shown of what is to come."""
+NEAR = 1.5
+"""As AHEAD, if that is when a decision is due."""
 _STEPS = tuple(
     timedelta(minutes=one)
     for one in (5, 10, 15, 30, 60, 120, 180, 360, 720, 1_440, 2_880, 10_080, 43_200, 129_600, 525_600)
@@ -29,8 +31,17 @@ _STEPS = tuple(
 MAX_TICKS = 9
 _DAY = timedelta(days=1)
 
-MarkKind = Literal["asked", "escalated", "exhausted", "acknowledged", "decided", "waits"]
-WEIGHT: tuple[MarkKind, ...] = ("exhausted", "waits", "escalated", "decided", "asked", "acknowledged")
+MarkKind = Literal["asked", "escalated", "exhausted", "acknowledged", "decided", "waits", "late", "failed"]
+WEIGHT: tuple[MarkKind, ...] = (
+    "failed",
+    "late",
+    "exhausted",
+    "waits",
+    "escalated",
+    "decided",
+    "asked",
+    "acknowledged",
+)
 """Of several marks in one place the first of these is shown."""
 
 
@@ -174,9 +185,13 @@ def scale_of(course: Course) -> Scale:
     """From the first that is drawn to a while after now, or to shortly after the end."""
     begin = min([course.begin, *(mark.at for lane in course.lanes for mark in lane.marks)])
     until = course.ended or course.now
+    due = [mark.at for lane in course.lanes for mark in lane.marks if mark.kind == "waits"]
     passed = max(until - begin, LEAST)
     ahead = passed * (0.05 if course.ended else AHEAD)
-    return Scale(start=begin - passed * 0.02, end=max(until, begin + LEAST) + ahead)
+    end = max(until, begin + LEAST) + ahead
+    # What is due a while later is still drawn in its place; only what is far off lies at the edge.
+    near = [at for at in due if at <= until + passed * NEAR]
+    return Scale(start=begin - passed * 0.02, end=max([end, *(at + passed * 0.03 for at in near)]))
 
 
 def lay_out(course: Course, zone: ZoneInfo) -> Chart:

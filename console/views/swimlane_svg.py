@@ -22,6 +22,8 @@ SHAPES: Mapping[MarkKind, str] = {
     "exhausted": "M-6 -6h12v12h-12z",
     "decided": "M0 -7L7 0L0 7L-7 0z",
     "waits": "M0 -7L7 0L0 7L-7 0z",
+    "late": "M-6.5 -6.5H6.5L0 6.5z",
+    "failed": "M-6 -6L6 6M6 -6L-6 6",
 }
 
 

@@ -86,7 +86,8 @@ class Ask:
     def naming(self, state: StreamState) -> Naming:
         """What it takes to say something about this stream."""
         desk = self.house.desk
-        return Naming(texts=self.texts, world=desk.world(state), state=state, beside=desk.texts(state.stream))
+        beside = desk.texts(state.stream)
+        return Naming(texts=self.texts, world=desk.world(state), state=state, beside=beside, plain=True)
 
     def incident(self, stream: str = "", *, own: bool = False) -> Incident:
         """The incident that is asked for; `own`: also of a third party, who reads its own steps only.

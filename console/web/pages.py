@@ -227,6 +227,7 @@ def shown(house: House, found: Sheet) -> dict[str, Any]:
         "delegated": briefing["extra"].get("delegated", ""),
         "decided": _decided(found),
         "commands": list(_commands(found)),
+        "incident_page": f"/incidents/{found.link.stream}" if isinstance(found.state, Incident) else "",
         "show_steps": isinstance(found.state, Incident) and found.standing in SHOWING_STEPS,
         "steps": steps[:MAX_STEPS],
         "more": max(0, len(steps) - MAX_STEPS),

@@ -210,7 +210,7 @@ def test_clocks_stand_in_the_order_in_which_they_break(cli: Cli) -> None:
     assert waiting["rto:zengin-link"]["status"] == "waiting"
     assert found[: len(started)] == [one for one in found if one["at"] is not None]
     text = cli.run("clocks").out
-    assert "not started: needs the time of determined" in text
+    assert "not started; to be recorded first: determined" in text
     assert "hikeshi done INC-2026-0001 short/look" in text
     assert f"hikeshi instant {INC} determined TIME --source" in text
     cli.done("instant", INC, "determined", "2026-11-24T12:00:00+09:00", "--source", "minutes")

@@ -344,7 +344,7 @@ def test_a_stage_that_counts_from_another_starts_with_its_submission(cli: Cli) -
     cli.run("declare", "x", "--playbook", "short", "--service", "zengin-link")
     cli.done("instant", INC, "recognised", "2026-11-24T11:00:00+09:00", "--source", "x")
     said = cli.run("report", "show", INC, "zengin-notice").out
-    assert "not started: needs the time of the submission of first" in said
+    assert "not started; to be recorded first: the submission of " in said
     cli.done("report", "submit", INC, *FIRST)
     said = cli.run("report", "show", INC, "ZENGIN-NOTICE").out
     assert (

@@ -173,12 +173,7 @@ def needs(one: clock_views.Clock, naming: Naming) -> str:
     """What a clock that has not started waits for."""
     if one.needs in {("contract",), ("inform",)}:
         return naming.texts.word("clocks.need", one.needs[0])
-    named = (
-        naming.texts("clocks.submission", stage=need.partition(":")[2])
-        if need.startswith("submitted:")
-        else naming.texts.word("words.instant", need)
-        for need in one.needs
-    )
+    named = (clock_views.needed(need, naming, one.id) for need in one.needs)
     return naming.texts("words.comma").join(named)
 
 

@@ -19,6 +19,7 @@ from console.web.asking import Ask, must_look
 from console.web.frame import Page, Part, Values
 from console.web.rendering import page_words
 from models.desk import HOUSE
+from models.hookqueue import standing
 from models.record import SESSION, micros
 
 LOOK = "look-house"
@@ -203,12 +204,26 @@ def _doors(seen: Look) -> Iterator[Item]:
     for sink in seen.ask.house.institution.settings.relay:
         if not any(name.endswith(f" {sink.name}") for name in seen.found.impaired):
             yield Item(area="relay", level="good", said=seen.say("relay"), name=sink.name)
+    yield from _webhooks(seen)
     now = micros(seen.ask.now)
     going = SESSION.c.ended_at.is_(None) & (SESSION.c.ends_at > now)
     with seen.ask.house.record.read() as tx:
         sessions = tx.connection.execute(select(func.count()).select_from(SESSION).where(going)).scalar_one()
     said = seen.say("sessions", sessions=sessions, streams=seen.standing.get("streams", 0))
     yield Item(area="sessions", level="soft", said=said)
+
+
+def _webhooks(seen: Look) -> Iterator[Item]:
+    """Each that is set up and not impaired already: what waits for it, and what it was never told."""
+    for hook in seen.ask.house.institution.settings.webhooks:
+        if f"webhook {hook.name}" in seen.found.impaired:
+            continue
+        with seen.ask.house.record.read() as tx:
+            now = standing(tx, hook)
+        key = "hook-lost" if now.given_up else "hook-waits" if now.waiting else "hook"
+        level: Level = "warn" if now.given_up or now.error else "good"
+        said = seen.say(key, waiting=now.waiting, lost=now.given_up)
+        yield Item(area="impaired-webhook", level=level, said=said, name=hook.name)
 
 
 # -- the page -----------------------------------------------------------------------------------------------
