@@ -401,7 +401,9 @@ async def test_a_meeting_link_of_our_own_is_live_and_nothing_else(
     object.__setattr__(web.house.desk.premises, "organisation", changed)
     answer = await web.ask("GET", f"/p/{web.token(INCIDENT, page.id, DUTY)}")
     assert '<a href="https://meet.mihon-bank.example.jp/119" rel="noreferrer">' in answer.text
-    assert "&lt;b&gt;" in answer.text and answer.text.count("<a ") == 1
+    # The other leads to the incident's page.
+    assert "&lt;b&gt;" in answer.text and answer.text.count("<a ") == 2
+    assert f'<a href="/incidents/{INCIDENT}">' in answer.text
 
 
 def test_both_languages_have_the_same_words() -> None:
