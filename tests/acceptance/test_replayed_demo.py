@@ -89,6 +89,7 @@ def test_the_record_as_an_exercise_asks_for_each_decision_anew(house: House) -> 
     house.record.close()
 
 
+@pytest.mark.slow
 def test_every_command_of_the_page_does_what_the_page_says(bank_with_demo: Path) -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("HIKESHI_")}
     environment |= {

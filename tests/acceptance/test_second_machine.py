@@ -68,6 +68,7 @@ def facts(bank: Path, stream: str) -> list[dict[str, object]]:
     return found
 
 
+@pytest.mark.slow
 def test_the_escalation_goes_on_on_another_machine(machines: tuple[Path, Path, Path]) -> None:
     first, second, vault = machines
     with pager(first) as (process, port):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from models.clock import ExerciseClock
 from tests.browser.roomnode import DESK, browsing, faults, opened, shoot
 
@@ -22,6 +24,7 @@ async def test_criteria_and_obligations_can_be_read(tmp_path: Path, clock: Exerc
             await shoot(page, f"obligations-{lang}")
 
 
+@pytest.mark.slow
 async def test_playbooks_are_read_and_the_reading_is_recorded(tmp_path: Path, clock: ExerciseClock) -> None:
     async with opened(tmp_path, clock) as room, browsing() as browser:
         for lang in ("ja", "en"):

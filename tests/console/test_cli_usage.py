@@ -54,7 +54,7 @@ def test_refusal_as_json_carries_reason_and_advice(cli: Cli) -> None:
     answer = cli.run("done", INC, "look", "--json")
     assert answer.code == 1
     assert answer.json["reason"] == "fields missing"
-    assert answer.json["detail"] == {"fields": ["seen", "count"]}
+    assert answer.json["detail"] == {"fields": ["seen", "count"], "step": "short/look"}
     assert "--set FIELD=VALUE" in answer.json["do"]
 
 

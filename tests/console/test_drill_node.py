@@ -7,11 +7,11 @@ import signal
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
+import httpx
 import pytest
 from sqlalchemy import select
 
@@ -19,6 +19,7 @@ from console.drill import clockfile, guard
 from console.drill.preparing import addresses
 from console.drill.running import _library
 from console.opening import House, open_house
+from console.web.sessions import Sessions, cookie_name
 from models.clock import SystemClock
 from models.commands import Actor, Declare
 from models.exercise import EXERCISE, Exercise, SetTiming, StartExercise
@@ -188,7 +189,10 @@ def test_a_drill_and_a_real_incident_beside_it_do_not_reach_each_other(
     until("the drill's messages are sent", lambda: any(state == "sent" for _, state in sent(drill)))
     assert nodes[0].port != nodes[1].port
     for node, own, other in ((nodes[0], "REAL", "PRACTISED"), (nodes[1], "PRACTISED", "REAL")):
-        board = urllib.request.urlopen(f"http://127.0.0.1:{node.port}/", timeout=10).read().decode()
+        house = bank if own == "REAL" else drill
+        value = Sessions(house).open("test", person="sato-kenji")
+        cookies = {cookie_name(house): value}
+        board = httpx.get(f"http://127.0.0.1:{node.port}/", cookies=cookies, trust_env=False).text
         assert own in board and other not in board
         assert ("訓練" in board) is (own == "PRACTISED")
     for one in nodes:

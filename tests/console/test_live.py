@@ -247,6 +247,8 @@ async def test_parts_for_all_are_drawn_once_and_forms_are_of_their_session(
         cookies = [await session(room, "nakamura-yui") for _ in range(3)] + [await session(room, "mori-chie")]
         listeners = [listening(room, "", "/live/board", cookie=one) for one in cookies]
         async with listeners[0] as one, listeners[1] as two, listeners[2] as three, listeners[3] as four:
+            # What each was given on coming has been drawn by then.
+            await asyncio.sleep(2 * live.EVERY_SECONDS)
             drawn.clear()
             await declare(room, "seen by all")
             texts = [await each.until("part-open", "seen by all") for each in (one, two, three, four)]

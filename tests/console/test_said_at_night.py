@@ -91,7 +91,7 @@ def test_an_inspector_reads_and_does_nothing_else(
     cli.done("declare", "-", "--playbook", "short")
     inspector(cli, monkeypatch)
     answer = cli.run(*command, lang="ja")
-    assert answer.code == 1 and "検査者（exam-team）は読むことしかできない" in answer.err, answer.err
+    assert answer.code == 1 and "exam-team として入った人は読むことしかできない" in answer.err, answer.err
     with cli.house.record.read() as tx:
         last = [fact.data for fact in tx.facts("house") if fact.kind == "refused"][-1]
     assert last["reason"] == "may read only"

@@ -14,6 +14,7 @@ import orjson
 import pytest
 
 from console.web.alerts import Bucket, RefusalBook
+from console.web.sessions import Sessions, cookie_name
 from models.clock import ExerciseClock
 from models.desk import Desk
 from models.errors import RecordUnwritable
@@ -248,7 +249,10 @@ async def test_hostile_text_in_any_field_stays_text(web: Web, hostile: str) -> N
         assert answer.status_code == 202, (path, answer.text)
         incident = answer.json()["incident"]
         assert incident and web.house.desk.incident(incident).alerts
-    board = (await web.ask("GET", "/")).text
+    value = Sessions(web.house).open("test", person="sato-kenji")
+    cookie = {"Cookie": f"{cookie_name(web.house)}={value}"}
+    board = (await web.ask("GET", "/", headers=cookie)).text
+    assert "INC-2026-0001" in board
     for raw in ("<script>alert", "<img src=x", "<!channel>", "\x1b", "\u202e", "\u200b", "\x00"):
         assert raw not in board
     assert ("{{ 7 * 7 }}" in board) is ("{{ 7 * 7 }}" in hostile)

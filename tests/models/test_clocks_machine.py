@@ -124,7 +124,7 @@ def silent(made: Scene) -> list[str]:
 
 
 @settings(
-    max_examples=120,
+    max_examples=80,
     deadline=None,
     derandomize=True,
     database=None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import pytest
 from playwright.async_api import Page
 
 from console.main import execute
@@ -40,6 +41,7 @@ async def send(page: Page, name: str, fields: dict[str, str]) -> None:
         await form.get_by_role("button", name=name, exact=True).click()
 
 
+@pytest.mark.slow
 async def test_an_exercise_is_planned_held_and_what_it_found_is_mended(
     tmp_path: Path, clock: ExerciseClock
 ) -> None:
