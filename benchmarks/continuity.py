@@ -65,7 +65,7 @@ class _Relay:
         self._thread.start()
 
     def _run(self) -> None:
-        carrier = Carrier("vault", FolderSink(self._folder), self._desk.record.url, self._desk.clock)
+        carrier = Carrier("vault", FolderSink(self._folder), self._desk.record.another(), self._desk.clock)
         while not self._stop.is_set():
             batch = carrier.carry() if carrier.something_new() else Batch()
             if batch.lines:
@@ -137,7 +137,7 @@ def _record(ground: Ground) -> Iterator[Figure]:
     desk.record.close()
     desk = first.desk()
     start, sent = perf_counter(), 0
-    carrier = Carrier("vault", FolderSink(vault), desk.record.url, desk.clock)
+    carrier = Carrier("vault", FolderSink(vault), desk.record.another(), desk.clock)
     while True:
         batch = carrier.carry()
         with desk.record.begin() as tx:

@@ -24,7 +24,7 @@ from models.commands import Actor, Impair
 from models.desk import HOUSE
 from models.errors import BadConfiguration, RecordConflict
 from models.integrity import CLOCK, NoteAnchor, NoteClock, too_far, worth_noting
-from models.record import ANCHOR, CHECKPOINT, Record, micros
+from models.record import ANCHOR, CHECKPOINT, micros
 from models.state import House as HouseState
 from models.supervised import attempt_async, forever, wait
 from models.upkeep import Upkeep
@@ -160,7 +160,7 @@ class Keeper:
 
     def _kept(self, made: Made) -> bytes:
         """The form in which it is kept: thousands of heads, so by a connection of its own."""
-        record = Record(self.house.record.url)
+        record = self.house.record.another()
         try:
             with record.read() as tx:
                 return kept_form(tx, made)

@@ -16,6 +16,7 @@ from models.desk import Desk
 from models.drillfile import SCRIPT, DrillFile
 from models.errors import BadConfiguration, NotFound
 from models.exercise_clock import Story
+from models.installation import Settings
 from models.marks import marks
 from models.premises import Premises
 from models.record import Record
@@ -106,7 +107,7 @@ def open_house(directory: Path, clock: Clock | None = None, *, drill: bool = Fal
     with suppress(PermissionError):
         # Whoever made it before us: what lies in it is for its owner alone.
         data.chmod(0o700)
-    record = Record(settings.database) if settings.database else Record.at(data / "hikeshi.db")
+    record = record_of(settings, data, secrets_of(directory))
     record.migrate()
     scenario = scenario_of(directory, file, record) if file is not None else None
     premises = Premises(
@@ -123,6 +124,14 @@ def open_house(directory: Path, clock: Clock | None = None, *, drill: bool = Fal
         clock = clock_of(Story.of(scenario, file.startex), data, record)
     desk = Desk(record, premises, clock or SystemClock())
     return House(institution=institution, desk=desk, data=data, defects=defects, drill=file)
+
+
+def record_of(settings: Settings, data: Path, secret: Callable[[str], str]) -> Record:
+    """The record that the settings name, not opened yet. Raises BadConfiguration without its password."""
+    if settings.database is None:
+        return Record.at(data / "hikeshi.db")
+    password = secret(settings.database_password) if settings.database_password else ""
+    return Record(settings.database, password)
 
 
 def load_or_last_good(directory: Path) -> tuple[Institution, tuple[str, ...]]:

@@ -49,7 +49,7 @@ def carrier_of(house: House, settings: RelaySink) -> Carrier:
     """One sink of this house. Raises BadConfiguration."""
     directory = house.institution.directory
     sink = build(settings, directory, secrets_of(directory), house.desk.clock)
-    return Carrier(settings.name, sink, house.record.url, house.desk.clock)
+    return Carrier(settings.name, sink, house.record.another(), house.desk.clock)
 
 
 class Relays:

@@ -92,6 +92,10 @@ class Casework(ABC, Generic[Transaction]):
         """Run the command in a transaction of its own, whole or not at all. Raises Refused."""
 
     @abstractmethod
+    def _hold(self, tx: Transaction, stream: str) -> None:
+        """Nobody else writes in this stream until the transaction is over, if others can write at all."""
+
+    @abstractmethod
     def _load(self, tx: Transaction, stream: str) -> Case: ...
 
     @abstractmethod
@@ -147,6 +151,7 @@ class Casework(ABC, Generic[Transaction]):
         if stream is None:
             stream = self._next_incident(tx, now)
         touched.append(stream)
+        self._hold(tx, stream)
         refuse_distrusted(self._hear(tx), command)
         case = self._load(tx, stream)
         following: list[Then] = []

@@ -80,3 +80,8 @@ def parse_instant(text: str) -> datetime:
 def monotonic() -> float:
     """Seconds that never go back, for measuring how long work took; never for a deadline."""
     return time.monotonic()
+
+
+def pause(seconds: float) -> None:
+    """Wait, in a thread that has nothing else to do."""
+    time.sleep(seconds)

@@ -28,7 +28,7 @@ from models.hookqueue import enqueue
 from models.hooks import calls
 from models.premises import Outcome, Premises
 from models.record import Record, Tx
-from models.state import Incident, StreamState
+from models.state import House, Incident, StreamState
 from models.withdrawing import withdrawals
 from models.world import World
 
@@ -150,12 +150,16 @@ class Desk(Casework[Tx]):
     def tick_all(self, streams: Sequence[str]) -> list[Outcome]:
         """As `tick`, for several streams in one transaction: a commit costs more than a tick.
 
+        One that another node is writing in is left to it; it is still due afterwards, or not any more.
         One that fails undoes all of them; the caller then ticks them one by one.
         """
         try:
             with self.record.begin() as tx:
                 self._hear(tx)
-                outcomes = [self._tick(tx, stream) for stream in streams]
+                free = frozenset(tx.free(streams))
+                outcomes = [
+                    self._tick(tx, stream) if stream in free else Outcome(stream=stream) for stream in streams
+                ]
         except BaseException:
             for stream in (*streams, HOUSE):
                 self._states.pop(stream, None)
@@ -221,6 +225,14 @@ class Desk(Casework[Tx]):
         self._stored.clear()
 
     # -- inside a transaction -------------------------------------------------------------------------------
+
+    def _hold(self, tx: Tx, stream: str) -> None:
+        tx.hold(stream, told=stream == HOUSE)
+
+    def _hear(self, tx: Tx) -> House:
+        # What every stream is decided on does not change before it is stored.
+        tx.share(HOUSE)
+        return super()._hear(tx)
 
     def _load(self, tx: Tx, stream: str) -> Case:
         state = self._states.get(stream)

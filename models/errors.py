@@ -73,6 +73,14 @@ class RecordUnwritable(RecordError):
     """The record cannot be written (disk full, read-only, or gone); free space or mend the disk."""
 
 
+class RecordLost(RecordUnwritable):
+    """The database does not answer; nothing of this transaction was stored. Try again when it runs."""
+
+
+class RecordUncertain(RecordError):
+    """The connection broke while it was being stored, and nobody could tell since: look before repeating."""
+
+
 class RecordDamaged(RecordError):
     """Stored bytes and their hash do not agree; keep a copy of the database and restore a backup."""
 
@@ -83,6 +91,10 @@ class RecordTooNew(RecordError):
 
 class RecordMoved(HikeshiError):
     """Somebody else wrote to the record since it was read; read it again, and decide anew."""
+
+
+class Superseded(RecordError):
+    """This life of a node was given up by the others; it starts anew under another epoch."""
 
 
 class NotFound(HikeshiError):

@@ -5,6 +5,7 @@ Secrets are named, not written: `secret: env:NAME` or `secret: file:path` (see `
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Annotated, Literal
 
@@ -248,7 +249,12 @@ class Settings(Frozen):
     data: str = Field(
         default="var", description="folder of the record and the evidence, relative to this file"
     )
-    database: str | None = Field(default=None, description="SQLAlchemy address; default: SQLite in `data`")
+    database: str | None = Field(
+        default=None,
+        pattern=r"^(sqlite:///|postgresql\+psycopg://)[^\s]+$",
+        description="postgresql+psycopg://USER@HOST/NAME, without a password; default: SQLite in `data`",
+    )
+    database_password: SecretRef | None = Field(default=None, description="of `database`, if it needs one")
     host: str = "127.0.0.1"
     port: int = Field(default=8410, ge=0, le=65535)
     public_url: str | None = Field(default=None, description="address of this node in messages' links")
@@ -291,6 +297,13 @@ class Settings(Frozen):
         names = [one.name for one in value]
         if len(set(names)) < len(names):
             raise ValueError("two sinks have the same name; how far each has come is kept by name")
+        return value
+
+    @field_validator("database")
+    @classmethod
+    def _no_secret_in_the_address(cls, value: str | None) -> str | None:
+        if value is not None and re.search(r"://[^/@]*:[^/@]*@|[?&]password=", value):
+            raise ValueError('expected no password in the address; name it in database_password = "env:…"')
         return value
 
     def channels(self) -> frozenset[str]:

@@ -1,7 +1,7 @@
 """The record's own storage: facts with their chain, texts beside them, and what is derived from them.
 
-SQLAlchemy Core on one kept connection; SQLite in WAL with synchronous=FULL by default. Not safe for several
-threads: each process has one writer.
+SQLAlchemy Core on one kept connection; SQLite in WAL with synchronous=FULL by default, PostgreSQL for several
+machines (models.database says what differs). Not safe for several threads: each process has one writer.
 """
 
 from __future__ import annotations
@@ -11,30 +11,32 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, and_, bindparam, create_engine, event, func, not_, select, update
-from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError
-from sqlalchemy.pool import StaticPool
+from sqlalchemy import Connection, and_, bindparam, func, not_, select, update
+from sqlalchemy.exc import DatabaseError, IntegrityError, InterfaceError, OperationalError
 
-from models import clock, migrations
+from models import clock, database, migrations
 from models.canonical import GENESIS, chain_hash
 from models.crashpoint import crash_point
-from models.errors import HikeshiError, RecordBusy, RecordConflict, RecordDamaged, RecordUnwritable
+from models.errors import HikeshiError, RecordConflict, RecordUncertain
 from models.fact import DISPOSED, Fact, StoredText, read_fact
 from models.frozen import Document
+from models.hearing import Hearing
 from models.tables import METADATA
 from models.withdrawing import Withdrawal
 
-BUSY_MILLISECONDS = 5_000
+SETTLE_SECONDS = 5.0
+"""How long a commit that broke off is asked after."""
 _t = METADATA.tables
 micros = clock.micros
 STREAM, FACT, TEXT, DOCUMENT = _t["stream"], _t["fact"], _t["text"], _t["document"]
 OUTBOX, ALERT, NODE, COUNTER = _t["outbox"], _t["alert"], _t["node"], _t["counter"]
 MIRROR, CHECKPOINT, ANCHOR, RELAY = _t["mirror"], _t["checkpoint"], _t["anchor"], _t["relay"]
 SESSION, ONCE, REQUEST, HOOK = _t["session"], _t["once"], _t["request"], _t["hook"]
+LEASE = _t["lease"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,11 +59,23 @@ class Derived:
 class Record:
     """A database that holds records."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, password: str = "") -> None:
+        """`password` is that of a server, if the address has none; it is kept out of whatever is shown."""
         self.url = url
-        self._engine = _engine(url)
+        self._password = password
+        self._engine = database.engine_of(url, password)
         self._connection: Connection | None = None
         self._owner = 0
+        self._hearing: Hearing | None = None
+
+    def another(self) -> Record:
+        """The same database on a connection of its own, for another thread."""
+        return Record(self.url, self._password)
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether nodes on several machines may have it: it lies on a database server."""
+        return not database.is_sqlite(self.url)
 
     @classmethod
     def at(cls, path: Path) -> Record:
@@ -77,9 +91,11 @@ class Record:
         return record
 
     def migrate(self) -> None:
-        """Lay the schema down or bring it up to date."""
-        with _translated():
+        """Lay the schema down or bring it up to date. Of several nodes that start, one does it."""
+        with database.translated():
             connection = self._open()
+            if self.is_shared:
+                connection.execute(database.HOLD, {"name": "schema"})
             migrations.upgrade(connection)
             connection.commit()
 
@@ -103,129 +119,99 @@ class Record:
     @contextmanager
     def read(self) -> Iterator[Tx]:
         """A consistent look that keeps nobody from writing."""
-        with _translated():
+        with database.translated():
             connection = self._open()
             self._enter(connection)
             connection.info["reading"] = True
             try:
                 yield Tx(connection)
+            except (OperationalError, InterfaceError, DatabaseError):
+                if self.is_shared:
+                    self._give_up(connection)
+                raise
             finally:
-                connection.rollback()
-                connection.info["reading"] = False
+                if not connection.invalidated and not connection.closed:
+                    connection.rollback()
+                    connection.info["reading"] = False
 
     @contextmanager
     def begin(self) -> Iterator[Tx]:
-        """One transaction: everything in it is stored durably when it ends, or nothing is."""
-        with _translated():
+        """One transaction: everything in it is stored durably when it ends, or nothing is.
+
+        Raises RecordUncertain if a server's connection broke at the commit and it does not tell any more.
+        """
+        with database.translated():
             connection = self._open()
             self._enter(connection)
+            tx: Tx | None = None
+            committing = False
             try:
                 with connection.begin():
-                    yield Tx(connection)
+                    tx = Tx(connection)
+                    yield tx
                     crash_point("before-commit")
+                    committing = True
             except IntegrityError:
                 raise  # rolled back and sound
-            except (OperationalError, DatabaseError):
+            except (OperationalError, InterfaceError, DatabaseError) as failed:
                 # A connection that failed may be in any state; the next transaction opens its own.
-                connection.invalidate()
-                self._connection = None
-                raise
+                self._give_up(connection)
+                doubtful = committing and database.is_of_a_server(failed) and not database.is_definite(failed)
+                if not doubtful or tx is None or not self._was_stored(tx.number_of_it):
+                    raise
         crash_point("after-commit")
 
+    def _give_up(self, connection: Connection) -> None:
+        connection.invalidate()
+        connection.close()
+        self._connection = None
+
+    def _was_stored(self, transaction: str) -> bool:
+        """Whether a transaction whose commit broke off came about: the server knows it by its number.
+
+        Whatever has a fact in it has a number; what has none can be done again. Raises RecordUncertain.
+        """
+        if not transaction:
+            return False
+        until = clock.monotonic() + SETTLE_SECONDS
+        while clock.monotonic() < until:
+            try:
+                with self._engine.connect() as other:
+                    found = other.execute(database.STATUS, {"xid": transaction}).scalar()
+            except (OperationalError, InterfaceError):
+                found = None  # not up again yet
+            except DatabaseError:
+                return False  # a server that never heard of it, in the lost one's place
+            if found in {"committed", "aborted"}:
+                return bool(found == "committed")
+            clock.pause(0.1)
+        raise RecordUncertain(
+            "the database broke off while this was being stored, and does not say whether it was; "
+            "look with `hikeshi log` before you repeat it"
+        )
+
     def data_version(self) -> int:
-        """A number that changes when another process has written (SQLite only; 0 elsewhere)."""
-        if not self.url.startswith("sqlite"):
-            return 0
-        with _translated():
-            return _data_version(self._open())
+        """A number that changes when somebody has written; on SQLite only when another process has."""
+        if not self.is_shared:
+            with database.translated():
+                return database.sqlite_version(self._open())
+        if self._hearing is None:
+            self._hearing = Hearing(self.url, self._password)
+        return self._hearing.version
 
     def close(self) -> None:
         """Let the database go."""
+        if self._hearing is not None:
+            self._hearing.close()
+            self._hearing = None
         if self._connection is not None:
             self._connection.close()
             self._connection = None
         self._engine.dispose()
 
 
-def _data_version(connection: Connection) -> int:
-    """On the driver's own connection: by SQLAlchemy each look would begin a transaction, or cost tenfold."""
-    driver = connection.connection.dbapi_connection
-    return int(driver.cursor().execute("pragma data_version").fetchone()[0]) if driver else 0
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    """The database's own errors in our words."""
-    try:
-        yield
-    except IntegrityError as clash:
-        raise RecordConflict(f"somebody else wrote first: {clash.orig}") from clash
-    except OperationalError as failed:
-        said = str(failed.orig)
-        if "locked" in said or "busy" in said:
-            raise RecordBusy(f"the record is in use by another process: {said}") from failed
-        raise RecordUnwritable(
-            f"the record cannot be written: {said}; free space or mend the disk"
-        ) from failed
-    except DatabaseError as failed:
-        raise RecordDamaged(f"the database is damaged: {failed.orig}; restore a backup") from failed
-
-
-def _engine(url: str) -> Engine:
-    if not url.startswith("sqlite"):
-        return create_engine(url)
-    memory = url == "sqlite://"
-    extra: dict[str, Any] = {"poolclass": StaticPool} if memory else {}
-    engine = create_engine(url, connect_args={"check_same_thread": False}, **extra)
-
-    @event.listens_for(engine, "connect")
-    def _settings(connection: Any, _: Any) -> None:
-        # pysqlite would begin transactions by itself, and deferred ones: two writers would deadlock.
-        connection.isolation_level = None
-        for pragma in (
-            "journal_mode=WAL",
-            "synchronous=FULL",
-            "foreign_keys=1",
-            f"busy_timeout={BUSY_MILLISECONDS}",
-        ):
-            connection.execute(f"pragma {pragma}")
-
-    @event.listens_for(engine, "begin")
-    def _begin(connection: Connection) -> None:
-        reading = connection.info.get("reading", False)
-        connection.exec_driver_sql("begin" if reading else "begin immediate")
-
-    return engine
-
-
 _ADD_FACT = FACT.insert()
 _ADD_TEXT = TEXT.insert()
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Conflicts:
-    """What differs between dialects: inserting where something may be already."""
-
-    enqueue: Any
-    keep: Any
-    count: Any
-
-
-@cache
-def _conflicts(dialect: str) -> _Conflicts:
-    """Made once for a dialect: building a statement costs more than running it."""
-    if dialect == "postgresql":
-        from sqlalchemy.dialects.postgresql import insert  # noqa: PLC0415 - costs every command else
-    else:
-        from sqlalchemy.dialects.sqlite import insert  # type: ignore[assignment]  # noqa: PLC0415
-    count = insert(COUNTER).on_conflict_do_update(
-        index_elements=["name"], set_={"value": COUNTER.c.value + 1}
-    )
-    return _Conflicts(
-        enqueue=insert(OUTBOX).on_conflict_do_nothing(index_elements=["key"]),
-        keep=insert(DOCUMENT).on_conflict_do_nothing(index_elements=["digest"]),
-        count=count.returning(COUNTER.c.value),
-    )
 
 
 _DOCUMENT = select(DOCUMENT.c.body).where(DOCUMENT.c.digest == bindparam("digest"))
@@ -252,13 +238,47 @@ class Tx:
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
+        self.shared = connection.dialect.name == database.POSTGRESQL
+        """Whether others may write at the same time; on SQLite a writer is alone."""
+        self.number_of_it = ""
+        """By which the server knows this transaction, once it has written a fact."""
 
     @cached_property
     def version(self) -> int:
         """A number that is the same as long as only this connection has written; 0 if nobody can tell."""
-        if self.connection.dialect.name != "sqlite":
-            return 0
-        return _data_version(self.connection)
+        return 0 if self.shared else database.sqlite_version(self.connection)
+
+    # -- who may write --------------------------------------------------------------------------------------
+
+    @property
+    def reading(self) -> bool:
+        """Whether this only looks."""
+        return bool(self.connection.info.get("reading", False))
+
+    def share(self, stream: str) -> None:
+        """Nobody writes in this stream until we are through: what is decided rests on it."""
+        if self.shared and not self.reading:
+            self.connection.execute(database.SHARE, {"name": stream})
+
+    def hold(self, stream: str, *, told: bool) -> None:
+        """This stream is ours to write in until we are through; `told`: others rest on it by `share`.
+
+        Without it a loser is found out when it writes, and decides again.
+        """
+        if self.shared and told:
+            self.connection.execute(database.HOLD, {"name": stream})
+        elif self.shared:
+            self.connection.execute(database.ROW, {"stream": stream})
+
+    def free(self, streams: Sequence[str]) -> list[str]:
+        """Those of these streams that nobody else is writing in; they are ours until we are through."""
+        if not self.shared:
+            return list(streams)
+        return list(self.connection.execute(database.ROWS, {"streams": list(streams)}).scalars())
+
+    def instant(self, now: datetime) -> int:
+        """Now in microseconds, for leases: by the database's clock where nodes share it, else `now`."""
+        return int(self.connection.execute(database.NOW).scalar_one()) if self.shared else micros(now)
 
     # -- facts ----------------------------------------------------------------------------------------------
 
@@ -320,6 +340,9 @@ class Tx:
         ]
         if beside:
             self.connection.execute(_ADD_TEXT, beside)
+        if self.shared:
+            # The others are woken when this is committed, and only then.
+            self.number_of_it = str(self.connection.execute(database.TELL, {"stream": stream}).one()[1])
         crash_point("facts-written")
         return before
 
@@ -379,7 +402,7 @@ class Tx:
     def keep(self, document: Document, media: str = "application/json") -> None:
         """Store a document once."""
         row = {"digest": document.digest, "media": media, "body": document.body}
-        self.connection.execute(_conflicts(self.connection.dialect.name).keep, row)
+        self.connection.execute(database.conflicts(self.connection.dialect.name).keep, row)
 
     def document(self, digest: str) -> bytes | None:
         """The document's bytes, or None."""
@@ -388,7 +411,7 @@ class Tx:
 
     def number(self, name: str) -> int:
         """The next number of a counter, from 1."""
-        statement = _conflicts(self.connection.dialect.name).count
+        statement = database.conflicts(self.connection.dialect.name).count
         return int(self.connection.execute(statement, {"name": name, "value": 1}).scalar_one())
 
     def peek(self, name: str) -> int:
@@ -425,5 +448,5 @@ class Tx:
         """Put messages into the outbox; one that is there already stays as it is."""
         if not rows:
             return
-        self.connection.execute(_conflicts(self.connection.dialect.name).enqueue, list(rows))
+        self.connection.execute(database.conflicts(self.connection.dialect.name).enqueue, list(rows))
         crash_point("outbox-written")

@@ -84,7 +84,10 @@ class DocumentRow(SQLModel, table=True):
 
 
 class OutboxRow(SQLModel, table=True):
-    """A message to deliver, at least once. The key says which; no time is in it."""
+    """A message to deliver, at least once. The key says which; no time is in it.
+
+    While it is being sent, `node` in its `epoch` has it in hand until `lease_until`, by the database's clock.
+    """
 
     __tablename__ = "outbox"
     id: int | None = Field(default=None, sa_column=Column(Integer, primary_key=True, autoincrement=True))
@@ -118,6 +121,8 @@ class OutboxRow(SQLModel, table=True):
     receipt: str | None = None
     error: str | None = None
     node: str | None = None
+    epoch: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    lease_until: int | None = Field(default=None, sa_type=BigInteger)
 
     __table_args__ = (Index("outbox_due", "state", "next_try_at"), Index("outbox_page", "stream", "page"))
 
@@ -175,6 +180,16 @@ class NodeRow(SQLModel, table=True):
     started_at: int = Field(sa_type=BigInteger)
     beat_at: int = Field(sa_type=BigInteger)
     detail: str = ""
+
+
+class LeaseRow(SQLModel, table=True):
+    """Something that one node does for all of them: which, in which life of it, and until when."""
+
+    __tablename__ = "lease"
+    name: str = Field(primary_key=True)
+    node: str
+    epoch: int
+    until: int = Field(sa_type=BigInteger)
 
 
 class MirrorRow(SQLModel, table=True):

@@ -201,6 +201,9 @@ class VirtualDesk(Casework[_Pending]):
             if row["state"] == "queued" and row["channel"] in channels:
                 row["next_try_at"] = micros(self.clock.now())
 
+    def _hold(self, tx: _Pending, stream: str) -> None:
+        """There is nobody else."""
+
     def _load(self, tx: _Pending, stream: str) -> Case:
         state = self._states.get(stream)
         if state is None:

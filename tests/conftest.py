@@ -18,6 +18,7 @@ from models.desk import Desk
 from models.premises import Premises
 from models.record import Record
 from playbooks.institution import Institution, load
+from tests.postgres import Postgres
 from tests.together import ByFile
 
 EXAMPLE = Path(__file__).parent.parent / "examples" / "mihon-bank"
@@ -34,6 +35,13 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:
 def bank() -> Institution:
     """The example bank."""
     return load(EXAMPLE)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A real PostgreSQL; each test makes a database of its own in it, and none may stop it."""
+    with Postgres() as server:
+        yield server
 
 
 @pytest.fixture

@@ -17,7 +17,6 @@ from console.web.changes import Changes
 from console.web.running import Station
 from models.desk import Desk
 from models.premises import Outcome
-from models.record import Record
 
 T = TypeVar("T")
 IN_MEMORY = "sqlite://"
@@ -29,7 +28,7 @@ class Front:
     def __init__(self, house: House, stored: Callable[[Outcome], None], name: str = "front") -> None:
         """`stored` is told of what was written here, so that pages leave at once."""
         self._stored = stored
-        record = Record(house.record.url)
+        record = house.record.another()
         desk = Desk(record, house.desk.premises, house.desk.clock)
         desk.after_commit.append(stored)
         self.house = replace(house, desk=desk)

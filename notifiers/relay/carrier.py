@@ -19,13 +19,13 @@ REMEMBERED = 2_000
 
 
 class Carrier:
-    """One sink, with a connection of its own to read by. Blocking, and of one thread."""
+    """One sink; `record` is a connection of its own to read by. Blocking, and of one thread."""
 
-    def __init__(self, name: str, sink: Sink, url: str, clock: Clock) -> None:
+    def __init__(self, name: str, sink: Sink, record: Record, clock: Clock) -> None:
         self.name = name
         self.sink = sink
         self.standing = Standing()
-        self._record = Record(url)
+        self._record = record
         self._clock = clock
         self._known: OrderedDict[str, None] = OrderedDict()
         self._checked = False

@@ -12,7 +12,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import IntegrityError
 
-import models.record
+import models.database
 from models import migrations
 from models.commands import Acknowledge, Declare, Note
 from models.errors import RecordBusy, RecordDamaged, RecordTooNew, RecordUnwritable
@@ -32,7 +32,7 @@ def path(tmp_path: Path) -> Path:
 @pytest.fixture
 def made(path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
     """An incident in a file; a locked database is waited for 50 ms."""
-    monkeypatch.setattr(models.record, "BUSY_MILLISECONDS", 50)
+    monkeypatch.setattr(models.database, "BUSY_MILLISECONDS", 50)
     record = Record.at(path)
     record.migrate()
     desk = open_desk(record=record)

@@ -31,7 +31,7 @@ def note(desk: Desk, text: str) -> None:
 
 
 def carrier(desk: Desk, sink: Sink, name: str = "vault") -> Carrier:
-    return Carrier(name, sink, desk.record.url, desk.clock)
+    return Carrier(name, sink, desk.record.another(), desk.clock)
 
 
 def carry(desk: Desk, one: Carrier) -> int:
