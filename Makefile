@@ -10,7 +10,7 @@ export PREFECT_SERVER_ANALYTICS_ENABLED := false
 # The tests start hundreds of processes; without its compiled modules each would compile all of them anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test test-full check bench lock clean
+.PHONY: help setup demo test test-full check bench sbom audit lock clean
 
 help:
 	@echo "make demo    set up, then play one incident from the alert to its lessons"
@@ -19,6 +19,8 @@ help:
 	@echo "make test    set up, then run the tests (up to 15 minutes on two cores)"
 	@echo "make check   ruff, mypy strict and the size budget"
 	@echo "make bench   measure; figures go to build/bench.json"
+	@echo "make sbom    list what Hikeshi runs with; goes to build/sbom.cdx.json (CycloneDX 1.6)"
+	@echo "make audit   ask PyPI's database for known vulnerabilities of what is locked (needs the network)"
 	@echo "make lock    renew the hash-locked requirements (needs uv)"
 
 setup: $(READY)
@@ -59,6 +61,13 @@ check: setup
 
 bench: setup
 	$(BIN)/python -m benchmarks
+
+sbom: setup
+	$(BIN)/python -m tests.security.sbom
+
+# Strict: what could not be looked up has not been found free of anything.
+audit: setup
+	$(BIN)/pip-audit --strict --disable-pip --require-hashes -r requirements/dev.txt
 
 lock:
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header -q requirements/dev.in -o requirements/dev.txt

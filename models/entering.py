@@ -15,6 +15,8 @@ from models.commands import Command
 
 TOKEN_MOST = timedelta(days=366)
 TOKENS_KEPT = 200
+TOKENS_EACH = 20
+"""Of one person in use at a time: nobody can use up those of everybody."""
 LINK_MOST = timedelta(hours=24)
 ALL_ROLES = "*"
 """As a token's role: whatever roles its person holds at the time."""

@@ -40,6 +40,7 @@ from console.web.security import (
     TooSlow,
     is_local,
     known_hosts,
+    only_by_tls,
     read_body,
     same_origin,
 )
@@ -100,7 +101,8 @@ def create_app(
         redoc_url=None,
         openapi_url=None,
     )
-    app.add_middleware(Guard, hosts=known_hosts(house.institution.settings))
+    settings = house.institution.settings
+    app.add_middleware(Guard, hosts=known_hosts(settings), by_tls=only_by_tls(settings))
     app.add_exception_handler(HTTPException, partial(_unknown, api, room))
     app.add_exception_handler(RecordError, _record_failed)
     app.add_exception_handler(Exception, partial(_failed, api))

@@ -27,6 +27,8 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
+HSTS = "max-age=31536000"
+"""A year in which browsers do not even try without TLS; said under the public name only."""
 _FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
 
 
@@ -47,6 +49,12 @@ def known_hosts(settings: Settings) -> frozenset[str]:
     return frozenset(found | ({public} if public else set()))
 
 
+def only_by_tls(settings: Settings) -> str:
+    """The host under which browsers are to use https alone; empty if there is none."""
+    public = settings.public_url or ""
+    return (_host_of(public) or "") if public.lower().startswith("https://") else ""
+
+
 def _host_of(address: str) -> str | None:
     """The host in an address, lower case, without its port; None if there is none."""
     try:
@@ -58,15 +66,19 @@ def _host_of(address: str) -> str | None:
 class Guard:
     """Refuses unknown hosts, and puts the headers on all answers."""
 
-    def __init__(self, app: ASGIApp, hosts: frozenset[str]) -> None:
+    def __init__(self, app: ASGIApp, hosts: frozenset[str], by_tls: str = "") -> None:
         self.app = app
         self.hosts = hosts
+        self.by_tls = by_tls
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+
+        names = Headers(scope=scope).getlist("host")
+        host = _host_of(f"//{names[0]}") if len(names) == 1 else None
 
         async def guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -75,10 +87,11 @@ class Guard:
                     # Only what never changes says by itself how long it may be kept.
                     if name != "Cache-Control" or name not in headers:
                         headers[name] = value
+                if self.by_tls and host == self.by_tls:
+                    headers["Strict-Transport-Security"] = HSTS
             await send(message)
 
-        names = Headers(scope=scope).getlist("host")
-        if len(names) != 1 or _host_of(f"//{names[0]}") not in self.hosts:
+        if host not in self.hosts:
             refusal = PlainTextResponse("unknown host; add it to public_url in settings.toml\n", 421)
             await refusal(scope, receive, guarded)
             return

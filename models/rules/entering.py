@@ -13,6 +13,7 @@ from models.entering import (
     BY_TOKEN,
     LINK_MOST,
     TOKEN_MOST,
+    TOKENS_EACH,
     TOKENS_KEPT,
     EndSession,
     IssueToken,
@@ -98,9 +99,17 @@ def _wrong(state: House, command: IssueToken, world: World) -> list[str]:
     ]
     if len(command.roles) > NAMES_MOST:
         found.append(f"--role: at most {NAMES_MOST}, got {len(command.roles)}")
-    if len([one for one in state.tokens.values() if one.until > world.now]) >= TOKENS_KEPT:
-        found.append(f"{TOKENS_KEPT} tokens are in use already; revoke one")
-    return found
+    return found + _too_many(state, command.person, world)
+
+
+def _too_many(state: House, person: str, world: World) -> list[str]:
+    """Bounds on what is in use: for each person, and for all together."""
+    used = [one.person for one in state.tokens.values() if one.until > world.now]
+    if len(used) >= TOKENS_KEPT:
+        return [f"{TOKENS_KEPT} tokens are in use already; revoke one"]
+    if used.count(person) >= TOKENS_EACH:
+        return [f"{TOKENS_EACH} tokens of this person are in use already; revoke one"]
+    return []
 
 
 def revoke(state: House, command: RevokeToken, world: World) -> Decided:

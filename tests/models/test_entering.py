@@ -13,6 +13,7 @@ from models.access import Viewer, may_look
 from models.actor import Actor
 from models.decide import decide
 from models.entering import (
+    TOKENS_EACH,
     TOKENS_KEPT,
     EndSession,
     IssueToken,
@@ -115,6 +116,18 @@ def test_a_token_of_nobody_is_refused_and_so_are_too_many() -> None:
     with pytest.raises(Refused) as no:
         decide(state, issue(), made.desk.world(house(made)))
     assert "revoke one" in str(no.value.detail)
+
+
+def test_nobody_uses_up_the_tokens_of_everybody() -> None:
+    made = scene()
+    for number in range(TOKENS_EACH):
+        made.do(issue(actor=EVE, person=EVE, name=f"t{number}"), "house")
+    outcome = made.says(issue(actor=EVE, person=EVE, name="more"), "house")
+    assert outcome.reason is Reason.FIELD_WRONG
+    assert "of this person" in str(outcome.detail)
+    made.do(issue(actor=AMY, person=AMY, name="another"), "house")
+    made.do(RevokeToken(actor=by(EVE), name="t0", reason="x"), "house")
+    made.do(issue(actor=EVE, person=EVE, name="more"), "house")
 
 
 def test_a_token_has_no_more_of_a_person_than_its_roles() -> None:
