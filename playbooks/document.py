@@ -261,6 +261,7 @@ class _Builder:
             return self._mapping(events, path)
         if isinstance(event, SequenceStartEvent):
             return self._sequence(events, path)
+        _whole(event)
         return _scalar(event.value) if event.implicit[0] else event.value
 
     def _sequence(self, events: Iterator[Any], path: KeyPath) -> list[Any]:
@@ -274,6 +275,7 @@ class _Builder:
         while not isinstance(event := next(events), MappingEndEvent):
             if not isinstance(event, ScalarEvent) or event.tag is not None:
                 raise _Unreadable(_place(event), "has a key that is no plain text", "a word as the key")
+            _whole(event)
             self._count(event, 1)
             under = (*path, event.value)
             again = event.value in items
@@ -316,6 +318,12 @@ class _Builder:
             raise _Unreadable(
                 _place(event), f"holds more than {self._most} values", "a smaller file: split it"
             )
+
+
+def _whole(event: Any) -> None:
+    """Raises _Unreadable for half a character (`"\\ud800"`): nothing that holds one can be stored or sent."""
+    if not event.value.isascii() and any("\ud800" <= char <= "\udfff" for char in event.value):
+        raise _Unreadable(_place(event), "holds half of a character", "the whole one, as itself")
 
 
 def _place(event: Any) -> Place:
