@@ -27,7 +27,7 @@ from console.signing import Signer, noted, open_signer
 from console.verify import single_file
 from models.clock import iso
 from models.desk import HOUSE
-from models.errors import BadConfiguration
+from models.errors import BadConfiguration, RecordTooNew
 from models.lines import Line, document_line, fact_line, text_line
 from models.record import DOCUMENT, FACT, STREAM, TEXT, Tx
 from models.state import House as HouseState
@@ -154,6 +154,7 @@ class _Writing:
         self._named: set[str] = set()
         self._frozen: set[str] = set()
         self._stored: set[str] = set()
+        self._unread: dict[str, str] = {}
 
     def run(self) -> None:
         """All files, the manifest and its signature last."""
@@ -217,21 +218,32 @@ class _Writing:
 
     def _incidents(self) -> Iterator[str]:
         """One by one; of thousands not all states stay in memory."""
-        for number, stream in enumerate(self._wanted.incidents, start=1):
+        readable = (one for one in self._wanted.incidents if one not in self._unread)
+        for number, stream in enumerate(readable, start=1):
             yield stream
             if number % FORGET_EVERY == 0:
                 self._house.desk.forget()
 
     def _look(self) -> None:
         """What the incidents name: frozen documents, preserved objects."""
-        for stream in self._incidents():
-            state = self._house.desk.state(stream)
+        for number, stream in enumerate(self._wanted.incidents, start=1):
+            if number % FORGET_EVERY == 0:
+                self._house.desk.forget()
+            try:
+                state = self._house.desk.state(stream)
+            except RecordTooNew as newer:
+                # Its facts go along as they are stored; nothing is told of what we cannot read.
+                self._unread[stream] = str(newer)
+                continue
             if isinstance(state, Incident):
                 self._frozen |= {state.policy, *(use.digest for use in state.playbooks.values())}
                 self._stored |= {one.stored for one in state.evidence.values() if one.stored}
 
     def _reports(self) -> None:
         alone = len(self._wanted.incidents) == 1
+        for stream, why in self._unread.items():
+            with self._member(f"{stream}.md") as add:
+                add(f"# {stream}\n\n{export.escape(why)}\n".encode())
         for stream in self._incidents():
             desk, lang = self._house.desk, self._wanted.lang
             with self._member("incident.md" if alone else f"{stream}.md") as add:

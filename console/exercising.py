@@ -61,7 +61,7 @@ def _incidents(house: House) -> list[str]:
 
 def _uses(house: House, reader: Reader, ids: Sequence[str]) -> Iterator[Use]:
     # Left out where the reader may not know of it: a date alone would tell that there was something.
-    for state in reader.whole(house.desk.state(one) for one in ids):
+    for state in reader.whole(house.desk.readable(ids)):
         yield from of_incident(state, house.desk.world(state).steps(state))
 
 

@@ -37,6 +37,7 @@ from models.errors import BadConfiguration, HikeshiError, RecordError
 from models.node import beat, last_beat, register, retire
 from models.premises import Outcome
 from models.record import STREAM, micros
+from models.release import VERSION
 from models.state import House as HouseState
 from models.supervised import attempt, attempt_async, forever, wait
 from notifiers import build
@@ -53,7 +54,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 log = logging.getLogger("hikeshi.node")
 NAME = "pager"
-VERSION = "0.1.0"
 BEAT_SECONDS = 2.0
 LOOK_SECONDS = 0.05
 OUTAGE_AFTER = timedelta(seconds=30)

@@ -101,10 +101,11 @@ class Reader:
         inspector = self.viewer.inspector
         scoped = inspector is not None and bool(inspector.incidents)
         names = _incidents(self.desk.record) if scoped else restricted(self.desk.record)
-        states = (self.desk.state(name) for name in sorted(names))
-        return frozenset(
-            one.stream for one in states if isinstance(one, Incident) and not self.reading(one).whole
-        )
+        # What this version cannot read stays hidden: nobody can tell who may know of it.
+        known = self.desk.readable(sorted(names))
+        return names - {
+            one.stream for one in known if not isinstance(one, Incident) or self.reading(one).whole
+        }
 
     def note(self, state: Incident) -> bool:
         """Write down that they have read it, if that is to be known; False if it could not be written."""
@@ -133,8 +134,7 @@ class Concealed:
     ) -> None:
         self._desk, self._hidden, self._beside = desk, hidden, beside or {}
         self._alerts: set[str] = set()
-        for name in hidden:
-            state = desk.state(name)
+        for state in desk.readable(hidden):
             if isinstance(state, Incident):
                 self._alerts.update(state.alerts)
 

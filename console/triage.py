@@ -61,7 +61,7 @@ def open_incidents(house: House) -> list[Incident]:
             .limit(MAX_OPEN)
         ).scalars()
         found = list(names)
-    states = (house.desk.state(name) for name in found)
+    states = house.desk.readable(found)
     return [state for state in states if isinstance(state, Incident)]
 
 

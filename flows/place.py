@@ -192,7 +192,7 @@ class Place:
         wanted = select(STREAM.c.id).where(STREAM.c.kind == "incident").order_by(STREAM.c.opened_at.desc())
         with self.house.record.read() as tx:
             names = list(tx.connection.execute(wanted).scalars())
-        states = (self.desk.state(name) for name in names)
+        states = self.desk.readable(names)
         opaque = (one for one in states if isinstance(one, Incident) and _opaque(one) == handle)
         return next((one.stream for one in opaque), None)
 

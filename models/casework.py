@@ -25,6 +25,7 @@ from models.exercise import EXERCISE, Exercise
 from models.fact import SYSTEM, Draft, Fact, StoredText, place
 from models.fold import fold
 from models.frozen import Document, freeze_policy, thaw_plan, thaw_policy
+from models.kinds import must_be_writable
 from models.layout import Layouts
 from models.messages import ASKING, messages
 from models.outofband import refuse_distrusted
@@ -242,6 +243,7 @@ class Casework(ABC, Generic[Transaction]):
         return self._house
 
     def _apply(self, case: Case, draft: Draft, actor: Actor, for_: str | None, now: datetime) -> None:
+        must_be_writable(draft.kind, draft.v)
         state = case.state
         seq = state.seq + 1
         data = dict(draft.data)
@@ -259,6 +261,7 @@ class Casework(ABC, Generic[Transaction]):
             via=actor.via,
             kind=draft.kind,
             data=data,
+            v=draft.v,
         )
         fold(state, (fact,))
         case.facts.append(fact)

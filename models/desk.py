@@ -6,8 +6,8 @@ channels and database, and in nothing else (design, 10).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
 from typing import TypeVar
@@ -20,7 +20,7 @@ from models.casework import Case, Casework, Setting, known_incident
 from models.clock import Clock
 from models.commands import Command
 from models.deriving import derived
-from models.errors import NotFound, RecordConflict, RecordMoved, Refused
+from models.errors import NotFound, RecordConflict, RecordMoved, RecordTooNew, Refused
 from models.fact import StoredText
 from models.fold import RULES_VERSION, empty, fold
 from models.frozen import Document
@@ -174,6 +174,12 @@ class Desk(Casework[Tx]):
         """The folded state of a stream, as stored now. Read only."""
         with self.record.read() as tx:
             return self._load(tx, stream).state
+
+    def readable(self, streams: Iterable[str]) -> Iterator[StreamState]:
+        """The folded states, without those that a newer Hikeshi has written to: one hides no other."""
+        for stream in streams:
+            with suppress(RecordTooNew):
+                yield self.state(stream)
 
     def incident(self, stream: str) -> Incident:
         """The incident. Raises NotFound."""

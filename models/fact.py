@@ -63,6 +63,7 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     data: dict[str, Any] = {}
     texts: dict[str, str] = {}
     at: datetime | None = None
+    v: int = 1
 
 
 class StoredText(msgspec.Struct, frozen=True, kw_only=True):

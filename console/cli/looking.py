@@ -13,6 +13,7 @@ import typer
 from console.cli.arguments import All, Incident
 from console.cli.given import reads
 from console.cli.session import OTHER_STREAMS, Session
+from models.errors import RecordTooNew
 
 if TYPE_CHECKING:
     from console.views.naming import Naming
@@ -70,7 +71,12 @@ def _known(session: Session, ids: list[str]) -> list[tuple[IncidentState, bool]]
     """Those that exist for this person, and whether all of them may be read."""
     found = []
     for one in ids:
-        state = session.desk.incident(one)
+        try:
+            state = session.desk.incident(one)
+        except RecordTooNew as newer:
+            # One that a newer Hikeshi wrote to hides no other; it is said, and not told of.
+            session.say(str(newer), "bad", stderr=True)
+            continue
         reading = session.reader.reading(state)
         if reading.some:
             session.reader.note(state)
@@ -141,9 +147,13 @@ def log(
     session: Session,
     incident: Incident,
     follow: Annotated[bool, typer.Option("--follow", "-f")] = False,
+    raw: Annotated[bool, typer.Option("--raw")] = False,
 ) -> None:
     """Every fact of a record, one a line; also of intake, house and programme."""
     stream = session.stream(incident)
+    if raw:
+        _print_raw(session, stream)
+        return
     if stream not in OTHER_STREAMS:
         session.part_of(stream)
     elif session.is_vendor or session.desk.state(stream).seq == 0:
@@ -159,6 +169,25 @@ def log(
             last = _print_facts(session, stream, last)
     except KeyboardInterrupt:
         return
+
+
+def _print_raw(session: Session, stream: str) -> None:
+    """The facts as they are stored, a line each, also those that this version cannot read."""
+    try:
+        if stream not in OTHER_STREAMS:
+            session.incident(stream)
+        state = session.desk.state(stream)
+    except RecordTooNew:
+        # Nobody can tell who else may know of it: only whoever may know of everything.
+        if stream in session.reader.hidden() or session.is_vendor or session.viewer.inspector is not None:
+            raise
+        state = None
+    with session.house.record.read() as tx:
+        facts = tx.facts(stream)
+    if state is not None:
+        facts = readable(session, stream, facts, session.naming(state))
+    for fact in facts:
+        session.echo(fact.body().decode() + "\n")
 
 
 def _changes(record: Record) -> Iterator[int]:

@@ -61,7 +61,7 @@ def _spans(session: Session, since_day: str | None, *, drills: bool) -> tuple[li
         ids = [row[0] for row in tx.connection.execute(wanted.limit(MAX_INCIDENTS + 1))]
     zone = session.house.institution.organisation.zone
     # Left out where they may not be known of: a type with one incident in it would name it.
-    known = session.reader.whole(session.desk.state(one) for one in ids[:MAX_INCIDENTS])
+    known = session.reader.whole(session.desk.readable(ids[:MAX_INCIDENTS]))
     found = [span for state in known for span in spans(state, zone)]
     return found, len(ids) > MAX_INCIDENTS
 

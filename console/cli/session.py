@@ -255,9 +255,11 @@ class Session:
             return reference
         if self.is_number(reference):
             from console.cli.looking import incident_ids  # noqa: PLC0415
+            from models.state import Incident as State  # noqa: PLC0415
 
             ends = [one for one in incident_ids(self.house.record) if one.endswith(f"-{int(reference):04d}")]
-            ends = [one for one in ends if self.reader.reading(self.desk.incident(one)).some]
+            known = [one for one in self.desk.readable(ends) if isinstance(one, State)]
+            ends = [one.stream for one in known if self.reader.reading(one).some]
             if len(ends) == 1:
                 return ends[0]
         return reference.upper()

@@ -90,7 +90,7 @@ def _kept(session: Session, name: str, version: str) -> Iterator[str]:
         yield from (
             digest for kept, digest in [(reading.version, reading.digest), *receipts] if kept == version
         )
-    states = (session.desk.state(stream) for stream in incident_ids(session.house.record))
+    states = session.desk.readable(incident_ids(session.house.record))
     for incident in session.reader.whole(states):
         use = incident.playbooks.get(name)
         if use is not None and use.version == version:

@@ -16,12 +16,12 @@ from models.errors import HikeshiError, NotFound, RecordError, Refused
 from models.exercise import EXERCISE, PrepareDrill
 from models.frozen import freeze_scenario
 from models.programme import Organiser
+from models.release import VERSION
 from models.scenario import Scenario
 from playbooks.check import check
 from playbooks.defect import Defect, Defects, errors_of
 
 FOLDER = "drills"
-VERSION = "0.1.0"
 MAX_SEED = 2**31 - 1
 
 

@@ -44,6 +44,7 @@ from models.errors import HikeshiError, NotFound, Refused
 from models.fact import SYSTEM
 from models.record import STREAM
 from models.state import House as HouseState
+from models.state import Incident
 
 NAV = (
     ("board", "/"),
@@ -300,8 +301,8 @@ def _in_full(ask: Ask) -> str:
     of_number = (STREAM.c.kind == "incident", STREAM.c.id.endswith(f"-{int(given):04d}"))
     with ask.house.record.read() as tx:
         names = [row[0] for row in tx.connection.execute(select(STREAM.c.id).where(*of_number))]
-    states = (ask.house.desk.incident(name) for name in names)
-    found = [one.stream for one in states if ask.reader.reading(one).some]
+    states = ask.house.desk.readable(names)
+    found = [one.stream for one in states if isinstance(one, Incident) and ask.reader.reading(one).some]
     return found[0] if len(found) == 1 else ""
 
 

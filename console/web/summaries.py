@@ -26,6 +26,7 @@ from console.web.rendering import words
 from models import awaited as awaiting
 from models.clocks.others import commander
 from models.desk import Desk
+from models.errors import RecordTooNew
 from models.policy import PHASES
 from models.record import STREAM
 from models.state import Incident
@@ -130,7 +131,8 @@ class Summaries:
         with self._desk.record.read() as tx:
             wanted = select(STREAM.c.id, STREAM.c.seq).where(*where).order_by(STREAM.c.opened_at.desc())
             heads = [(row[0], row[1]) for row in tx.connection.execute(wanted)]
-        rows = tuple(self._one(name, seq, seconds, ask) for name, seq in heads)
+        found = (self._one(name, seq, seconds, ask) for name, seq in heads)
+        rows = tuple(one for one in found if one is not None)
         if len(self._kept) > 4 * len(rows) + 100:
             open_ones = {name for name, _ in heads}
             self._kept = {key: one for key, one in self._kept.items() if key[0] in open_ones}
@@ -140,13 +142,18 @@ class Summaries:
                 waits.setdefault(person, []).append(wait)
         return Overview(rows=rows, waits=waits)
 
-    def _one(self, name: str, seq: int, seconds: int, ask: Ask) -> Summary:
+    def _one(self, name: str, seq: int, seconds: int, ask: Ask) -> Summary | None:
+        """None if a newer Hikeshi wrote to it: that one hides no other."""
         # Each at a second of its own, so that a full board is not made anew at once.
         turn = (seconds + crc32(name.encode())) // RENEW_SECONDS
         kept = self._kept.get((name, ask.lang))
         if kept is not None and kept[:2] == (seq, turn):
             return kept[2]
-        made = summary(ask.naming(self._desk.incident(name)))
+        try:
+            state = self._desk.incident(name)
+        except RecordTooNew:
+            return None
+        made = summary(ask.naming(state))
         self._kept[name, ask.lang] = (seq, turn, made)
         return made
 

@@ -35,6 +35,8 @@ from models.fold import (
     steps,
     trust,
 )
+from models.kinds import READABLE
+from models.release import VERSION
 from models.state import Confirmation, House, Incident, Intake, Programme, StreamState
 
 RULES_VERSION = 7
@@ -84,15 +86,14 @@ def fold(state: StreamState, facts: Iterable[Fact]) -> StreamState:
     table = _FOLDS[type(state)]
     for fact in facts:
         rule = table.get(fact.kind)
-        if rule is None or fact.v != 1:
-            if isinstance(state, House):
-                # The house's matters are about Hikeshi itself: a newer one must not keep us from paging.
-                state.impaired["newer"] = fact.kind
-                state.seq, state.at = fact.seq, fact.recorded_at
-                continue
-            raise RecordTooNew(
-                f"{fact.stream} #{fact.seq}: fact {fact.kind!r} v{fact.v} is of a newer Hikeshi; upgrade it"
-            )
+        if rule is None or (fact.kind, fact.v) not in READABLE:
+            said = unreadable(fact)
+            if not isinstance(state, House):
+                raise RecordTooNew(f"{said}; use a newer one")
+            # The house's matters are about Hikeshi itself: a newer one must not keep us from paging.
+            state.impaired["newer"] = said
+            state.seq, state.at = fact.seq, fact.recorded_at
+            continue
         rule(state, fact)
         if fact.for_ is not None and isinstance(state, Incident) and not _is_asked(state, fact.seq):
             # Stands at once; the person it was written for is asked to confirm (design, 14).
@@ -100,6 +101,12 @@ def fold(state: StreamState, facts: Iterable[Fact]) -> StreamState:
         state.seq = fact.seq
         state.at = fact.recorded_at
     return state
+
+
+def unreadable(fact: Fact) -> str:
+    """Which fact it is that this release cannot read."""
+    kind = fact.kind if fact.v == 1 else f"{fact.kind} v{fact.v}"
+    return f"{fact.stream} #{fact.seq} is of kind {kind}, which this version ({VERSION}) cannot read"
 
 
 def _is_asked(state: Incident, seq: int) -> bool:

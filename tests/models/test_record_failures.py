@@ -139,7 +139,7 @@ def test_a_fact_of_a_newer_hikeshi_is_refused(stream: str, change: dict[str, obj
         data={"id": "x"},
         v=int(str(change.get("v", 1))),
     )
-    with pytest.raises(RecordTooNew, match=r"#7.*upgrade"):
+    with pytest.raises(RecordTooNew, match=r"#7 is of kind .* \(0\.1\.0\) cannot read"):
         fold(empty(stream), [known])
 
 
@@ -149,7 +149,10 @@ def test_a_newer_fact_of_the_house_is_said_and_keeps_nobody_from_paging() -> Non
     )
     state = fold(empty("house"), [newer])
     assert isinstance(state, House)
-    assert (state.seq, state.impaired) == (7, {"newer": "garden.opened"})
+    assert (state.seq, state.impaired) == (
+        7,
+        {"newer": "house #7 is of kind garden.opened, which this version (0.1.0) cannot read"},
+    )
 
 
 # -- migrations ---------------------------------------------------------------------------------------------

@@ -38,7 +38,7 @@ def _shown(ask: Ask) -> tuple[list[Incident], int, int, int]:
         given = ask.query.get("page", "1")
         page = int(given) if given.isascii() and given.isdecimal() and len(given) <= MAX_DIGITS else 1
         page = min(max(page, 1), pages)
-        states = (ask.house.desk.incident(name) for name in known[(page - 1) * ON_A_PAGE : page * ON_A_PAGE])
+        states = ask.house.desk.readable(known[(page - 1) * ON_A_PAGE : page * ON_A_PAGE])
         ask.kept["ended"] = (ask.reader.whole(states), page, pages, len(known))
     found: tuple[list[Incident], int, int, int] = ask.kept["ended"]
     return found

@@ -55,7 +55,7 @@ def _spans(ask: Ask) -> tuple[list[Span], bool]:
     with ask.house.record.read() as tx:
         names = list(tx.connection.execute(wanted.order_by(*latest).limit(MAX_INCIDENTS + 1)).scalars())
     # Left out where they may not be known of: a month with one incident in it would name it.
-    known = ask.reader.whole(ask.house.desk.state(name) for name in names[:MAX_INCIDENTS])
+    known = ask.reader.whole(ask.house.desk.readable(names[:MAX_INCIDENTS]))
     found = [span for state in known for span in spans(state, str(zone(ask)))]
     return found, len(names) > MAX_INCIDENTS
 

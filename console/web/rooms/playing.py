@@ -138,7 +138,7 @@ def _incidents(ask: Ask) -> Mapping[str, Any]:
     wanted = select(STREAM.c.id).where(STREAM.c.kind == "incident").order_by(STREAM.c.id.desc())
     with ask.house.record.read() as tx:
         names = [row[0] for row in tx.connection.execute(wanted.limit(SHOWN_INCIDENTS))]
-    seen = ask.reader.whole(ask.house.desk.state(name) for name in names)
+    seen = ask.reader.whole(ask.house.desk.readable(names))
     return {"on": True, "incidents": [_incident(ask, one) for one in seen]}
 
 

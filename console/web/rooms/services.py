@@ -83,7 +83,7 @@ def incidents(ask: Ask, *, still: bool) -> list[Incident]:
     wanted = select(STREAM.c.id).where(*where).order_by(STREAM.c.opened_at.desc()).limit(LATEST)
     with ask.house.record.read() as tx:
         names = [row[0] for row in tx.connection.execute(wanted)]
-    return ask.reader.whole(ask.house.desk.state(one) for one in names)
+    return ask.reader.whole(ask.house.desk.readable(names))
 
 
 def hits(ask: Ask) -> Mapping[str, list[Hit]]:
