@@ -171,6 +171,20 @@ def test_the_schema_laid_down_is_the_one_that_the_tables_say(path: Path) -> None
     engine.dispose()
 
 
+def test_what_is_laid_down_at_once_is_what_each_migration_in_turn_makes() -> None:
+    made = []
+    for stops in ((migrations.HEAD,), migrations.KNOWN):
+        engine = create_engine("sqlite://")
+        with engine.connect() as connection:
+            for stop in stops:
+                migrations.upgrade(connection, stop)
+            driver = connection.connection.dbapi_connection
+            assert driver is not None
+            made.append(list(driver.iterdump()))
+        engine.dispose()
+    assert made[0] == made[1]
+
+
 def test_checks_that_no_comparison_sees_are_there_too(path: Path, tmp_path: Path) -> None:
     record = Record.at(path)
     record.migrate()
