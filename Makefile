@@ -18,7 +18,8 @@ help:
 	@echo "             make demo KEEP=1 leaves the board up afterwards, to look around in the browser"
 	@echo "make test    set up, then run the tests (up to 15 minutes on two cores)"
 	@echo "make check   ruff, mypy strict and the size budget"
-	@echo "make bench   measure; figures go to build/bench.json"
+	@echo "make bench   measure everything, beside Prefect and DBOS (40 minutes); build/bench.json and bench.md"
+	@echo "             make bench QUICK=1 measures the most important in 8 minutes"
 	@echo "make sbom    list what Hikeshi runs with; goes to build/sbom.cdx.json (CycloneDX 1.6)"
 	@echo "make audit   ask PyPI's database for known vulnerabilities of what is locked (needs the network)"
 	@echo "make lock    renew the hash-locked requirements (needs uv)"
@@ -60,7 +61,7 @@ check: setup
 	$(BIN)/python -m pytest tests/test_budget.py
 
 bench: setup
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks $(if $(QUICK),--quick)
 
 sbom: setup
 	$(BIN)/python -m tests.security.sbom

@@ -19,7 +19,7 @@ from models.clock import SystemClock
 from models.errors import HikeshiError
 from notifiers.slack.fake import FakeSlack
 
-INCIDENTS = 60
+INCIDENTS, QUICK_INCIDENTS = 60, 15
 WARM_UP = 10
 REST_SECONDS = 1.1
 """Longer than the pause between two messages to one conversation: no page measured waits its turn."""
@@ -52,12 +52,15 @@ def figures(what: str, values: list[float], p50: float | None, p95: float) -> It
 
 async def _quiet(ground: Ground) -> list[float]:
     async with FakeSlack() as slack:
-        bank = found(ground.place("alert"), slack.base_url)
+        bank, incidents = (
+            found(ground.place("alert"), slack.base_url),
+            ground.some(INCIDENTS, QUICK_INCIDENTS),
+        )
         async with running(bank.directory) as pager, aiohttp.ClientSession() as session:
             source = AlertSource(session, pager, slack)
             for number in range(WARM_UP):
                 await source.milliseconds(number)
-            return [await source.milliseconds(WARM_UP + number) for number in range(INCIDENTS)]
+            return [await source.milliseconds(WARM_UP + number) for number in range(incidents)]
 
 
 class AlertSource:

@@ -8,7 +8,12 @@ import platform
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from importlib import metadata
+from pathlib import Path
 from typing import Any
+
+VERSIONS = ("sqlalchemy", "msgspec", "orjson", "prefect", "dbos", "psycopg", "uvicorn")
+"""Packages whose versions change a figure."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,9 +44,19 @@ class Figure:
         met = {True: "yes", False: "NO", None: ""}[self.met]
         return self.name, f"{_number(self.value)} {self.unit}", target, met
 
+    @property
+    def shown(self) -> str:
+        """The number with its unit."""
+        return f"{_number(self.value)} {self.unit}"
+
     def as_json(self) -> dict[str, Any]:
         """Everything, for the file."""
         return {**asdict(self), "met": self.met}
+
+    @classmethod
+    def from_json(cls, content: dict[str, Any]) -> Figure:
+        """As it was written."""
+        return cls(**{name: value for name, value in content.items() if name != "met"})
 
 
 def quantile(values: Sequence[float], share: float) -> float:
@@ -60,20 +75,27 @@ def spread(values: Sequence[float]) -> dict[str, float]:
 
 def conditions() -> dict[str, Any]:
     """Of the machine and the programs, as far as they change a figure."""
-    import msgspec  # noqa: PLC0415 - wanted for their versions alone
-    import sqlalchemy  # noqa: PLC0415
-
     return {
         "cores": os.cpu_count(),
+        "processor": _processor(),
+        "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30),
         "load_before": [round(one, 2) for one in os.getloadavg()],
         "machine": platform.machine(),
         "kernel": platform.release(),
         "python": platform.python_version(),
         "sqlite": sqlite3.sqlite_version,
-        "sqlalchemy": sqlalchemy.__version__,
-        "msgspec": msgspec.__version__,
+        "versions": {name: metadata.version(name) for name in VERSIONS},
         "database": "SQLite in a file, journal_mode=WAL, synchronous=FULL",
     }
+
+
+def _processor() -> str:
+    """What the system calls it (Linux), or empty."""
+    info = Path("/proc/cpuinfo")
+    if not info.exists():
+        return ""
+    lines = (line.partition(":") for line in info.read_text("utf-8", "replace").splitlines())
+    return next((value.strip() for name, _, value in lines if name.strip() == "model name"), "")
 
 
 def _number(value: float) -> str:

@@ -20,13 +20,23 @@ Benchmark = Callable[["Ground"], Iterable[Figure]]
 
 
 class Ground:
-    """`full` asks for the long forms; `kept` is for what is made once and measured several times."""
+    """`full` asks for the long forms, `quick` for the short ones; `kept` is made once and measured often."""
 
-    def __init__(self, folder: Path, *, full: bool = False) -> None:
+    def __init__(self, folder: Path, *, full: bool = False, quick: bool = False) -> None:
         self.folder = folder
         self.full = full
+        self.quick = quick
         self.kept: dict[str, Any] = {}
         self._made = 0
+
+    @property
+    def form(self) -> str:
+        """Which length was measured, for the book."""
+        return "quick" if self.quick else "full" if self.full else "usual"
+
+    def some(self, usual: int, quick: int) -> int:
+        """How many of something: `usual`, or `quick` in the short form."""
+        return quick if self.quick else usual
 
     def place(self, name: str) -> Path:
         """A new folder's path; nothing is there yet."""
@@ -35,7 +45,7 @@ class Ground:
 
 
 @contextmanager
-def ground(*, full: bool) -> Iterator[Ground]:
+def ground(*, full: bool = False, quick: bool = False) -> Iterator[Ground]:
     """A ground in `build/`, on the disk that the sources lie on; it is swept when the run ends."""
     BUILD.mkdir(exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="bench-", dir=BUILD)).resolve()
@@ -44,7 +54,7 @@ def ground(*, full: bool) -> Iterator[Ground]:
     os.environ["HIKESHI_ENGINE"] = "none"
     logging.getLogger("hikeshi").setLevel(logging.ERROR)
     try:
-        yield Ground(folder, full=full)
+        yield Ground(folder, full=full, quick=quick)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

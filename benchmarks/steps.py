@@ -52,6 +52,13 @@ def steps(ground: Ground) -> Iterator[Figure]:
             for name, runs in (("ours_flows_and_server_s", ours), ("bare_flows_and_server_s", bare))
         },
     )
+    for name, runs in (("automated steps through Prefect", ours), ("bare Prefect tasks", bare)):
+        yield Figure(
+            name=name,
+            value=quantile([1_000 / _wall(run) for run in runs], 0.5),
+            unit="/s",
+            n=STEPS * len(runs),
+        )
     yield Figure(
         name="automated steps without an engine",
         value=quantile([1_000 / _wall(run) for run in without], 0.5),
@@ -79,16 +86,16 @@ def _our_share(mine: Measured, theirs: Measured) -> float:
 
 
 async def _measured(ground: Ground) -> tuple[list[Measured], list[Measured], list[Measured]]:
-    bank = found(ground.place("steps"))
+    bank, rounds = found(ground.place("steps")), ground.some(ROUNDS, 1)
     equip(bank)
-    incidents = _incidents(bank, 2 * ROUNDS)
+    incidents = _incidents(bank, 2 * rounds)
     async with prefect(ground.place("prefect")) as server:
         bare, ours = [], []
-        for number in range(ROUNDS):
+        for number in range(rounds):
             bare.append(await _beside(server, ["bare", str(STEPS)], server.environment))
             ours.append(await _beside(server, ["ours", incidents[number]], _at(server.environment, bank)))
     off = {**_at(os.environ, bank), "HIKESHI_ENGINE": "none"}
-    without = [await _child(["ours", incident], off) for incident in incidents[ROUNDS:]]
+    without = [await _child(["ours", incident], off) for incident in incidents[rounds:]]
     for run, engine in [(one, "prefect") for one in ours] + [(one, "off") for one in without]:
         if run["engine"] != engine or run["done"] != STEPS:
             raise HikeshiError(

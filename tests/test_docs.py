@@ -192,7 +192,8 @@ def test_every_picture_is_on_a_page_and_small_enough_to_load() -> None:
         for page in PAGES
         for found in PICTURE.finditer(page.read_text(encoding="utf-8"))
     ]
-    taken = {one.resolve() for one in (DOCS / "pictures").iterdir()}
+    # Charts are drawn from figures: tests/benchmarks holds them to the page that they are on.
+    taken = {one.resolve() for one in (DOCS / "pictures").iterdir() if not one.name.startswith("bench-")}
     assert {path for path, _ in shown} == taken
     for path, words in shown:
         head = path.read_bytes()
