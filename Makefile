@@ -10,7 +10,7 @@ export PREFECT_SERVER_ANALYTICS_ENABLED := false
 # The tests start hundreds of processes; without its compiled modules each would compile all of them anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test test-full check bench sbom audit lock clean
+.PHONY: help setup demo test test-full check bench chaos sbom audit lock clean
 
 help:
 	@echo "make demo    set up, then play one incident from the alert to its lessons"
@@ -22,6 +22,7 @@ help:
 	@echo "             make bench QUICK=1 measures the most important in 8 minutes"
 	@echo "make sbom    list what Hikeshi runs with; goes to build/sbom.cdx.json (CycloneDX 1.6)"
 	@echo "make audit   ask PyPI's database for known vulnerabilities of what is locked (needs the network)"
+	@echo "make chaos   kill, freeze, fill up, cut off, then compare; SEED=… MINUTES=… INCIDENTS=50 ONLY=kills"
 	@echo "make lock    renew the hash-locked requirements (needs uv)"
 
 setup: $(READY)
@@ -69,6 +70,10 @@ sbom: setup
 # Strict: what could not be looked up has not been found free of anything.
 audit: setup
 	$(BIN)/pip-audit --strict --disable-pip --require-hashes -r requirements/dev.txt
+
+chaos: setup
+	$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES)) \
+	  $(if $(INCIDENTS),--incidents $(INCIDENTS)) $(if $(ONLY),--only $(ONLY))
 
 lock:
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header -q requirements/dev.in -o requirements/dev.txt
