@@ -27,6 +27,8 @@ from playbooks.library import Library
 
 DIRECTORY_VARIABLE = "HIKESHI_DIR"
 MARKER = "organisation.yaml"
+MOVED = "moved-to"
+"""File in the data that says where the record lies since it was moved: nobody opens the old one unawares."""
 LAST_GOOD = "last-good"
 """Folder in the data with the institution's files as they were when last read without defects."""
 
@@ -129,9 +131,22 @@ def open_house(directory: Path, clock: Clock | None = None, *, drill: bool = Fal
 def record_of(settings: Settings, data: Path, secret: Callable[[str], str]) -> Record:
     """The record that the settings name, not opened yet. Raises BadConfiguration without its password."""
     if settings.database is None:
+        if (to := moved_to(data)) is not None:
+            raise BadConfiguration(
+                f'the record of this directory was moved: put database = "{to}" into settings.toml. If the '
+                f"move broke off and nothing is there, remove {data / MOVED} and go on here"
+            )
         return Record.at(data / "hikeshi.db")
     password = secret(settings.database_password) if settings.database_password else ""
     return Record(settings.database, password)
+
+
+def moved_to(data: Path) -> str | None:
+    """Where the record of this folder lies now; None while it lies here."""
+    try:
+        return (data / MOVED).read_text(encoding="utf-8").strip()
+    except FileNotFoundError:
+        return None
 
 
 def load_or_last_good(directory: Path) -> tuple[Institution, tuple[str, ...]]:

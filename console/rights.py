@@ -51,7 +51,7 @@ ACTS: dict[str, str] = {
             "reopen", "restrict", "break-glass",
         )
     },
-    "withdraw": "withdraw", "reject": "approve", "restore": "record-restore",
+    "withdraw": "withdraw", "reject": "approve", "restore": "record-restore", "move": "record-restore",
     "step add": "step-add", "step skip": "step-skip", "step na": "step-na", "step assign": "step-assign",
     "step start": "start", "step take": "start", "step hand-over": "hand-over", "step refuse": "hand-over",
     "step retry": "step-retry",
@@ -240,7 +240,8 @@ OF: dict[str, str] = {
     "SetRecoveryPoint": "recovery-point", "AddImprovement": "improvement", "Acknowledge": "ack",
     "AskCode": "ack",
     "SettleAlert": "alert", "ProposeTrust": "out-of-band", "ConfirmTrust": "out-of-band", "TakeReply": "ack",
-    "NoteKey": "key", "AcceptKey": "key", "RestoreRecord": "record-restore", "NoteExport": "record-export",
+    "NoteKey": "key", "AcceptKey": "key", "RestoreRecord": "record-restore", "MoveRecord": "record-restore",
+    "NoteExport": "record-export",
     "GrantInspector": "inspector", "RevokeInspector": "inspector", "EndImprovement": "improvement-end",
     "IssueToken": "token", "RevokeToken": "token", "OfferLogin": "login", "EndSession": "session",
     **dict.fromkeys(

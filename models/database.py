@@ -13,7 +13,14 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DatabaseError, IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import (
+    DatabaseError,
+    DataError,
+    IntegrityError,
+    InterfaceError,
+    OperationalError,
+    ProgrammingError,
+)
 from sqlalchemy.pool import StaticPool
 
 from models.errors import (
@@ -29,6 +36,8 @@ from models.tables import METADATA
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
 BUSY_MILLISECONDS = 5_000
 CONNECT_SECONDS = 5
+NUL, IN_ITS_PLACE = "\0", "\ufffd"
+"""PostgreSQL's text holds every character but this one."""
 NOTIFY = "hikeshi"
 """The channel on which nodes wake each other (LISTEN/NOTIFY)."""
 _t = METADATA.tables
@@ -114,12 +123,26 @@ def _postgresql(url: str, password: str) -> Engine:
                            " where current_setting('synchronous_commit') = 'off'")  # fmt: skip
         connection.commit()
 
+    @event.listens_for(engine, "before_cursor_execute", retval=True)
+    def _without_nul(
+        _connection: Connection, _cursor: Any, statement: str, given: Any, _context: Any, many: bool
+    ) -> tuple[str, Any]:
+        # What it cannot hold must not keep an alert out. Texts that a digest covers are rid of it before.
+        return statement, [_plain(one) for one in given] if many else _plain(given)
+
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
         if connection.info.get("reading", False):
             connection.exec_driver_sql("set transaction isolation level repeatable read read only")
 
     return engine
+
+
+def _plain(given: Any) -> Any:
+    if not isinstance(given, dict):
+        return given
+    spoilt = {name: one for name, one in given.items() if isinstance(one, str) and NUL in one}
+    return given | {name: one.replace(NUL, IN_ITS_PLACE) for name, one in spoilt.items()} if spoilt else given
 
 
 def listener(url: str, password: str) -> Any:
@@ -167,13 +190,15 @@ def _in_our_words(failed: DatabaseError | InterfaceError) -> Exception:
         if "locked" in said or "busy" in said:
             return RecordBusy(f"the record is in use by another process: {said}")
         return RecordUnwritable(f"the record cannot be written: {said}; free space or mend the disk")
+    if isinstance(failed, DataError | ProgrammingError):
+        return RecordDamaged(f"the database does not fit this Hikeshi: {said}; run `hikeshi check --live`")
     return _of_a_server(getattr(failed.orig, "sqlstate", None) or "", said)
 
 
 def _of_a_server(code: str, said: str) -> Exception:
     if code in _RETRY:
         return RecordConflict(f"somebody else was writing at the same time: {said}")
-    if code.startswith(("22", "42", "XX")):
+    if code.startswith("XX"):
         return RecordDamaged(f"the database does not fit this Hikeshi: {said}; run `hikeshi check --live`")
     if code.startswith("28"):
         return RecordUnwritable(f"the database does not let us in: {said}; see `database` in settings.toml")

@@ -78,7 +78,7 @@ from models.readers import AnnouncePlaybook, ReadPlaybook
 from models.reason import Reason
 from models.reopening import DeclineReopening
 from models.reports import DraftReport, JudgeObligation, ReportSituation, SubmitReport, VendorFact
-from models.restoring import RestoreRecord, restore
+from models.restoring import MoveRecord, RestoreRecord, move, restore
 from models.restriction import (
     BreakGlass,
     EndGlass,
@@ -246,6 +246,7 @@ _HOUSE: dict[type[commands.Command], Rule] = {
     integrity.NoteAnchor: integrity.note_anchor,
     integrity.NoteClock: integrity.note_clock,
     RestoreRecord: restore,
+    MoveRecord: move,
     NoteExport: note_export,
     GrantInspector: inspectors.grant,
     RevokeInspector: inspectors.revoke,

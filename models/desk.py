@@ -19,6 +19,7 @@ from models.canonical import new_salt, text_digest
 from models.casework import Case, Casework, Setting, known_incident
 from models.clock import Clock
 from models.commands import Command
+from models.database import IN_ITS_PLACE, NUL
 from models.deriving import derived
 from models.errors import NotFound, RecordConflict, RecordMoved, RecordTooNew, Refused
 from models.fact import StoredText
@@ -335,5 +336,7 @@ class Desk(Casework[Tx]):
         return tx.peek(counter)
 
     def _text(self, body: str) -> StoredText:
+        # Before the digest, and everywhere alike: not every database can hold it (models.database).
+        body = body.replace(NUL, IN_ITS_PLACE)
         salt = new_salt()
         return StoredText(digest=text_digest(salt, body), salt=salt, body=body)

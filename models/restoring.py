@@ -42,3 +42,28 @@ def restore(state: House, command: RestoreRecord, world: World) -> Decided:
     }
     texts = {"reason": reason, "source": command.source[:300]}
     return [Draft(kind="record.restored", data=data, texts=texts)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MoveRecord(Command):
+    """Written in the new database with all that was moved, or not at all. `to` has no password."""
+
+    to: str
+    reason: str
+    facts: int
+    heads: Mapping[str, tuple[int, str]]
+    root: str
+
+
+def move(state: House, command: MoveRecord, world: World) -> Decided:
+    """The old database must not be written any more: two would write different facts under one number."""
+    require(command, PERMISSION, state, world)
+    named = {name: list(command.heads[name]) for name in sorted(command.heads)[:MAX_HEADS]}
+    data = {"streams": len(command.heads), "facts": command.facts, "heads": named, "root": command.root}
+    return [
+        Draft(
+            kind="record.moved",
+            data=data,
+            texts={"reason": text(command.reason, "reason"), "to": command.to[:300]},
+        )
+    ]

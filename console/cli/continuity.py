@@ -29,6 +29,7 @@ def register(app: typer.Typer) -> None:
     reads(group, "status")(relay_status)
     app.add_typer(group, name="relay")
     reads(app, "restore")(restore)
+    reads(app, "move")(move)
 
 
 def relay_now(session: Session, sink: Sink = None) -> None:
@@ -228,3 +229,38 @@ def _told(session: Session, done: Restored) -> list[Any]:
         if figures[name]:
             lines.append(Line(text=say(f"relay.{name}", n=figures[name]), style="warn"))
     return [*lines, Line(text=say("relay.one_alone"), style="bad")]
+
+
+def move(
+    session: Session,
+    *,
+    to: Annotated[str, Opt("--to", metavar="URL")],
+    reason: Annotated[str, Opt("--reason", metavar="TEXT")],
+    password: Annotated[str | None, Opt("--password", metavar="SECRET", show_default=False)] = None,
+) -> None:
+    """Go on with the record in PostgreSQL: all of it is copied and verified there, then it counts."""
+    from console.cli import output, report  # noqa: PLC0415
+    from console.restore import moving  # noqa: PLC0415
+    from models.errors import Refused  # noqa: PLC0415
+
+    session.known_actor()
+    try:
+        done = moving.move(session.house, moving.Target(url=to, password=password), session.actor, reason)
+    except moving.CannotMove as wrong:
+        if session.given.json:
+            output.json({"ok": False, "defects": wrong.defects})
+        else:
+            for one in wrong.defects:
+                session.say(one, "bad", stderr=True)
+            session.say(session.texts("moving.not_moved"), "bad", stderr=True)
+        raise typer.Exit(REFUSED) from None
+    except Refused as no:
+        report.refused(session, None, no.reason, no.detail)
+    if session.given.json:
+        output.json(done.as_json())
+        return
+    session.say(session.texts("moving.moved", **done.as_json()), "good")
+    session.say(session.texts("moving.next"), "warn")
+    for line in done.settings:
+        session.say(session.texts("moving.line", line=line))
+    session.say(session.texts("moving.kept", path=done.source))

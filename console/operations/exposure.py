@@ -11,6 +11,7 @@ from typing import Literal
 
 NOT_OFFERED: dict[str, str] = {
     "restore": "reads an archive that lies on this machine and takes over its records",
+    "move": "takes the record of this machine to another database, while nothing of Hikeshi runs",
     "key rotate": "makes a private key in a file of this machine, and may throw the old one away",
     "evidence collect": (
         "runs for up to an hour with the node's own rights to the targets; a step of the playbook has the "

@@ -127,6 +127,7 @@ HOUSE: dict[str, Callable[[Any, Fact], None]] = {
     "machine.recovered": _recovered,
     "evidence.round": _evidence_round,
     "record.restored": no_change,
+    "record.moved": no_change,
     "record.exported": no_change,
 }
 PROGRAMME: dict[str, Callable[[Any, Fact], None]] = {
