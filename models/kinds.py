@@ -83,7 +83,7 @@ _OF_THE_FIRST = """
     questions.answered
     reader.added reader.removed
     reading.complete reading.overdue reading.withdrawn
-    record.exported record.restored
+    record.exported record.moved record.restored
     recovery_point.set
     refused
     reopening.declined reopening.proposed
