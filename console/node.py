@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import uvicorn
 from sqlalchemy import select
 
+from console import logs
 from console.announcing import Announcer
 from console.beside import Beside
 from console.heartbeat import Heartbeat
@@ -141,7 +143,7 @@ class Node:
 
     async def run_in_writer(self, call: Callable[[], T]) -> T:
         """Run `call` in the one thread that touches the record."""
-        return await asyncio.get_running_loop().run_in_executor(self.writer, call)
+        return await asyncio.get_running_loop().run_in_executor(self.writer, copy_context().run, call)
 
     def link(self, stream: str, page: int, person: str, channel: str) -> str:
         """The signed page of a matter for one person, sent over this channel."""
@@ -448,6 +450,7 @@ class Node:
             "conductor_age_seconds": round(age, 1) if age is not None else None,
             "prefect": "unknown" if age is None else "down" if "prefect" in impaired else "ok",
             "drill": desk.premises.drill,
+            "relay_waiting": self.beside.relays.waiting(),
         }
 
     def _stalled(self) -> dict[str, str]:
@@ -461,7 +464,7 @@ class Node:
 
 async def serve(directory: Path, port: int | None, clock: Clock | None = None) -> None:
     """Run a node until SIGINT, SIGTERM or SIGHUP."""
-    node = Node(open_house(directory, clock), port=port)
+    node = Node(logs.follow(open_house(directory, clock), NAME), port=port)
     stop_on_signals(node.stop.set)
     announce = asyncio.create_task(_announce(node))
     try:
@@ -480,7 +483,7 @@ async def _announce(node: Node) -> None:
 
 def main() -> int:
     """Entry of the process: `python -m console.node [PORT]`."""
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(message)s")
+    logs.begin(NAME)
     port = int(sys.argv[1]) if len(sys.argv) > 1 else None
     try:
         asyncio.run(serve(find_directory(None), port))

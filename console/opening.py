@@ -10,6 +10,7 @@ from pathlib import Path
 
 from console.drill import guard
 from console.drill.directory import clock_of, scenario_of
+from console.logs import hide
 from console.participants import address_key
 from models.clock import Clock, SystemClock
 from models.desk import Desk
@@ -184,8 +185,8 @@ def _keep_good(directory: Path, kept: Path) -> None:
 def secrets_of(directory: Path) -> Callable[[str], str]:
     """Resolves `env:NAME` and `file:path` (relative to the directory). Raises BadConfiguration if missing.
 
-    The value is never kept, logged or shown. A drill has none but its own, whoever asks (P8): also the
-    command line, which runs behind no guard, sends nothing in production's name.
+    The value is never logged or shown: the log of this process blots it out. A drill has none but its own,
+    whoever asks (P8): also the command line, which runs behind no guard, sends nothing in production's name.
     """
     drill = is_drill(directory)
 
@@ -200,7 +201,7 @@ def secrets_of(directory: Path) -> Callable[[str], str]:
             value = os.environ.get(name, "")
             if not value:
                 raise BadConfiguration(f"the secret {reference} is not set; export {name} before starting")
-            return value
+            return hide(value)
         path = directory / name
         try:
             value = path.read_text(encoding="utf-8").strip()
@@ -208,7 +209,7 @@ def secrets_of(directory: Path) -> Callable[[str], str]:
             raise BadConfiguration(f"the secret {reference} cannot be read: {missing.strerror}") from missing
         if not value:
             raise BadConfiguration(f"the secret {reference} is empty")
-        return value
+        return hide(value)
 
     return resolve
 

@@ -71,6 +71,10 @@ class Relays:
         }
         return self._problems | failing
 
+    def waiting(self) -> dict[str, int]:
+        """How many facts each sink has not had, as it last knew."""
+        return {name: one.standing.pending for name, one in self.standings.items()}
+
     async def run(self, stop: asyncio.Event) -> None:
         """Send until `stop`."""
         if self._settings and not make_url(self._house.record.url).database:

@@ -131,9 +131,11 @@ DOORS: dict[str, str] = {
     "GET /": "a session; incidents that its person may know of, by the row `look`; restricted: it is "
     "recorded; a third party: what waits for them",
     "GET /health": "whoever reaches the port; no content of incidents, and no restricted one by its number",
+    "GET /ready": "whoever reaches the port; whether traffic may come, and what is in the way",
     "POST /p/{token}/code": "the signed link and its form: a code by another channel of that person's",
     "POST /p/{token}/act": "the signed link, its form, and a session of that person's or the code; the act",
-    "GET /metrics": "whoever reaches the port; counts, restricted incidents counted without identification",
+    "GET /metrics": "programs on this machine, or the token of [metrics]; counts, restricted incidents "
+    "counted without identification",
     "GET /static/{name:path}": "whoever reaches the port; style sheets and scripts",
     "GET /declare": "a session",
     "GET /incidents": "a session, and the row `look`; no third party; those that its person may know of; "

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from console import logs
 from console.leash import stop_on_signals
 from console.opening import DIRECTORY_VARIABLE, data_directory, load_or_last_good, secrets_of
 from console.texts import Texts, texts
@@ -180,6 +181,7 @@ def _secrets_needed(settings: object) -> list[str]:
 
 async def _up(directory: Path, port: int | None, lang: str) -> int:
     institution, _ = load_or_last_good(directory)
+    logs.begin("up", institution.settings.logs)
     say = texts(lang)
     data = data_directory(institution)
     stop = asyncio.Event()

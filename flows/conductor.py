@@ -19,6 +19,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from functools import partial
 
+from console import logs
 from console.opening import House, find_directory, open_house
 from flows.children import Answer, Children
 from flows.server import probe
@@ -329,7 +330,7 @@ async def conduct() -> None:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    house = open_house(find_directory(None))
+    house = logs.follow(open_house(find_directory(None)), NODE)
     clock = house.desk.clock
     try:
         url, excuse = os.environ.get("PREFECT_API_URL"), float(os.environ.get(EXCUSE_VARIABLE, "0"))
@@ -340,7 +341,7 @@ async def conduct() -> None:
 
 def main() -> int:
     """Entry of the process: `python -m flows.conductor`."""
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(message)s")
+    logs.begin(NODE)
     try:
         asyncio.run(conduct())
     except (HikeshiError, OSError) as failed:

@@ -25,12 +25,15 @@ from typing import Any
 
 import orjson
 
+from console import logs
 from models.clock import parse_instant
 from models.errors import HikeshiError
+from models.subject import working_on
 from models.supervised import attempt_async
 
 MAX_JOB_BYTES = 65_536
 MAX_MESSAGE = 500
+NAME = "flows"
 NICE = 5
 """Paging people comes first when the processor is short."""
 log = logging.getLogger("hikeshi.runner")
@@ -68,7 +71,7 @@ async def _one(job: Mapping[str, Any], say: Say) -> None:
         # Inside, so that a directory that was broken since is answered, not died of.
         here().clock.fix(parse_instant(job["now"]) if job.get("now") else None)
         handle = here().handle_of(job["incident"])
-        with with_tags(handle):
+        with with_tags(handle), working_on(incident=job["incident"]):
             return await respond(handle, job["node"], int(job["epoch"]))
 
     tried = await attempt_async("respond", run)
@@ -92,6 +95,8 @@ async def _work(say: Say) -> None:
     from flows.engine import engine_state  # noqa: PLC0415
     from flows.respond import respond  # noqa: F401, PLC0415 - warm before the first job
 
+    # Prefect has set up a log of its own meanwhile.
+    logs.begin(NAME)
     say({"ready": True, "engine": engine_state()})
     while True:
         await _one(orjson.loads(await jobs.get()), say)
@@ -100,7 +105,7 @@ async def _work(say: Say) -> None:
 def main() -> None:
     """Run jobs until the input ends."""
     os.nice(NICE)
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(message)s")
+    logs.begin(NAME)
     asyncio.run(_work(_own_output()))
 
 

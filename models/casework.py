@@ -7,6 +7,7 @@ where facts lie and in what a transaction is; what is decided, what follows and 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -43,7 +44,9 @@ REFUSALS_KEPT = 1_000
 SOMEBODY = "unknown"
 HOUSE, INTAKE = "house", "intake"
 Transaction = TypeVar("Transaction")
-_WATCH, _RULES = Actor.machine("watch"), Actor.machine("rules")
+WATCH_VIA = "watch"
+"""How facts came about that time alone made true."""
+_WATCH, _RULES = Actor.machine(WATCH_VIA), Actor.machine("rules")
 
 
 @dataclass(kw_only=True)
@@ -83,6 +86,8 @@ class Casework(ABC, Generic[Transaction]):
         self._house = House(stream=HOUSE)
         self._refusals: dict[tuple[str, str, str], tuple[datetime, int]] = {}
         self.after_commit: list[Callable[[Outcome], None]] = []
+        self.refused: Counter[str] = Counter()
+        """Commands that were refused here, by reason."""
 
     # -- what a transaction is, and where things lie --------------------------------------------------------
 
@@ -190,6 +195,7 @@ class Casework(ABC, Generic[Transaction]):
     def _refuse(self, stream: str | None, command: Command, no: Refused) -> Outcome:
         """Every refusal is recorded; the same one again within a minute is counted, not written."""
         name = type(command).__name__
+        self.refused[no.reason.value] += 1
         # Names that nobody here has are chosen by whoever knocks: they share one place.
         who = command.who if self.directory.person(command.who) else SOMEBODY
         now = self.clock.now()

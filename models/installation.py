@@ -17,6 +17,7 @@ from models.loginsettings import LoginSettings
 from models.relaying import RelaySink
 from models.targets import is_loopback
 from models.values import Duration, Frozen, Id, Lang, SecretRef
+from models.watching import LogSettings, MetricsSettings, TracingSettings
 
 _PART = r"[A-Za-z0-9_@$*-]+"
 _PATH = rf"{_PART}(\.{_PART}){{0,14}}"
@@ -279,6 +280,9 @@ class Settings(Frozen):
         default=(), max_length=10, description="the second path: where each fact goes besides this host"
     )
 
+    logs: LogSettings = LogSettings()
+    metrics: MetricsSettings = MetricsSettings()
+    tracing: TracingSettings | None = None
     webhooks: tuple[Webhook, ...] = Field(
         default=(), max_length=20, description="other systems that are told, signed"
     )

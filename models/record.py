@@ -7,7 +7,7 @@ machines (models.database says what differs). Not safe for several threads: each
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -37,6 +37,7 @@ OUTBOX, ALERT, NODE, COUNTER = _t["outbox"], _t["alert"], _t["node"], _t["counte
 MIRROR, CHECKPOINT, ANCHOR, RELAY = _t["mirror"], _t["checkpoint"], _t["anchor"], _t["relay"]
 SESSION, ONCE, REQUEST, HOOK = _t["session"], _t["once"], _t["request"], _t["hook"]
 LEASE = _t["lease"]
+AUDIT = _t["audit"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +68,8 @@ class Record:
         self._connection: Connection | None = None
         self._owner = 0
         self._hearing: Hearing | None = None
+        self.took: Callable[[float], None] = lambda seconds: None
+        """Told of each transaction that was stored, how long it took from its beginning."""
 
     def another(self) -> Record:
         """The same database on a connection of its own, for another thread."""
@@ -141,6 +144,7 @@ class Record:
         Raises RecordUncertain if a server's connection broke at the commit and it does not tell any more.
         """
         with database.translated():
+            begun = clock.monotonic()
             connection = self._open()
             self._enter(connection)
             tx: Tx | None = None
@@ -159,6 +163,7 @@ class Record:
                 doubtful = committing and database.is_of_a_server(failed) and not database.is_definite(failed)
                 if not doubtful or tx is None or not self._was_stored(tx.number_of_it):
                     raise
+        self.took(clock.monotonic() - begun)
         crash_point("after-commit")
 
     def _give_up(self, connection: Connection) -> None:

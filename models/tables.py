@@ -16,6 +16,7 @@ from sqlalchemy import (
     LargeBinary,
     Text,
     UniqueConstraint,
+    text,
 )
 from sqlmodel import Field, SQLModel
 
@@ -49,6 +50,14 @@ class StreamRow(SQLModel, table=True):
         # The watch loop reads only what is due, however much is open.
         Index("stream_due", "next_due_at"),
         Index("stream_wanted", "kind", "wanted", "served"),
+        # Figures are asked for every few seconds, and must not read what is over.
+        Index("stream_live", "kind", "status", "severity"),
+        Index(
+            "stream_clocks",
+            "clocks_running",
+            sqlite_where=text("clocks_running > 0"),
+            postgresql_where=text("clocks_running > 0"),
+        ),
     )
 
 
@@ -304,6 +313,14 @@ class CounterRow(SQLModel, table=True):
     __tablename__ = "counter"
     name: str = Field(primary_key=True)
     value: int
+
+
+class AuditRow(SQLModel, table=True):
+    """What the auditor has counted, and how far it has read. Made anew by reading all facts."""
+
+    __tablename__ = "audit"
+    name: str = Field(primary_key=True)
+    value: int = Field(sa_type=BigInteger)
 
 
 METADATA = SQLModel.metadata

@@ -18,6 +18,7 @@ from console.exercising import items_of
 from console.rights import DOORS, MACHINES, SLACK, right_of
 from console.texts import texts
 from console.views.causes import KINDS as CAUSES
+from console.web import prometheus
 from models.errors import HikeshiError
 from models.exercise import Exercise
 from models.exercised import SERVED_BY
@@ -360,9 +361,16 @@ def _written(parameter: Any) -> str:
     return _code(text if parameter.required else f"[{text}]") + many
 
 
+def measures(_: str) -> Rows:
+    """What a node tells Prometheus."""
+    rows = [(_code(one.name), one.kind, one.help) for one in prometheus.FAMILIES]
+    return [("measure", "type", "meaning"), *rows]
+
+
 GENERATED: Mapping[str, Callable[[str], Rows]] = {
     "reasons": reasons, "errors": errors, "causes": causes, "functions": functions, "kinds": kinds,
     "guideline": guideline, "scopes": scopes, "findings": findings,
+    "measures": measures,
 }  # fmt: skip
 BY_HAND: Mapping[str, Callable[[str], ByHand]] = {
     "fields": fields, "facts": facts, "permissions": permissions, "gates": gates, "channels": channels,

@@ -39,8 +39,8 @@ WRITE = os.environ.get("HIKESHI_WRITE_DOCS") == "1"
 OWN = (
     "access", "api", "architecture", "clocks", "collectors", "commands", "communication", "configuration",
     "continuity", "drills", "escalation", "evidence", "exercise-programme", "gates", "guideline", "inspector",
-    "notifications", "operations", "out-of-band", "pages", "playbooks", "quickstart", "readiness", "record",
-    "rehearsal", "replay", "rota",
+    "monitoring", "notifications", "operations", "out-of-band", "pages", "playbooks", "quickstart",
+    "readiness", "record", "rehearsal", "replay", "rota",
     "scenarios", "scope", "security", "slack",
 )  # fmt: skip
 PAGES = [ROOT / "README.md", ROOT / "README.ja.md", *(DOCS / f"{name}.md" for name in (*OWN, "access"))]

@@ -6,11 +6,11 @@ With the name of a scenario it plays that instead, as a drill. Exit code 0 when 
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import sys
 from pathlib import Path
 
+from console import logs
 from console.demo.incident import Demo
 from console.texts import texts
 from models.errors import HikeshiError
@@ -18,7 +18,7 @@ from models.errors import HikeshiError
 
 def main() -> int:
     """Entry of `make demo`."""
-    logging.basicConfig(level=logging.WARNING, format="%(name)s %(message)s")
+    logs.begin("demo")
     lang = os.environ.get("HIKESHI_LANG") or ("ja" if os.environ.get("LANG", "").startswith("ja") else "en")
     try:
         return asyncio.run(_demo(Path.cwd() / "demo-out", lang, sys.argv[1:]).run())

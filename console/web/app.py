@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hmac
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -17,14 +16,12 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from starlette.routing import Mount, Route, Router
 
 from console.opening import House
-from console.web import prometheus
 from console.web.alerts import AlertDoor
 from console.web.api.door import PREFIX, Api
 from console.web.assets import serve
 from console.web.changes import Changes
 from console.web.deciding import DONE, act, asked_of, said
 from console.web.gateway import GatewayDoor
-from console.web.health import health
 from console.web.links import Link, form_token, read, signing_key
 from console.web.login.doors import LoginDoor
 from console.web.pages import OutOfBand, acknowledge, decline, must_be_trusted, sheet, shown
@@ -38,12 +35,12 @@ from console.web.security import (
     Guard,
     TooLarge,
     TooSlow,
-    is_local,
     known_hosts,
     only_by_tls,
     read_body,
     same_origin,
 )
+from console.web.watchdoor import WatchDoor
 from models.clock import monotonic as system_monotonic
 from models.errors import NotFound, RecordError
 
@@ -76,9 +73,10 @@ def create_app(
     telephone = GatewayDoor(house, run, wake, monotonic)
     closed = door.closed | telephone.closed
     station = station or Station(house=house, run=run, changes=Changes())
-    station = replace(station, status=_with_closed(station.status, closed))
-    health_door = _Health(house, run, status, closed)
+    watching = WatchDoor(station, run, house, status, closed)
+    station = replace(station, status=_with_closed(station.status, watching.closed))
     room = Room(station, PAGES)
+    watching.besides = lambda: {"streams": len(room.hub.streams)}
     api = Api(station, monotonic)
     login = LoginDoor(room.house, room.run, signing_key(house), monotonic)
     app = FastAPI(
@@ -90,8 +88,9 @@ def create_app(
             Route("/p/{token}/decline", pages.decline, methods=["POST"]),
             Route("/p/{token}/code", pages.code, methods=["POST"]),
             Route("/p/{token}/act", pages.act, methods=["POST"]),
-            Route("/health", health_door.health, methods=["GET"]),
-            Route("/metrics", health_door.metrics, methods=["GET"]),
+            Route("/health", watching.health, methods=["GET"]),
+            Route("/ready", watching.ready, methods=["GET"]),
+            Route("/metrics", watching.metrics, methods=["GET"]),
             Mount(PREFIX, app=Router(api.routes(), redirect_slashes=False)),
             Route("/static/{name:path}", serve, methods=["GET"]),
             *login.routes(),
@@ -234,40 +233,9 @@ class _Pages:
         return fields if genuine and same_origin(request, self._hosts) else None
 
 
-HEALTH_SECONDS = 2.0
-
-
 def _with_closed(status: Callable[[], Mapping[str, Any]], closed: Mapping[str, str]) -> Callable[[], Any]:
     """What the node knows of itself, and which alert sources are closed for want of their secret."""
     return lambda: {**status(), "closed_sources": sorted(closed)}
-
-
-class _Health:
-    """The health of this node, for programs."""
-
-    def __init__(
-        self, house: House, run: Run, status: Callable[[], Mapping[str, Any]], closed: Mapping[str, str]
-    ) -> None:
-        self._house, self._run, self._status, self._closed = house, run, status, closed
-
-    async def metrics(self, request: Request) -> Response:
-        """For Prometheus on this machine: counts, and no word of any incident."""
-        if not is_local(request):
-            return JSONResponse({"error": "not found"}, 404)
-        state = await self._run(self._status)
-        text = await self._run(lambda: prometheus.measures(self._house, state))
-        return Response(text, media_type=prometheus.CONTENT_TYPE)
-
-    async def health(self, request: Request) -> Response:
-        """For monitoring: 200 or 503."""
-        try:
-            async with asyncio.timeout(HEALTH_SECONDS):
-                state = await self._run(self._status)
-        except TimeoutError:
-            # Whoever watches must not hang with us: the record is held, or its thread is.
-            state = {"status": "impaired", "impaired": {"record": f"no answer in {HEALTH_SECONDS:g} s"}}
-        code, body = health(state, self._closed)
-        return JSONResponse(body, code)
 
 
 def _said(key: str, status: int, back: str = "") -> HTMLResponse:

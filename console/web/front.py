@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import replace
 from typing import TypeVar
 
@@ -44,7 +45,7 @@ class Front:
 
     async def run(self, work: Callable[[], T], /) -> T:
         """Run `work` in the thread that has this house."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+        return await asyncio.get_running_loop().run_in_executor(self._thread, copy_context().run, work)
 
     def close(self) -> None:
         """Let the threads and their databases go."""

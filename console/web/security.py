@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import re
+import secrets
 from collections.abc import AsyncIterator
 from urllib.parse import urlsplit
 
@@ -11,7 +14,11 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from models.clock import monotonic
 from models.installation import Settings
+from models.subject import working_on
+
+log = logging.getLogger("hikeshi.web")
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 EVERYWHERE = frozenset({"0.0.0.0", "::"})  # noqa: S104 - recognised, not bound to
@@ -29,6 +36,8 @@ HEADERS = {
 }
 HSTS = "max-age=31536000"
 """A year in which browsers do not even try without TLS; said under the public name only."""
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
+LONGEST_PATH = 200
 _FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
 
 
@@ -77,12 +86,21 @@ class Guard:
             await self.app(scope, receive, send)
             return
 
+        request, begun = _request_id(scope), monotonic()
+        with working_on(request=request):
+            await self._answer(scope, receive, send, request)
+            if log.isEnabledFor(logging.INFO):
+                took = (monotonic() - begun) * 1000
+                log.info("%s %s after %.0f ms", scope["method"], _shown(scope["path"]), took)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send, request: str) -> None:
         names = Headers(scope=scope).getlist("host")
         host = _host_of(f"//{names[0]}") if len(names) == 1 else None
 
         async def guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
+                headers["X-Request-ID"] = request
                 for name, value in HEADERS.items():
                     # Only what never changes says by itself how long it may be kept.
                     if name != "Cache-Control" or name not in headers:
@@ -96,6 +114,20 @@ class Guard:
             await refusal(scope, receive, guarded)
             return
         await self.app(scope, receive, guarded)
+
+
+def _request_id(scope: Scope) -> str:
+    """As whoever stands before us names the request, if that is an id; else one of our own."""
+    given = Headers(scope=scope).get("x-request-id", "")
+    return given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+
+
+def _shown(path: str) -> str:
+    """The address for the log: what follows /p/ and /login/once/ lets somebody in."""
+    for before in ("/p/", "/login/once/"):
+        if path.startswith(before):
+            return f"{before}…"
+    return path[:LONGEST_PATH]
 
 
 async def read_body(request: Request, limit: int, seconds: float) -> bytes:

@@ -41,14 +41,15 @@ def parsed(text: str) -> Samples:
         if match := re.fullmatch(rf"# HELP ({NAME}) (\S.*)", line):
             assert match[1] not in helped, line
             helped.append(match[1])
-        elif match := re.fullmatch(rf"# TYPE ({NAME}) gauge", line):
+        elif match := re.fullmatch(rf"# TYPE ({NAME}) (?:gauge|counter|histogram)", line):
             assert helped[-1] == match[1] and match[1] not in typed, line
             typed.append(match[1])
         else:
             match = SAMPLE.fullmatch(line)
             assert match is not None, line
             key = (match[1], match[2] or "")
-            assert typed[-1] == match[1] and key not in found, line
+            family = re.sub("_(bucket|sum|count)$", "", match[1])
+            assert typed[-1] in {match[1], family} and key not in found, line
             found[key] = float(match[3])
     assert helped == typed
     return found

@@ -336,7 +336,7 @@ def test_over_a_real_server_a_sender_that_stalls_is_let_go(
 async def test_health_does_not_hang_with_a_record_that_is_held(
     web: Web, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("console.web.app.HEALTH_SECONDS", 0.05)
+    monkeypatch.setattr("console.web.watchdoor.ANSWER_SECONDS", 0.05)
 
     async def held(_: object, __: object) -> None:
         await asyncio.sleep(30)

@@ -241,6 +241,16 @@ def _others() -> dict[str, Any]:
         },
         "/api/alerts/{source}": {"post": _alerts()},
         "/api/gateway": {"post": _gateway()},
+        "/ready": {
+            "get": {
+                "operationId": "ready-of-node", "tags": ["node"],
+                "summary": "Whether traffic may be sent here", "security": [],
+                "responses": {
+                    "200": {"description": "It may", "content": {"application/json": {"schema": {}}}},
+                    "503": {"description": "It may not", "content": {"application/json": {"schema": {}}}},
+                },
+            }
+        },
         "/health": {
             "get": {
                 "operationId": "health-of-node", "tags": ["node"], "summary": "Whether the node works",
