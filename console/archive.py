@@ -26,6 +26,7 @@ from console.opening import House
 from console.signing import Signer, noted, open_signer
 from console.verify import single_file
 from models.clock import iso
+from models.crashpoint import crash_point
 from models.desk import HOUSE
 from models.errors import BadConfiguration, RecordTooNew
 from models.lines import Line, document_line, fact_line, text_line
@@ -117,6 +118,8 @@ def write(house: House, wanted: Wanted, path: Path) -> Exported:
     """Write the archive. Raises OSError if the disk does not take it; then nothing is left behind."""
     part = path.with_name(f".{path.name}.part")
     exported = Exported(path=path)
+    # What an export that was killed left behind.
+    part.unlink(missing_ok=True)
     try:
         with part.open("xb") as stream:
             os.fchmod(stream.fileno(), 0o600)
@@ -126,6 +129,7 @@ def write(house: House, wanted: Wanted, path: Path) -> Exported:
             os.fsync(stream.fileno())
         with part.open("rb") as stream:
             exported.sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+        crash_point("archive-written")
         part.replace(path)
     except BaseException:
         part.unlink(missing_ok=True)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from console.opening import House, secrets_of
 from models.checkpoint import key_id, key_statement
 from models.commands import Actor
+from models.crashpoint import crash_point
 from models.desk import HOUSE
 from models.errors import BadConfiguration
 from models.integrity import NoteKey
@@ -185,5 +186,6 @@ def rotate(house: House, actor: Actor, reason: str, *, lost: bool = False) -> Ou
     if not outcome.accepted:
         part.unlink()
         return outcome
+    crash_point("key-recorded")
     part.replace(path)
     return outcome

@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 import orjson
 
+from models.crashpoint import crash_point
 from notifiers import rendering
 from notifiers.message import Delivery, Failed, Message, Sent
 from notifiers.probing import Addressee, Finding, finding
@@ -89,6 +90,7 @@ def _append(path: Path, line: bytes) -> int:
         # After a torn line this one must not become part of it.
         torn = end > 0 and os.pread(descriptor, 1, end - 1) != b"\n"
         _write_all(descriptor, (b"\n" if torn else b"") + line + b"\n")
+        crash_point("line-written")
         _confirm(descriptor)
     finally:
         os.close(descriptor)

@@ -123,6 +123,7 @@ class FolderSink:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+        crash_point("segment-written")
         try:
             os.link(part, self.path / name)
         except FileExistsError:

@@ -66,25 +66,31 @@ _MINUTES = re.compile(r"(within|repeat|renew): (\d+)m\b")
 _EVERY = re.compile(r"every: (\d+)m\b")
 
 
-def make(directory: Path, receiver_url: str, *, database: str = "", channels: str = "sms, file") -> Path:
-    """The bank in `directory`; its people are reached by `channels`."""
+def make(
+    directory: Path, receiver_url: str, *, database: str = "", data: str = "var", more: str = ""
+) -> Path:
+    """The bank in `directory`; its people are reached by telephone, and where that fails by a file.
+
+    `database` and `data` as in settings.toml, to which `more` is added.
+    """
     shutil.copytree(EXAMPLE, directory, ignore=shutil.ignore_patterns("var", "schemas", "scenarios"))
     (directory / "playbooks" / f"{PLAYBOOK}.yaml").write_text(STEPS, encoding="utf-8")
     with (directory / "targets.yaml").open("a", encoding="utf-8") as file:
         file.write(TARGETS.format(url=receiver_url))
     people = (directory / "organisation.yaml").read_text(encoding="utf-8")
-    people = people.replace("channels: [console, file]", f"channels: [{channels}]")
+    people = people.replace("channels: [console, file]", "channels: [sms, file]")
     (directory / "organisation.yaml").write_text(people, encoding="utf-8")
     routes = (directory / "routes.yaml").read_text(encoding="utf-8")
     routes = _EVERY.sub("every: 20s", _MINUTES.sub(r"\1: \2s", routes)).replace("renew: 30s", "renew: 300s")
     (directory / "routes.yaml").write_text(routes, encoding="utf-8")
     settings = (directory / "settings.toml").read_text(encoding="utf-8")
     settings = settings.replace('fallback = ["console"]', 'fallback = ["file"]')
+    settings = settings.replace('data = "var"', f'data = "{data}"')
     if database:
         settings = f'database = "{database}"\n{settings}'
     settings += f'\n[gateway]\nurl = "{receiver_url}/messages"\nsecret = "env:HIKESHI_GATEWAY_SECRET"\n'
     settings += 'timeout = "3s"\nchannels = ["sms"]\n'
-    (directory / "settings.toml").write_text(settings, encoding="utf-8")
+    (directory / "settings.toml").write_text(settings + more, encoding="utf-8")
     return directory
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import orjson
 from sqlalchemy import func, select
 
+from console.opening import load_or_last_good
 from models.errors import RecordError
 from models.record import OUTBOX, Record
 from tests.chaos import bank
@@ -27,6 +28,8 @@ from tests.chaos.town import Town
 ROUND_SECONDS = 0.1
 CALM_SECONDS = 150.0
 """How long everything may take after the trouble is over. Ten times what it takes on a quiet machine."""
+LONGEST_PAUSE = 4.0
+"""Most seconds from one declaration to the next: they are spread over the trouble."""
 LOST = ("never had it", "stays so", "nothing was queued", "was withdrawn", "waits for nobody")
 
 
@@ -83,6 +86,7 @@ def played(
     order: Order,
     trouble: Trouble,
     prepare: Callable[[Scene], None] | None = None,
+    look: Callable[[Seen], list[Fault]] | None = None,
     **more: Any,
 ) -> Row:
     """Run a scenario from start to end; what is wrong is in the row's `faults`. Leaves no process behind."""
@@ -94,6 +98,7 @@ def played(
         tokens, roles = bank.tokens(directory), bank.roles(directory)
         town = Town(bank=directory, prefect=order.prefect)
         people = People(bank=directory, port=town.port, tokens=tokens, incidents=order.incidents)
+        people.pause = min(LONGEST_PAUSE, order.seconds / (2 * order.incidents))
         dice = random.Random(order.seed)  # noqa: S311 - a test's dice
         scene = Scene(town=town, people=people, receiver=receiver, dice=dice, order=order)
         if prepare is not None:
@@ -102,8 +107,8 @@ def played(
         try:
             town.answers(60)
             _under(scene, trouble)
-            for undo in reversed(scene.rest):
-                undo()
+            while scene.rest:
+                scene.rest.pop()()
             town.thaw()
             if not _calm(scene):
                 row.faults.append(
@@ -111,10 +116,14 @@ def played(
                 )
         finally:
             people.close()
+            for undo in reversed(scene.rest):
+                undo()
             left = town.stop()
         if left:
             row.faults.append(f"processes that did not leave: {left}")
-        judge(row, seen_of(directory, receiver, people, roles, settled=not row.faults), directory)
+        seen = seen_of(directory, receiver, people, roles, settled=not row.faults)
+        judge(row, seen, directory)
+        row.faults += [str(one) for one in look(seen)] if look is not None else []
         row.kills, row.incidents = scene.kills, len(people_streams(directory))
         row.seconds = round(time.monotonic() - begun, 1)
     return row
@@ -162,8 +171,6 @@ def _under_way(directory: Path) -> int:
 
 def record_of(directory: Path) -> Record:
     """The bank's record, wherever it lies."""
-    from console.opening import load_or_last_good  # noqa: PLC0415 - as a reader alone
-
     settings = load_or_last_good(directory)[0].settings
     if settings.database:
         return Record(settings.database)
@@ -199,7 +206,8 @@ def seen_of(directory: Path, receiver: Receiver, people: People, roles: Any, *, 
 
 def in_file(directory: Path) -> list[Received]:
     """What the file channel got. A line that was torn by a kill counts as absent."""
-    path = directory / "var" / "messages.jsonl"
+    settings = load_or_last_good(directory)[0].settings
+    path = (directory / settings.data).resolve() / "messages.jsonl"
     found = []
     for line in path.read_bytes().splitlines() if path.exists() else []:
         try:

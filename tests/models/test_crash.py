@@ -97,7 +97,7 @@ def sent(path: Path) -> list[str]:
     return [json.loads(line)["key"] for line in lines]
 
 
-@pytest.mark.parametrize("point", ["claimed-outbox", "sent-not-marked"])
+@pytest.mark.parametrize("point", ["claimed-outbox", "line-written", "sent-not-marked"])
 def test_a_message_that_was_under_way_is_looked_up_and_arrives_once(tmp_path: Path, point: str) -> None:
     path = tmp_path / "hikeshi.db"
     record = Record.at(path)
