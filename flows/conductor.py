@@ -6,6 +6,9 @@ is wanted, served and in hand is in the record, and a conductor that is started 
 Which way it fails: if Prefect does not answer, or a child goes silent or dies, the same functions run without
 Prefect, and the record says so. A step that was in hand is first taken back under a new epoch, so that
 whatever the old child might still say is refused.
+
+Where the record lies on a server any number of machines may have a conductor each: an incident is run by one
+at a time (`flows.turns`), and what a dead one had in hand another takes over.
 """
 
 from __future__ import annotations
@@ -21,26 +24,31 @@ from functools import partial
 
 from console import logs
 from console.opening import House, find_directory, open_house
+from flows import turns
 from flows.children import Answer, Children
 from flows.server import probe
+from flows.turns import ACTOR, NotOurTurn
 from flows.wanted import in_hand, mark_served, note_in_hand, wanted_runs
 from models.clock import Clock, SystemClock, iso, monotonic
-from models.commands import Actor, Impair, Reclaim
+from models.commands import Impair, Reclaim
 from models.desk import HOUSE
-from models.errors import HikeshiError
-from models.node import beat, register, retire
+from models.errors import HikeshiError, Superseded
+from models.lease import Life
+from models.node import Part, beat, give_up, must_be_current, name_here, register, retire
 from models.premises import Outcome
+from models.record import Tx
 from models.state import House as HouseState
 from models.supervised import attempt, attempt_async, forever, wait
 
 log = logging.getLogger("hikeshi.conductor")
-NODE = "conductor"
-ACTOR = Actor.machine(NODE)
+NODE = turns.KIND
 PREFECT, FLOWS = "prefect", "flows"
 EXCUSE_VARIABLE = "HIKESHI_PREFECT_STARTS_WITHIN"
 LOOK_SECONDS = 0.2
 FULL_LOOK_SECONDS = 5.0
 BEAT_SECONDS = 2.0
+OTHERS_SECONDS = 5.0
+"""How often it is looked whether the conductors of other machines live."""
 PATIENCE_SECONDS = 60.0
 """How long a child may be silent beyond what its actions may take."""
 DISTRUST_SECONDS = 300.0
@@ -76,12 +84,16 @@ class Conductor:
         self.most = children
         self.patience_seconds = patience_seconds
         self._excused_until = monotonic() + excuse_seconds
+        self.name = name_here(NODE, house.record)
+        self.shared = house.record.is_shared
         self.epoch = 0
         self.runs = 0
         self.children = Children(
             house.institution.directory, house.data, self.prefect_url, children, environ or os.environ
         )
         self._running: dict[str, asyncio.Task[None]] = {}
+        self._lives: dict[str, Life] = {}
+        self._others_at = 0.0
         self._failures: dict[str, int] = {}
         self._not_before: dict[str, float] = {}
         self._trusted_at = 0.0
@@ -123,6 +135,11 @@ class Conductor:
             self._beat_once()
         return self.runs - before
 
+    @property
+    def life(self) -> Life:
+        """This life of ours, by which what is written for us is fenced."""
+        return Life(node=self.name, epoch=self.epoch)
+
     async def close(self) -> None:
         """Stop what runs and kill the children. What was in hand is taken back at the next start."""
         running = list(self._running.values())
@@ -153,7 +170,7 @@ class Conductor:
         now = monotonic()
         resting = {incident for incident, until in self._not_before.items() if until > now}
         with self.house.record.read() as tx:
-            found = wanted_runs(tx, self.most, (*self._running, *resting))
+            found = wanted_runs(tx, self.most, self.name, self._wall_now(), (*self._running, *resting))
         for incident, wanted in found[: self.most - len(self._running)]:
             self._running[incident] = asyncio.create_task(self._supervise(incident, wanted))
         return bool(found or resting)
@@ -166,17 +183,22 @@ class Conductor:
 
     async def _supervise(self, incident: str, wanted: int) -> None:
         """One run of one incident; whatever goes wrong with it delays this incident only (design, 15)."""
-        tried = await attempt_async(incident, partial(self._serve, incident, wanted))
-        if tried.error is None:
-            self.runs += 1
-            await attempt_async(incident, partial(self._went_well, incident))
-        else:
-            await attempt_async(incident, partial(self._went_wrong, incident, tried.error))
-        self._running.pop(incident, None)
-        self._wake.set()
+        try:
+            tried = await attempt_async(incident, partial(self._serve, incident, wanted))
+            if isinstance(tried.error, NotOurTurn):
+                self._not_before[incident] = monotonic() + BACKOFF_SECONDS[0]
+            elif tried.error is None:
+                self.runs += 1
+                await attempt_async(incident, partial(self._went_well, incident))
+            else:
+                await attempt_async(incident, partial(self._went_wrong, incident, tried.error))
+        finally:
+            self._running.pop(incident, None)
+            self._wake.set()
 
     async def _serve(self, incident: str, wanted: int) -> None:
-        """Run the flow; if that goes wrong with Prefect, once more without. Raises RunFailed."""
+        """Run the flow; if that goes wrong with Prefect, once more without. Raises RunFailed, NotOurTurn."""
+        self._take_turn(incident)
         if incident in self._failures:
             # The last run may have ended before its steps could be taken back.
             self._take_back(incident)
@@ -193,32 +215,54 @@ class Conductor:
             self._say_impaired(incident, answer.engine)
         if not answer.ok:
             raise RunFailed(f"{answer.state} {answer.message}".strip())
-        with self.house.record.begin() as tx:
-            mark_served(tx, incident, wanted)
+        self._end_turn(incident, wanted)
 
     async def _job(self, incident: str, *, engine: bool) -> Answer:
-        """One job in one child. What is in hand is noted before it begins and after it has ended."""
-        self._note_in_hand()
+        """One job in one child, which does not outlive it if we are stopped."""
         self._jobs += 1
         job = {
             "job": str(self._jobs),
             "incident": incident,
-            "node": NODE,
+            "node": self.name,
             "epoch": self.epoch,
             "now": None if isinstance(self.clock, SystemClock) else iso(self.clock.now()),
         }
         child = await self.children.take(engine=engine)
         try:
             return await child.run(job, self.patience_seconds)
+        except asyncio.CancelledError:
+            await child.kill()
+            raise
         finally:
             self.children.give_back(child)
 
-    def _note_in_hand(self) -> None:
+    def _take_turn(self, incident: str) -> None:
+        """It is ours from now on, and noted as in hand. Raises NotOurTurn."""
+
+        def note(tx: Tx) -> None:
+            note_in_hand(tx, self.name, tuple(sorted(self._running)))
+
+        life = self.life
+        before = turns.take(self.house.desk, incident, life, self._wall_now(), note)
+        self._lives[incident] = life
+        if before is not None and not before.let_go:
+            attempt(
+                incident, partial(turns.taken_over, self.house.desk, incident, before.life.node, self.name)
+            )
+
+    def _end_turn(self, incident: str, wanted: int | None = None) -> None:
+        """It is over; all that was `wanted` has been looked at."""
+        left = tuple(sorted(one for one in self._running if one != incident))
+        life = self._lives.pop(incident, self.life)
         with self.house.record.begin() as tx:
-            note_in_hand(tx, NODE, tuple(sorted(self._running)))
+            turns.end(tx, incident, life)
+            if wanted is not None:
+                mark_served(tx, incident, wanted)
+            note_in_hand(tx, self.name, left)
 
     async def _went_well(self, incident: str) -> None:
         self._not_before.pop(incident, None)
+        turns.well_again(self.house.desk, incident, turns.troubles(self.house.desk, incident))
         if self._failures.pop(incident, 0) >= FAILURES_UNTIL_SAID:
             self._impair(incident, FLOWS, mended=True)
             if not any(count >= FAILURES_UNTIL_SAID for count in self._failures.values()):
@@ -229,6 +273,8 @@ class Conductor:
         count = self._failures[incident] = self._failures.get(incident, 0) + 1
         pause = BACKOFF_SECONDS[min(count, len(BACKOFF_SECONDS)) - 1]
         self._not_before[incident] = monotonic() + pause
+        # Another machine may have what it lacks here.
+        attempt(incident, partial(self._end_turn, incident))
         if count == FAILURES_UNTIL_SAID:
             for stream in (HOUSE, incident):
                 self._impair(stream, FLOWS, f"{incident}: {error}")
@@ -285,36 +331,121 @@ class Conductor:
         if self.epoch:
             return
         with self.house.record.begin() as tx:
-            left = in_hand(tx, NODE)
-            epoch = register(tx, NODE, self._wall_now(), " ".join(left))
+            left = in_hand(tx, self.name)
+            epoch = register(tx, self.name, self._wall_now(), " ".join(left))
         self.epoch = epoch
         for incident in left:
             # One that is sick keeps no other waiting; what it had in hand falls to its lease (design, 15).
-            command = Reclaim(actor=ACTOR, node=NODE, epoch=epoch)
-            attempt(f"take back {incident}", partial(self.house.desk.handle, incident, command))
+            attempt(f"take back {incident}", partial(self._reclaim, incident))
+        attempt(HOUSE, partial(turns.well_again, self.house.desk, HOUSE, [self.name]))
         self.house.desk.after_commit.append(self._woken)
 
-    def _retire(self) -> None:
-        """A clean stop is no sign of life. What is still in hand is kept for the next start instead."""
-        with self.house.record.begin() as tx:
-            if not in_hand(tx, NODE):
-                retire(tx, NODE)
+    def _reclaim(self, incident: str) -> None:
+        """Its steps are free, and what an earlier life of ours might still say of it is refused."""
+        life, now = self.life, self._wall_now()
+
+        def fence(tx: Tx) -> None:
+            # Another machine may have it by now, and has taken them back then.
+            turns.hold(tx, incident, life, now)
+
+        command = Reclaim(actor=ACTOR, node=self.name, epoch=life.epoch)
+        self.house.desk.handle(incident, command, guard=fence)
+        if incident in self._lives:
+            self._lives[incident] = life
 
     def _take_back(self, incident: str) -> None:
         """The child is gone: a new epoch refuses whatever it might still say, and its steps are free."""
         with self.house.record.begin() as tx:
-            self.epoch = register(tx, NODE, self._wall_now(), " ".join(sorted(self._running)))
-        self.house.desk.handle(incident, Reclaim(actor=ACTOR, node=NODE, epoch=self.epoch))
+            if self.shared:
+                must_be_current(tx, self.name, self.epoch)
+            epoch = register(tx, self.name, self._wall_now(), " ".join(sorted(self._running)))
+        self.epoch = epoch
+        self._reclaim(incident)
+
+    def _retire(self) -> None:
+        """A clean stop is no sign of life. What is still in hand is kept for the next start instead.
+
+        Where there are other machines it is left to them.
+        """
+        with self.house.record.read() as tx:
+            left = in_hand(tx, self.name)
+        if left and not self.shared:
+            return
+        for incident in left if self.epoch else ():
+            self._take_back(incident)
+            self._end_turn(incident)
+        with self.house.record.begin() as tx:
+            retire(tx, self.name)
 
     async def _beat(self, stop: asyncio.Event) -> None:
-        self._beat_once()
+        try:
+            self._beat_once()
+            if self.shared and self.epoch and monotonic() >= self._others_at:
+                self._others_at = monotonic() + OTHERS_SECONDS
+                self._look_at_others()
+        except Superseded as given_up:
+            log.warning("%s; starting anew", given_up)
+            await self._start_anew()
         await self._look_whether_mended()
         await wait(stop, BEAT_SECONDS)
 
     def _beat_once(self) -> None:
-        if self.epoch:
-            with self.house.record.begin() as tx:
-                beat(tx, NODE, self._wall_now())
+        """Show that we live, and go on with what is in hand. Raises Superseded if others gave us up."""
+        if not self.epoch:
+            return
+        now = self._wall_now()
+        with self.house.record.begin() as tx:
+            if self.shared:
+                must_be_current(tx, self.name, self.epoch)
+            beat(tx, self.name, now)
+            lost = turns.renew(tx, self._lives, now)
+        for incident in lost:
+            # We were away for too long; whoever has it now has taken back its steps.
+            self._lives.pop(incident, None)
+            if incident in self._running:
+                self._running[incident].cancel()
+
+    async def _start_anew(self) -> None:
+        """Others took over while we were frozen or cut off: all that this life began is over."""
+        running = list(self._running.values())
+        for task in running:
+            task.cancel()
+        await asyncio.gather(self.children.close(), *running, return_exceptions=True)
+        self._running.clear()
+        self._lives.clear()
+        self.epoch = 0
+        if self._woken in self.house.desk.after_commit:
+            self.house.desk.after_commit.remove(self._woken)
+        self._wake.set()
+
+    # -- other machines -------------------------------------------------------------------------------------
+
+    def _look_at_others(self) -> None:
+        """Take over from conductors that give no sign of life, and say so; they may be back later."""
+        desk, now = self.house.desk, self._wall_now()
+        said = turns.troubles(desk, HOUSE)
+        with self.house.record.read() as tx:
+            gone, well = turns.silent(tx, self.name, now), turns.no_trouble(tx, said, now)
+        for part in gone:
+            attempt(part.name, partial(self._take_over, part))
+        turns.well_again(desk, HOUSE, well)
+
+    def _take_over(self, part: Part) -> None:
+        """All that a dead conductor had in hand; only then is it given up, so that nothing is forgotten."""
+        desk = self.house.desk
+        for incident in part.detail.split():
+            with self.house.record.read() as tx:
+                left_to_us = turns.had_last(tx, incident) == part.name
+            if left_to_us:
+                turns.take(desk, incident, self.life, self._wall_now(), lambda tx: None)
+                self._say_taken_over(incident, part.name)
+                self._end_turn(incident)
+        with self.house.record.begin() as tx:
+            give_up(tx, part.name)
+        self._say_taken_over(HOUSE, part.name)
+
+    def _say_taken_over(self, stream: str, before: str) -> None:
+        attempt(stream, partial(turns.taken_over, self.house.desk, stream, before, self.name))
 
     async def _look_whether_mended(self) -> None:
         """While Prefect is said to be impaired somebody looks, even if no incident wants a run."""

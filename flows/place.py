@@ -18,13 +18,13 @@ from sqlalchemy import select
 from console.opening import House, find_directory, open_house, secrets_of
 from console.reading import restricted
 from flows.actions import ACTIONS, Actions
-from models.clock import SystemClock, utc
+from models.clock import SystemClock, monotonic, utc
 from models.commands import Actor, Command
 from models.desk import Desk
-from models.errors import RecordBusy, Refused
+from models.errors import RecordBusy, RecordLost, Refused, Superseded
 from models.organisation import Organisation
 from models.premises import Outcome
-from models.record import STREAM
+from models.record import STREAM, Tx
 from models.state import Incident
 from models.supervised import Tried, attempt, attempt_async
 from models.targets import Target
@@ -34,6 +34,10 @@ BUSY_TRIES = 5
 BUSY_SECONDS = 0.1
 
 
+LOST_SECONDS = 45.0
+"""How long a database that does not answer is waited for: about as long as changing to its standby takes."""
+LOST_PAUSE_SECONDS = 0.5
+Guard = Callable[[Tx], None]
 HANDLE = "restricted-"
 """How the name begins under which Prefect knows an incident that only some may know of."""
 
@@ -65,13 +69,14 @@ class Writer:
         self._waiting: list[_Waiting] = []
         self._flushing: asyncio.Task[None] | None = None
 
-    async def handle(self, stream: str, command: Command) -> Outcome:
-        """Decide and store, again while another process holds the record.
+    async def handle(self, stream: str, command: Command, guard: Guard) -> Outcome:
+        """Decide and store, again while another process holds the record or its database is away.
 
-        Raises RecordBusy when it still does after BUSY_TRIES, and what `Desk.handle` raises.
+        `guard` is asked in the same transaction. Raises RecordBusy when it still does after BUSY_TRIES,
+        RecordLost after LOST_SECONDS, and what `Desk.handle` and the guard raise.
         """
         future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-        self._waiting.append((stream, command, future))
+        self._waiting.append((stream, command, guard, future))
         if len(self._waiting) == 1:
             self._flushing = asyncio.create_task(self._flush())
         return await future
@@ -81,12 +86,12 @@ class Writer:
         await asyncio.sleep(0)
         batch, self._waiting = self._waiting, []
         together = attempt("write", partial(self._together, batch)) if len(batch) > 1 else None
-        for number, (stream, command, future) in enumerate(batch):
+        for number, (stream, command, guard, future) in enumerate(batch):
             outcome = together.value[number] if together is not None and together.value else None
             tried = (
                 Tried(value=outcome)
                 if outcome is not None
-                else await attempt_async("write", partial(self._alone, stream, command))
+                else await attempt_async("write", partial(self._alone, stream, command, guard))
             )
             if not future.done():
                 _resolve(future, tried)
@@ -99,10 +104,11 @@ class Writer:
         outcomes: list[Outcome | None] = []
         try:
             with self._desk.record.begin() as tx:
-                for stream, command, _ in batch:
+                for stream, command, guard, _ in batch:
                     try:
+                        guard(tx)
                         outcomes.append(self._desk.handle_in(tx, stream, command))
-                    except Refused:
+                    except (Refused, Superseded):
                         outcomes.append(None)
         except BaseException:
             self._desk.forget()
@@ -112,16 +118,24 @@ class Writer:
                 self._desk.settled(outcome)
         return outcomes
 
-    async def _alone(self, stream: str, command: Command) -> Outcome:
-        for number in range(BUSY_TRIES - 1):
+    async def _alone(self, stream: str, command: Command, guard: Guard) -> Outcome:
+        """By itself. What a machine did must not be lost because the database is just being restarted."""
+        busy, until = 0, monotonic() + LOST_SECONDS
+        while True:
             try:
-                return self._desk.handle(stream, command)
+                return self._desk.handle(stream, command, guard=guard)
             except RecordBusy:
-                await asyncio.sleep(BUSY_SECONDS * 2**number)
-        return self._desk.handle(stream, command)
+                busy += 1
+                if busy == BUSY_TRIES:
+                    raise
+                await asyncio.sleep(BUSY_SECONDS * 2 ** (busy - 1))
+            except RecordLost:
+                if monotonic() > until:
+                    raise
+                await asyncio.sleep(LOST_PAUSE_SECONDS)
 
 
-_Waiting = tuple[str, Command, "asyncio.Future[Outcome]"]
+_Waiting = tuple[str, Command, Guard, "asyncio.Future[Outcome]"]
 
 
 def _resolve(future: asyncio.Future[Outcome], tried: Tried[Outcome]) -> None:
@@ -200,9 +214,9 @@ class Place:
         """`at` (aware) as people of the institution read it, to the minute."""
         return at.astimezone(ZoneInfo(self.organisation.zone)).strftime("%Y-%m-%d %H:%M")
 
-    async def handle(self, stream: str, command: Command) -> Outcome:
+    async def handle(self, stream: str, command: Command, guard: Guard = lambda tx: None) -> Outcome:
         """Write through the desk; see `Writer.handle`."""
-        return await self.writer.handle(stream, command)
+        return await self.writer.handle(stream, command, guard)
 
 
 def _opaque(state: Incident) -> str:

@@ -7,17 +7,31 @@ is folded to find out.
 
 from __future__ import annotations
 
-from sqlalchemy import select, update
+from datetime import datetime
+
+from sqlalchemy import not_, select, update
 
 from models.node import RETIRED
-from models.record import NODE, STREAM, Tx
+from models.record import LEASE, NODE, STREAM, Tx
 
+TURN = "run "
+"""How the lease of an incident's run is called, before its id; see `flows.turns`."""
 RUN_IN = ("open", "resolved", "closed")
 """A closed incident is run once more for its last state; nothing is done for it."""
 
 
-def wanted_runs(tx: Tx, limit: int, without: tuple[str, ...] = ()) -> list[tuple[str, int]]:
-    """Incidents that want a run, with the fact that asks for it, leaving out those in `without`."""
+def wanted_runs(
+    tx: Tx, limit: int, node: str, now: datetime, without: tuple[str, ...] = ()
+) -> list[tuple[str, int]]:
+    """Incidents that want a run, with the fact that asks for it.
+
+    Leaves out those in `without`, and what another conductor than `node` has in hand.
+    """
+    elsewhere = (
+        select(LEASE.c.name)
+        .where(LEASE.c.name == TURN + STREAM.c.id, LEASE.c.node != node, LEASE.c.until > tx.instant(now))
+        .exists()
+    )
     rows = tx.connection.execute(
         select(STREAM.c.id, STREAM.c.wanted)
         .where(
@@ -25,6 +39,7 @@ def wanted_runs(tx: Tx, limit: int, without: tuple[str, ...] = ()) -> list[tuple
             STREAM.c.wanted > STREAM.c.served,
             STREAM.c.status.in_(RUN_IN),
             STREAM.c.id.not_in(without),
+            not_(elsewhere),
         )
         # Whoever has waited while more was asked for comes first, so that nobody starves.
         .order_by((STREAM.c.wanted - STREAM.c.served).desc(), STREAM.c.id)

@@ -25,11 +25,13 @@ from flows.actions import (
 )
 from flows.actions.occasion import occasion_of
 from flows.actions.values import salvaged
-from flows.place import ACTOR, Place
+from flows.place import ACTOR, Guard, Place
+from flows.turns import fence
 from models.clock import monotonic
 from models.commands import ClaimStep, FinishStep
 from models.crashpoint import crash_point
 from models.errors import ActionFailed, OutcomeUnknown, SourceUnreachable
+from models.lease import Life
 from models.plan import MAX_DEPTH, PlannedStep
 from models.state import Incident, StepState
 from models.targets import Target
@@ -57,6 +59,11 @@ class Run:
     node: str
     epoch: int
     engine: str = "none"
+
+    @property
+    def guard(self) -> Guard:
+        """Refuses to write for a run that others have taken over from."""
+        return fence(self.incident, Life(node=self.node, epoch=self.epoch))
 
 
 class UnderWay:
@@ -185,7 +192,7 @@ class Attempt:
         if place.simulated:
             node, epoch, lease = simulated.NODE, simulated.EPOCH, simulated.LEASE_SECONDS
         command = ClaimStep(actor=ACTOR, step=self.key, node=node, epoch=epoch, lease=lease)
-        outcome = await place.handle(self.run.incident, command)
+        outcome = await place.handle(self.run.incident, command, self.run.guard)
         for fact in outcome.facts:
             if fact.kind == "step.started" and fact.data["step"] == self.key:
                 self.number = fact.data["attempt"]
@@ -260,7 +267,7 @@ class Attempt:
             engine=self.run.engine,
             unreachable=unreachable,
         )
-        accepted = (await self.run.place.handle(self.run.incident, command)).accepted
+        accepted = (await self.run.place.handle(self.run.incident, command, self.run.guard)).accepted
         self.ended = outcome if accepted else "taken"
         crash_point("finished")
         return self.ended

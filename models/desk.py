@@ -43,6 +43,10 @@ Seen = TypeVar("Seen")
 _FREEZING = frozenset({"playbook.added", "playbook.moved", "playbook.announced", "playbook.read"})
 
 
+def _nothing(_: Tx) -> None:
+    """Nothing stands in the way."""
+
+
 class Desk(Casework[Tx]):
     """Takes commands and time, and writes what the rules say. One writer: not for several threads at once."""
 
@@ -62,16 +66,22 @@ class Desk(Casework[Tx]):
     # -- commands -------------------------------------------------------------------------------------------
 
     def handle(
-        self, stream: str | None, command: Command, *, beside: Sequence[tuple[Document, str]] = ()
+        self,
+        stream: str | None,
+        command: Command,
+        *,
+        beside: Sequence[tuple[Document, str]] = (),
+        guard: Callable[[Tx], None] = _nothing,
     ) -> Outcome:
         """Decide and store. `stream` None opens an incident. A refusal is an outcome, and is recorded.
 
-        `beside` are documents with their media types, which are stored with the facts or not at all.
+        `beside` are documents with their media types, which are stored with the facts or not at all. `guard`
+        is asked first, in the same transaction: what it raises goes up, and nothing is stored.
         Raises RecordError if the record cannot be read or written; nothing is half done then.
         """
         for attempt in range(TRIES):
             try:
-                outcome = self._once(stream, command, beside)
+                outcome = self._once(stream, command, beside, guard)
                 break
             except Refused as no:
                 return self._refuse(stream, command, no)
@@ -112,11 +122,16 @@ class Desk(Casework[Tx]):
             raise
 
     def _once(
-        self, stream: str | None, command: Command, beside: Sequence[tuple[Document, str]] = ()
+        self,
+        stream: str | None,
+        command: Command,
+        beside: Sequence[tuple[Document, str]] = (),
+        guard: Callable[[Tx], None] = _nothing,
     ) -> Outcome:
         touched: list[str] = []
         try:
             with self.record.begin() as tx:
+                guard(tx)
                 self._must_stand(tx, stream)
                 outcome = self._run(tx, stream, command, touched)
                 left = self._left(tx)

@@ -9,9 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import ColumnElement, and_, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from models.errors import Superseded
 from models.record import LEASE, Tx
 
 LEASE_SECONDS = 30
@@ -53,7 +54,7 @@ def take(tx: Tx, name: str, life: Life, now: datetime, seconds: float = LEASE_SE
 
 def give_back(tx: Tx, life: Life) -> None:
     """A clean stop: whatever this life holds is free at once."""
-    tx.connection.execute(delete(LEASE).where(LEASE.c.node == life.node, LEASE.c.epoch <= life.epoch))
+    tx.connection.execute(delete(LEASE).where(_ours(life)))
 
 
 def held_by(tx: Tx, name: str, now: datetime) -> Life | None:
@@ -62,3 +63,38 @@ def held_by(tx: Tx, name: str, now: datetime) -> Life | None:
         select(LEASE.c.node, LEASE.c.epoch).where(LEASE.c.name == name, LEASE.c.until > tx.instant(now))
     ).first()
     return Life(node=found[0], epoch=found[1]) if found else None
+
+
+def let_go(tx: Tx, name: str, life: Life) -> None:
+    """This one is free for others at once; that we had it last stays known, for `must_be_last`."""
+    tx.connection.execute(update(LEASE).where(LEASE.c.name == name, _ours(life)).values(until=0))
+
+
+def renew(tx: Tx, name: str, life: Life, now: datetime, seconds: float = LEASE_SECONDS) -> bool:
+    """Whether it is ours for `seconds` more: also when it had run out, unless somebody has had it since."""
+    until = tx.instant(now) + int(seconds * 1_000_000)
+    exactly = (LEASE.c.node == life.node) & (LEASE.c.epoch == life.epoch)
+    found = tx.connection.execute(update(LEASE).where(LEASE.c.name == name, exactly).values(until=until))
+    return found.rowcount == 1
+
+
+def had_last(tx: Tx, name: str) -> tuple[Life, bool] | None:
+    """Who has it, or had it last, and whether they let it go themselves; None if nobody ever had it."""
+    row = select(LEASE.c.node, LEASE.c.epoch, LEASE.c.until).where(LEASE.c.name == name)
+    found = tx.connection.execute(row).first()
+    return (Life(node=found[0], epoch=found[1]), found[2] == 0) if found else None
+
+
+def must_be_last(tx: Tx, name: str, life: Life) -> None:
+    """Raises Superseded if another node, or a later life of ours, has taken it since.
+
+    Until the transaction ends nobody can.
+    """
+    row = select(LEASE.c.node, LEASE.c.epoch).where(LEASE.c.name == name).with_for_update(read=True)
+    found = tx.connection.execute(row).first()
+    if found is not None and (found[0] != life.node or found[1] > life.epoch):
+        raise Superseded(f"{name} was taken over by {found[0]} (epoch {found[1]}, ours {life.epoch})")
+
+
+def _ours(life: Life) -> ColumnElement[bool]:
+    return and_(LEASE.c.node == life.node, LEASE.c.epoch <= life.epoch)

@@ -67,6 +67,15 @@ def beat(tx: Tx, name: str, now: datetime) -> None:
     tx.connection.execute(update(NODE).where(NODE.c.id == name).values(beat_at=tx.instant(now)))
 
 
+def give_up(tx: Tx, name: str) -> int:
+    """The others give this life of a part up: it was silent too long. Its epoch is over; the new one."""
+    tx.hold(f"node {name}", told=True)
+    values = {"epoch": NODE.c.epoch + 1, "detail": RETIRED}
+    tx.connection.execute(update(NODE).where(NODE.c.id == name).values(**values))
+    found = tx.connection.execute(select(NODE.c.epoch).where(NODE.c.id == name)).scalar()
+    return int(found or 0)
+
+
 def must_be_current(tx: Tx, name: str, epoch: int) -> None:
     """Raises Superseded if this life of the part has been given up by the others: it was silent too long."""
     found = tx.connection.execute(select(NODE.c.epoch).where(NODE.c.id == name)).scalar()

@@ -238,10 +238,17 @@ def _subject(subject: str, matter: Matter, lang: str, person: str | None) -> dic
         },
         "impaired": lambda name, matter, lang: {
             "extra": {"part": name},
-            "what": PHRASES[lang].get(f"part.{name}", name),
+            "what": _part(name, lang),
         },
     }
     return about[kind](name, matter, lang) if kind in about else {}
+
+
+def _part(name: str, lang: str) -> str:
+    """What it means that this part does not work; on one of several machines others have its work."""
+    kind, _, machine = name.partition("@")
+    key = f"part.{kind}@" if machine else f"part.{kind}"
+    return PHRASES[lang].get(key, name).format(machine=machine)
 
 
 def _with(first: Brief, then: Brief, name: str, matter: Matter, lang: str) -> dict[str, Any]:

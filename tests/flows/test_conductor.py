@@ -17,7 +17,8 @@ import msgspec
 import pytest
 
 from flows.children import Children
-from flows.conductor import ACTOR, NODE, Conductor
+from flows.conductor import NODE, Conductor
+from flows.turns import ACTOR
 from flows.wanted import in_hand, note_in_hand
 from models.clock import Clock, ExerciseClock, SystemClock, monotonic
 from models.commands import Reclaim

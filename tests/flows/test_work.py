@@ -358,7 +358,7 @@ async def test_a_busy_record_is_tried_again_and_then_told(
     monkeypatch.setattr("flows.place.BUSY_SECONDS", 0.001)
     tries = []
 
-    def busy(stream: str, command: object) -> object:
+    def busy(stream: str, command: object, *, guard: object) -> object:
         tries.append(stream)
         raise RecordBusy("held")
 
