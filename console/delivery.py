@@ -9,6 +9,7 @@ from typing import TypeVar
 from console.opening import House, secrets_of
 from models.supervised import attempt_async
 from notifiers import build
+from notifiers.hold import Hold
 from notifiers.message import Delivery, Message, Notifier, Sent
 from notifiers.outbox import Delivered, Outbox
 from notifiers.trust import guarded
@@ -61,6 +62,7 @@ async def deliver_once(house: House, shown: Callable[[Message], bool]) -> Delive
 
     channels = guarded(notifiers, partial(here, house.desk.distrusted))
     outbox = Outbox(house.desk, channels, here, fallback=settings.fallback)
+    outbox.hold = Hold.beside(house.record.url, house.data)
     try:
         return await outbox.drain()
     finally:

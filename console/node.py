@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -22,10 +21,10 @@ import uvicorn
 from sqlalchemy import select
 
 from console import logs
-from console.announcing import Announcer
 from console.beside import Beside
 from console.heartbeat import Heartbeat
 from console.leash import stop_on_signals
+from console.living import KIND, Living
 from console.opening import House, find_directory, open_house, secrets_of
 from console.reach import Reach
 from console.reading import redacted, restricted
@@ -35,8 +34,8 @@ from console.web.changes import Changes
 from models.clock import Clock, monotonic
 from models.commands import Actor, Impair, NodeFact
 from models.desk import HOUSE
-from models.errors import BadConfiguration, HikeshiError, RecordError
-from models.node import beat, last_beat, register, retire
+from models.errors import BadConfiguration, HikeshiError, RecordError, Superseded
+from models.node import last_beat
 from models.premises import Outcome
 from models.record import STREAM, micros
 from models.release import VERSION
@@ -55,7 +54,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 log = logging.getLogger("hikeshi.node")
-NAME = "pager"
 BEAT_SECONDS = 2.0
 LOOK_SECONDS = 0.05
 OUTAGE_AFTER = timedelta(seconds=30)
@@ -104,7 +102,9 @@ class Node:
             pace=pace,
         )
         self.reach = Reach(house.desk)
-        self.beside = Beside(house, self.run_in_writer)
+        self.living = Living(house, self.outbox.holding, self.outbox.pace.lease)
+        self.outbox.hold = self.living.hold
+        self.beside = Beside(house, self.run_in_writer, self.living.leases, self.outbox.wake)
         self.wing: Wing | None = None
         self.front: Front | None = None
         self.changes = Changes()
@@ -112,6 +112,7 @@ class Node:
         self.ready = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._impaired: dict[str, str] = {}
+        self._ousted: HikeshiError | None = None
         self._standing: dict[str, Any] = {}
         if house.institution.playbooks.left_out:
             files = sorted({Path(one.file).name for one in house.institution.playbooks.left_out})
@@ -194,15 +195,16 @@ class Node:
             asyncio.create_task(
                 Heartbeat(self.house.institution.settings, self.run_in_writer, self.status).run(self.stop)
             ),
-            asyncio.create_task(self._mailbox()),
             *self._of_its_kind(),
-            asyncio.create_task(self._slack()),
+            *self._in_slack(),
             *self.beside.tasks(self.stop),
         ]
         stopped = asyncio.create_task(self.stop.wait())
         try:
             # None of them ends by itself: a pager without its outbox or its watch had better be started anew.
             await asyncio.wait([*tasks, stopped], return_when=asyncio.FIRST_COMPLETED)
+            if self._ousted is not None:
+                raise self._ousted
             for task in tasks:
                 if task.done() and not self.stop.is_set():
                     raise HikeshiError(f"a part of the pager has ended: {task.exception()}")
@@ -210,11 +212,15 @@ class Node:
             await self._end(server, tasks)
 
     def _of_its_kind(self) -> list[asyncio.Task[None]]:
-        """What only production does, or only a drill: a drill announces nothing and keeps no keys."""
+        """What only production does, or only a drill."""
         if self.pilot is not None:
             return [asyncio.create_task(self.pilot.run(self.stop))]
-        keeping = forever("keeper", self.stop, self._keep)
-        return [asyncio.create_task(self._announce()), asyncio.create_task(keeping)]
+        return self.beside.of_production(self.stop, self.notifiers)
+
+    def _in_slack(self) -> list[asyncio.Task[None]]:
+        if self.wing is None:
+            return []
+        return [asyncio.create_task(self.living.leases.while_ours("slack", self.stop, self.wing.run))]
 
     async def _end(self, server: uvicorn.Server, tasks: list[asyncio.Task[None]]) -> None:
         self.stop.set()
@@ -225,34 +231,32 @@ class Node:
         await asyncio.wait(tasks, timeout=3)
         for task in tasks:
             task.cancel()
+        if self.wing is not None:
+            await self.wing.close()
         for notifier in self.notifiers.values():
             await attempt_async("close", notifier.close)
-        note = NodeFact(actor=Actor.machine("node"), what="stopped", node=NAME)
+        note = NodeFact(actor=Actor.machine("node"), what="stopped", node=self.living.name)
         await attempt_async("stop", partial(self.run_in_writer, partial(self.house.desk.handle, HOUSE, note)))
-        await attempt_async("stop", partial(self.run_in_writer, self._retire))
+        await attempt_async("stop", partial(self.run_in_writer, self.living.end))
         if self.front is not None:
             self.front.close()
         self.writer.shutdown(wait=True)
         self.house.record.close()
 
-    def _retire(self) -> None:
-        """A clean stop: whoever asks from now on is told that nobody is paged."""
-        with self.house.record.begin() as tx:
-            retire(tx, NAME)
-
     def _start(self) -> None:
         """Register, and say if nobody watched for a while: what is late then says why."""
         desk = self.house.desk
-        now = self.house.wall.now()
-        with self.house.record.begin() as tx:
-            before = last_beat(tx, NAME)
-            register(tx, NAME, now, f"pid {os.getpid()}")
+        silence = self.living.begin()
         # Without its node the time of a drill stands still: nothing came late.
-        if before is not None and now - before > OUTAGE_AFTER and self.pilot is None:
-            outage = NodeFact(actor=Actor.machine("node"), what="outage", node=NAME, since=before, until=now)
-            desk.handle(HOUSE, outage)
-        desk.handle(HOUSE, NodeFact(actor=Actor.machine("node"), what="started", node=NAME))
+        if silence is not None and silence[1] - silence[0] > OUTAGE_AFTER and self.pilot is None:
+            since, until = silence
+            self._note("outage", since=since, until=until)
+        self._note("started")
         desk.state(HOUSE)
+
+    def _note(self, what: Any, **more: Any) -> None:
+        note = NodeFact(actor=Actor.machine("node"), what=what, node=self.living.name, **more)
+        self.house.desk.handle(HOUSE, note)
 
     def _stored(self, outcome: Outcome) -> None:
         self.changes.stored(outcome)
@@ -318,18 +322,24 @@ class Node:
 
     def _beat_once(self) -> None:
         now = self.house.wall.now()
+        until = self.living.leases.until()
         try:
             with self.house.record.begin() as tx:
-                beat(tx, NAME, now)
+                self.living.beat(tx)
+                names, rows = self.outbox.holding.renew_in(tx)
                 conductor = last_beat(tx, "conductor")
                 waiting = tx.connection.execute(
                     select(STREAM.c.id)
                     .where(STREAM.c.kind == "incident", STREAM.c.wanted > STREAM.c.served)
                     .limit(1)
                 ).first()
+        except Superseded:
+            self._begin_anew()
+            return
         except RecordError as failed:
             self._impaired["record"] = str(failed)
             raise
+        self.outbox.holding.renewed(names, rows, until)
         self._impaired.pop("record", None)
         # A conductor that has just been started with us is given its time.
         silent = (
@@ -339,6 +349,19 @@ class Node:
         self._conductor(silent=silent, waiting=waiting is not None)
         attempt("reach", self.reach.look)
         self._standing = attempt("status", self.status).value or {}
+
+    def _begin_anew(self) -> None:
+        """The others gave us up, and took over what we had: nothing of it is ours, and we start again."""
+        log.warning("silent too long: the others took over; starting anew")
+        try:
+            self.living.anew()
+        except Superseded as taken:
+            self._ousted = taken
+            if self._loop is not None:
+                self._loop.call_soon_threadsafe(self.stop.set)
+            return
+        self._note("started")
+        self._wake()
 
     def _conductor(self, *, silent: bool, waiting: bool) -> None:
         """Machine work stands still if the conductor is silent; people are told, pages go on."""
@@ -368,21 +391,6 @@ class Node:
                 self.outbox.wake()
                 self.watch.wake()
 
-    async def _mailbox(self) -> None:
-        """Read the mailbox, if one is set up. Without its secret pages go on, and health says so."""
-        settings = self.house.institution.settings.mailbox
-        if settings is not None:
-            from console.mailbox import NAME as MAILBOX  # noqa: PLC0415 - only where a mailbox is set up
-            from console.mailbox import Mailbox  # noqa: PLC0415
-
-            try:
-                password = secrets_of(self.house.institution.directory)(settings.password)
-            except BadConfiguration as missing:
-                self._impaired[MAILBOX] = str(missing)
-            else:
-                await Mailbox(self.house, password, self.run_in_writer, self.outbox.wake).run(self.stop)
-        await self.stop.wait()
-
     def _open_wing(self) -> None:
         """What lives in Slack, if it is set up. Without a secret that it names, pages go on."""
         settings = self.house.institution.settings.slack
@@ -397,22 +405,6 @@ class Node:
             )
         except BadConfiguration as missing:
             self._impaired["slack"] = str(missing)
-
-    async def _slack(self) -> None:
-        if self.wing is not None:
-            await self.wing.run(self.stop)
-        await self.stop.wait()
-
-    async def _announce(self) -> None:
-        """Ask those who have to read a new version of a playbook, once; then there is nothing more to do."""
-        await Announcer(self.house, self.run_in_writer).run(self.stop)
-        await self.stop.wait()
-
-    async def _keep(self) -> None:
-        """Checkpoints, their copies elsewhere, and the clock."""
-        from console.keeping import Keeper  # noqa: PLC0415 - after the first page's way is warm
-
-        await Keeper(self.house, self.notifiers, self.run_in_writer).run(self.stop)
 
     def status(self) -> dict[str, Any]:
         """How things are, for /health and the board; runs in the writer thread."""
@@ -464,7 +456,7 @@ class Node:
 
 async def serve(directory: Path, port: int | None, clock: Clock | None = None) -> None:
     """Run a node until SIGINT, SIGTERM or SIGHUP."""
-    node = Node(logs.follow(open_house(directory, clock), NAME), port=port)
+    node = Node(logs.follow(open_house(directory, clock), KIND), port=port)
     stop_on_signals(node.stop.set)
     announce = asyncio.create_task(_announce(node))
     try:
@@ -483,7 +475,7 @@ async def _announce(node: Node) -> None:
 
 def main() -> int:
     """Entry of the process: `python -m console.node [PORT]`."""
-    logs.begin(NAME)
+    logs.begin(KIND)
     port = int(sys.argv[1]) if len(sys.argv) > 1 else None
     try:
         asyncio.run(serve(find_directory(None), port))

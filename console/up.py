@@ -186,7 +186,8 @@ async def _up(directory: Path, port: int | None, lang: str) -> int:
     data = data_directory(institution)
     stop = asyncio.Event()
     stop_on_signals(stop.set)
-    await _alone(Hold.beside(institution.settings.database or f"sqlite:///{data / 'hikeshi.db'}"), stop)
+    database = institution.settings.database or f"sqlite:///{data / 'hikeshi.db'}"
+    await _alone(Hold.beside(database, data), stop)
     own = os.environ | {DIRECTORY_VARIABLE: str(directory), "HIKESHI_LANG": lang}
     external = os.environ.get("PREFECT_API_URL")
     # One port for as long as we run: the conductor was told it.

@@ -19,6 +19,7 @@ from models.record import NODE, Record, Tx
 
 MACHINE_VARIABLE = "HIKESHI_NODE"
 RETIRED = "stopped"
+GIVEN_UP = "given up"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +82,21 @@ def must_be_current(tx: Tx, name: str, epoch: int) -> None:
     found = tx.connection.execute(select(NODE.c.epoch).where(NODE.c.id == name)).scalar()
     if found != epoch:
         raise Superseded(f"{name} was silent too long, and others took over (epoch {found}, ours {epoch})")
+
+
+def give_up_silent(tx: Tx, kind: str, now: datetime, silent: timedelta) -> list[str]:
+    """End the lives of those parts of a kind that have been silent for so long; their names.
+
+    What such a life comes back with is refused: `must_be_current` tells it.
+    """
+    least = tx.instant(now) - int(silent.total_seconds() * 1_000_000)
+    rows = tx.connection.execute(
+        update(NODE)
+        .where(_of(kind), NODE.c.beat_at < least, NODE.c.detail.not_in([RETIRED, GIVEN_UP]))
+        .values(epoch=NODE.c.epoch + 1, detail=GIVEN_UP)
+        .returning(NODE.c.id)
+    )
+    return [row[0] for row in rows]
 
 
 def retire(tx: Tx, name: str) -> None:

@@ -2,29 +2,41 @@
 
 A line is what keeps its order: one channel, one address, one lane. Pages have a lane of their own, so that
 none waits behind a notice, and so have the pages of a communication check, so that none waits behind a test.
+
+Where several nodes share the record a row is in the hand of one of them, in its present life, until its lease
+ends by the database's clock; a line of which one node has a row in hand is no other's.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import partial
 from typing import Any
 
 import orjson
 from sqlalchemy import RowMapping, and_, case, func, not_, or_, select, update
 
-from models.clock import monotonic
+from models.clock import from_micros, monotonic
 from models.comcheck import TEMPLATE as COMCHECK_TEMPLATE
 from models.crashpoint import crash_point
+from models.errors import Superseded
 from models.record import OUTBOX, Record, Tx
 from notifiers.briefing import Envelope
+from notifiers.leases import Leases
 
 BATCH = 200
 """Lines that are taken up at once at most."""
 QUEUE = 20
+"""Messages of one line that are taken up at once at most."""
+SHARED_BATCH, SHARED_QUEUE = 50, 5
+"""The same where several nodes share the record: what one has in hand no other can send."""
 MAX_LINES = 10_000
 """Lines that are looked through at once: one for each address and lane, so far beyond any institution."""
+LOCK = "outbox"
 PAGE, CHECK = "page", "check"
 LANES = (PAGE, "notice", CHECK)
 """Who goes first: a test comes after everything that is meant."""
@@ -35,7 +47,10 @@ _LANE = case((_IS_CHECK, CHECK), else_=OUTBOX.c.kind)
 
 @dataclass(frozen=True, kw_only=True)
 class Item:
-    """A row to serve. `doubt`: it was under way in an earlier life, or its outcome could not be written."""
+    """A row to serve. `doubt`: it was under way in an earlier life, or its outcome could not be written.
+
+    `epoch` is that of the life which claimed it, where several nodes share the record.
+    """
 
     id: int
     envelope: Envelope
@@ -44,6 +59,7 @@ class Item:
     created_at: int
     next_try_at: int
     doubt: bool = False
+    epoch: int = 0
 
     @property
     def destination(self) -> str:
@@ -80,15 +96,22 @@ class Claims:
     """The rows in this process's hand. Call from the writer's thread; `let_go` and `set_aside` from any."""
 
     def __init__(
-        self, record: Record, paced: Collection[str], reserve: Mapping[str, int] | None = None
+        self,
+        record: Record,
+        leases: Leases,
+        paced: Collection[str],
+        reserve: Mapping[str, int] | None = None,
     ) -> None:
         """`paced` are channels of which one message at a time is taken for a destination; `reserve` is how
         many messages of a channel's minute no communication check may have.
         """
         self.record = record
+        self.leases = leases
         self._paced = paced
         self._reserve = reserve or {}
-        self._mine: set[int] = set()
+        self._mine: dict[int, float] = {}
+        """Rows in hand, and until when they are ours on the monotonic clock."""
+        self._stamp = 0
         self._aside: dict[int, float] = {}
 
     def take(
@@ -106,54 +129,149 @@ class Claims:
         A message that waits to be tried again holds up its own line and no other.
         """
         self._aside = {row: until for row, until in self._aside.items() if until > monotonic()}
+        choose = partial(self._choose, now=now, busy=busy, resting=resting, rooms=rooms, batch=batch)
+        until = self.leases.until()
+        if self.leases.shared:
+            with self.record.begin() as tx:
+                chosen = choose(tx)
+                if chosen:
+                    # Two that choose at once would take successive rows of one line.
+                    tx.hold(LOCK, told=True)
+                    chosen = choose(tx)
+                got = self._mark(tx, _ids(chosen))
+        else:
+            with self.record.read() as tx:
+                chosen = choose(tx)
+            if not chosen:
+                return {}
+            with self.record.begin() as tx:
+                got = self._mark(tx, _ids(chosen))
+        if not got:
+            return {}
+        self._mine |= dict.fromkeys(got, until)
+        crash_point("claimed-outbox")
+        epoch = self.leases.life.epoch if self.leases.shared else 0
+        kept = {
+            line: [replace(item, epoch=epoch) for item in queue if item.id in got]
+            for line, queue in chosen.items()
+        }
+        return {line: queue for line, queue in kept.items() if queue}
+
+    def _choose(
+        self,
+        tx: Tx,
+        *,
+        now: int,
+        busy: Collection[str],
+        resting: Collection[str],
+        rooms: Mapping[str, int],
+        batch: Callable[[list[Item]], list[Item]],
+    ) -> dict[str, list[Item]]:
+        """What would be claimed now, by line."""
         chosen: dict[str, list[Item]] = {}
         left = dict(rooms)
-        with self.record.read() as tx:
-            taken = set(resting)
-            spoken_to = {line.rpartition("/")[0] for line in busy}
-            for head in _in_turn(one for one in self._heads(tx, now) if one.line not in busy):
-                if not taken.isdisjoint((head.destination, head.channel)) or not self._has_room(head, left):
-                    continue
-                # A page may pass a notice that hangs; the others wait until the destination has been served.
-                if head.channel in self._paced and head.lane != PAGE and head.destination in spoken_to:
-                    continue
-                if head.channel in self._paced:
-                    taken.add(head.destination)
-                chosen[head.line] = batch(self._queue(tx, head, now))
-                if head.channel in left:
-                    left[head.channel] -= 1
-                if len(chosen) >= BATCH:
-                    break
-        ids = [item.id for queue in chosen.values() for item in queue]
-        if not ids:
-            return {}
-        got = self._mark(ids)
-        crash_point("claimed-outbox")
-        kept = {line: [item for item in queue if item.id in got] for line, queue in chosen.items()}
-        return {line: queue for line, queue in kept.items() if queue}
+        taken = set(resting)
+        busy = {*busy, *self._elsewhere(tx, now)}
+        spoken_to = {line.rpartition("/")[0] for line in busy}
+        for head in _in_turn(one for one in self._heads(tx, now) if one.line not in busy):
+            if not taken.isdisjoint((head.destination, head.channel)) or not self._has_room(head, left):
+                continue
+            # A page may pass a notice that hangs; the others wait until the destination has been served.
+            if head.channel in self._paced and head.lane != PAGE and head.destination in spoken_to:
+                continue
+            if head.channel in self._paced:
+                taken.add(head.destination)
+            chosen[head.line] = batch(self._queue(tx, head, now))
+            if head.channel in left:
+                left[head.channel] -= 1
+            if len(chosen) >= (SHARED_BATCH if tx.shared else BATCH):
+                break
+        return chosen
+
+    def _elsewhere(self, tx: Tx, now: int) -> set[str]:
+        """Lines of which another node has a row in hand: what is behind it waits for its outcome."""
+        if not tx.shared:
+            return set()
+        self._stamp = tx.instant(from_micros(now))
+        in_hand = and_(
+            OUTBOX.c.state == "sending", OUTBOX.c.id.not_in(list(self._mine)), not_(self._lapsed())
+        )
+        rows = tx.connection.execute(select(OUTBOX.c.channel, _WHO, _LANE).where(in_hand))
+        return {f"{channel}:{who}/{lane}" for channel, who, lane in rows}
+
+    def _lapsed(self) -> Any:
+        """Rows whose lease has ended, and those that we had in hand in an earlier life or let go in this."""
+        life = self.leases.life
+        ours = and_(OUTBOX.c.node == life.node, OUTBOX.c.epoch <= life.epoch)
+        return or_(func.coalesce(OUTBOX.c.lease_until, 0) < self._stamp, ours)
 
     def _has_room(self, head: _Head, left: Mapping[str, int]) -> bool:
         """Whether its channel's minute has something left for it; a test leaves the reserve to the others."""
         kept = self._reserve.get(head.channel, 0) if head.lane == CHECK else 0
         return head.channel not in left or left[head.channel] > kept
 
-    def _mark(self, ids: list[int]) -> set[int]:
+    def _mark(self, tx: Tx, ids: list[int]) -> set[int]:
         """Mark the rows as under way, and return those that nobody else had taken meanwhile."""
-        with self.record.begin() as tx:
-            rows = tx.connection.execute(
-                update(OUTBOX)
-                .where(OUTBOX.c.id.in_(ids), self._waiting())
-                .values(state="sending", tries=OUTBOX.c.tries + 1)
-                .returning(OUTBOX.c.id)
-            )
-            got = {row[0] for row in rows}
-        self._mine |= got
-        return got
+        if not ids:
+            return set()
+        values: dict[str, Any] = {"state": "sending", "tries": OUTBOX.c.tries + 1}
+        if tx.shared:
+            life = self.leases.life
+            values |= {"node": life.node, "epoch": life.epoch, "lease_until": self._lease_until(self._stamp)}
+        rows = tx.connection.execute(
+            update(OUTBOX).where(OUTBOX.c.id.in_(ids), self._waiting()).values(values).returning(OUTBOX.c.id)
+        )
+        return {row[0] for row in rows}
+
+    def _lease_until(self, stamp: int) -> int:
+        return stamp + int(self.leases.seconds * 1_000_000)
 
     def _waiting(self) -> Any:
-        """Rows that nobody has in hand: queued, or under way though nobody here knows of it."""
-        orphaned = and_(OUTBOX.c.state == "sending", OUTBOX.c.id.not_in(self._mine))
+        """Rows that nobody has in hand: queued, or under way though nobody knows of it."""
+        orphaned = and_(OUTBOX.c.state == "sending", OUTBOX.c.id.not_in(list(self._mine)))
+        if self.leases.shared:
+            orphaned = and_(orphaned, self._lapsed())
         return or_(OUTBOX.c.state == "queued", orphaned)
+
+    def renew(self, tx: Tx, now: datetime) -> set[int]:
+        """Keep what is in hand for another while; those that still are ours, once this is committed."""
+        if not self.leases.shared or not self._mine:
+            return set()
+        life = self.leases.life
+        ours = (OUTBOX.c.state == "sending", OUTBOX.c.node == life.node, OUTBOX.c.epoch == life.epoch)
+        rows = tx.connection.execute(
+            update(OUTBOX)
+            .where(OUTBOX.c.id.in_(list(self._mine)), *ours)
+            .values(lease_until=self._lease_until(tx.instant(now)))
+            .returning(OUTBOX.c.id)
+        )
+        return {row[0] for row in rows}
+
+    def renewed(self, ids: Collection[int], until: float) -> None:
+        """It is committed: these are ours until then."""
+        for row in self._mine.keys() & ids:
+            self._mine[row] = until
+
+    def must_have(self, served: Sequence[Item]) -> None:
+        """Raises Superseded if one of these is not ours any more: another may be sending it."""
+        for item in served if self.leases.shared else ():
+            if self._mine.get(item.id, 0.0) <= monotonic():
+                raise Superseded(f"{item.envelope.key} was in hand for too long, and is left to the others")
+
+    def lose(self) -> None:
+        """Nothing is ours any more: others have given up the life that claimed it."""
+        self._mine = {}
+
+    def put(self, tx: Tx, item: Item, **values: Any) -> None:
+        """Write what became of a row. Raises Superseded if it is in another's hand by now."""
+        where = [OUTBOX.c.id == item.id]
+        if tx.shared and item.epoch:
+            life = (OUTBOX.c.node == self.leases.life.node, OUTBOX.c.epoch == item.epoch)
+            where += [OUTBOX.c.state == "sending", *life]
+        elif tx.shared:
+            where += [OUTBOX.c.state == "queued"]
+        if tx.connection.execute(update(OUTBOX).where(*where).values(values)).rowcount == 0 and tx.shared:
+            raise Superseded(f"{item.envelope.key} is in another node's hand, and is left to it")
 
     def _free(self, now: int) -> Any:
         """Rows that stand in their line: not set aside, and not those whose own time has yet to come.
@@ -194,7 +312,7 @@ class Claims:
             _WHO.is_not_distinct_from(head.who),
         )
         found = []
-        for item in items(tx, same, QUEUE):
+        for item in items(tx, same, SHARED_QUEUE if tx.shared else QUEUE):
             if item.next_try_at > now:
                 break
             found.append(item)
@@ -217,6 +335,12 @@ class Claims:
         with self.record.read() as tx:
             return items(tx, untried)
 
+    def sent_since(self, channel: str, since: int) -> int:
+        """How many messages a channel has taken since an instant (microseconds), from whichever node."""
+        lately = and_(OUTBOX.c.channel == channel, OUTBOX.c.state == "sent", OUTBOX.c.sent_at > since)
+        with self.record.read() as tx:
+            return int(tx.connection.execute(select(func.count()).where(lately)).scalar_one())
+
     def ages(self, now: int) -> dict[str, list[float]]:
         """How old the messages are that have not left, in seconds, by kind; `now` in microseconds.
 
@@ -234,11 +358,13 @@ class Claims:
         """These were claimed and not tried; they wait again."""
         with self.record.begin() as tx:
             for item in unserved:
-                put(tx, item.id, state="queued", tries=item.envelope.tries - 1)
+                with suppress(Superseded):
+                    self.put(tx, item, state="queued", tries=item.envelope.tries - 1)
 
     def let_go(self, served: Sequence[Item]) -> None:
         """Whatever could not be marked is in nobody's hand from now on, and is taken up again in doubt."""
-        self._mine.difference_update(item.id for item in served)
+        for item in served:
+            self._mine.pop(item.id, None)
 
     def set_aside(self, item: Item, seconds: float) -> None:
         """A row that fails by our own fault rests for a while, and holds up nobody behind it."""
@@ -247,6 +373,10 @@ class Claims:
     def recall(self) -> None:
         """What was set aside may be taken up at once."""
         self._aside.clear()
+
+
+def _ids(chosen: Mapping[str, Sequence[Item]]) -> list[int]:
+    return [item.id for queue in chosen.values() for item in queue]
 
 
 def _in_turn(heads: Iterator[_Head]) -> list[_Head]:
@@ -289,8 +419,3 @@ def _item(row: RowMapping) -> Item:
         next_try_at=row["next_try_at"],
         doubt=row["state"] == "sending",
     )
-
-
-def put(tx: Tx, row: int, **values: Any) -> None:
-    """Write columns of a row."""
-    tx.connection.execute(update(OUTBOX).where(OUTBOX.c.id == row).values(values))

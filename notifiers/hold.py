@@ -1,6 +1,7 @@
 """Only one process at a time delivers what is in a record: two would page everybody twice.
 
-The lock is on a file beside the database. It belongs to the process, so a crash gives it back at once.
+The lock is on a file beside the database. It belongs to the process, so a crash gives it back at once. Where
+the record lies on a server, several nodes deliver, each with a data folder of its own, and there is the lock.
 """
 
 from __future__ import annotations
@@ -22,9 +23,14 @@ class Hold:
         self._descriptor: int | None = None
 
     @classmethod
-    def beside(cls, url: str) -> Hold:
-        """For the database of this SQLAlchemy address; nothing is locked if it is no file of its own."""
+    def beside(cls, url: str, data: Path | None = None) -> Hold:
+        """For the database of this SQLAlchemy address; nothing is locked if it is no file of its own.
+
+        Of a database on a server it is a node's `data` folder that is locked.
+        """
         parts = make_url(url)
+        if parts.get_backend_name() != "sqlite":
+            return cls(data / NAME if data is not None else None)
         name = parts.database or ""
         in_a_file = parts.get_backend_name() == "sqlite" and name not in {"", ":memory:"}
         return cls(Path(name).parent / NAME if in_a_file else None)

@@ -15,27 +15,28 @@ from functools import partial
 from typing import Any, TypeVar
 
 from models.clock import monotonic
-from models.comcheck import LAST
 from models.comcheck import TEMPLATE as COMCHECK_TEMPLATE
 from models.commands import Actor, MarkDelivery
 from models.crashpoint import crash_point
-from models.desk import Desk
-from models.record import micros
-from models.state import ENDED, Incident, Page, StreamState
+from models.desk import HOUSE, Desk
+from models.record import Tx, micros
 from models.supervised import attempt_async
-from notifiers.briefing import Envelope
+from notifiers.asked import level_of, still_asked
 from notifiers.bundling import bundle, run_of
-from notifiers.claims import Claims, Item, put
+from notifiers.claims import Claims, Item
 from notifiers.composing import compose
 from notifiers.enrolment import broken_off, kept_in
 from notifiers.handing_on import CONSOLE, hand_on, reached_elsewhere, untried
 from notifiers.hold import Hold
+from notifiers.holding import Holding
+from notifiers.leases import Leases
 from notifiers.message import Failed, Message, Notifier, Sent
 from notifiers.pacing import Pace, Pacing
 
 T = TypeVar("T")
 Run = Callable[[Callable[[], T]], Awaitable[T]]
 log = logging.getLogger("hikeshi.outbox")
+RENEW_SECONDS = 5.0
 HEAD_START_SECONDS = 0.005
 """What the first line of a turn has before the others: enough to write one message and hand it over."""
 
@@ -79,7 +80,10 @@ class Outbox:
         self.hold = Hold.beside(desk.record.url)
         self.turned_at = monotonic()
         """When what is due was last looked through, on the monotonic clock."""
-        self._claims = Claims(desk.record, self.pace.interval, self.pacing.reserve())
+        leases = Leases.for_once(desk.record)
+        self._claims = Claims(desk.record, leases, self.pace.interval, self.pacing.reserve())
+        paced = {*self.pace.interval, *self.pace.per_minute}.intersection(notifiers)
+        self.holding = Holding(desk, self._claims, self.pacing, paced)
         self._proof: dict[int, Sent] = {}
         self._failing: dict[str, int] = {}
 
@@ -125,10 +129,13 @@ class Outbox:
         before = (self.sent, self.failed)
         self._claims.recall()
         for _ in range(rounds):
+            await self.run_in_writer(self.holding.renew)
             await self._dispatch()
             if not self._busy:
                 break
-            await asyncio.wait(list(self._busy.values()))
+            while (await asyncio.wait(list(self._busy.values()), timeout=RENEW_SECONDS))[1]:
+                await self.run_in_writer(self.holding.renew)
+        await self.run_in_writer(self.holding.leave)
         return Delivered(sent=self.sent - before[0], failed=self.failed - before[1])
 
     # -- claiming -------------------------------------------------------------------------------------------
@@ -153,7 +160,8 @@ class Outbox:
 
     def _claim(self) -> dict[str, list[Item]]:
         now = micros(self.desk.clock.now())
-        taken = self._claims.take(now, self._busy, self.pacing.resting(), self.pacing.rooms(), self._batch)
+        resting = self.pacing.resting() | self.holding.closed()
+        taken = self._claims.take(now, self._busy, resting, self.pacing.rooms(), self._batch)
         for queue in taken.values():
             self.pacing.leaves(queue[0].envelope.channel)
         return taken
@@ -268,6 +276,7 @@ class Outbox:
     async def _send(self, items: list[Item], message: Message) -> bool:
         """Hand it over, and write down for each row what became of it."""
         notifier, head = self.notifiers.get(message.channel), items[0]
+        self._claims.must_have(items)
         if notifier is None:
             answer: Sent | Failed = Failed(error=f"channel {message.channel} is not set up", retry="never")
         else:
@@ -373,15 +382,20 @@ class Outbox:
     def _message(self, item: Item) -> Message | str | None:
         """What is to be said now; None if the page has been answered meanwhile, or why it may not leave."""
         envelope = item.envelope
-        if not _still_asked(self.desk.state(envelope.stream), envelope) or broken_off(self.desk, envelope):
+        if not still_asked(self.desk.state(envelope.stream), envelope) or broken_off(self.desk, envelope):
             return None
         why = kept_in(self.desk, envelope, item.address)
         return why or compose(self.desk, envelope, item.address, self.link)
 
+    def _first(self, tx: Tx, item: Item) -> None:
+        """The stream before its row, as every command has them: two that wait for each other end neither."""
+        tx.hold(item.envelope.stream, told=item.envelope.stream == HOUSE)
+
     def _mark_sent(self, item: Item, sent: Sent) -> None:
         now = self.desk.clock.now()
         with self.desk.writing() as tx:
-            put(tx, item.id, state="sent", sent_at=micros(now), receipt=sent.receipt[:200])
+            self._first(tx, item)
+            self._claims.put(tx, item, state="sent", sent_at=micros(now), receipt=sent.receipt[:200])
             outcome = self.desk.handle_in(
                 tx, item.envelope.stream, self._mark(item, "sent", sent.rendering_failed)
             )
@@ -396,7 +410,7 @@ class Outbox:
             key=envelope.key,
             outcome=outcome,
             page=envelope.page,
-            level=_level(envelope.level),
+            level=level_of(envelope.level),
             channel=envelope.channel,
             person=envelope.person,
             tries=envelope.tries,
@@ -410,7 +424,8 @@ class Outbox:
         again_at = self.desk.clock.now() + timedelta(seconds=pause)
         self._last_error[item.envelope.channel] = answer.error
         with self.desk.writing() as tx:
-            put(tx, item.id, state="queued", next_try_at=micros(again_at), error=answer.error[:200])
+            self._first(tx, item)
+            self._claims.put(tx, item, state="queued", next_try_at=micros(again_at), error=answer.error[:200])
             if item.envelope.tries > 1:
                 return
             outcome = self.desk.handle_in(tx, item.envelope.stream, self._mark(item, "failed", answer.error))
@@ -421,7 +436,8 @@ class Outbox:
         rest = self._rest_of(item)
         self._last_error[item.envelope.channel] = error
         with self.desk.writing() as tx:
-            put(tx, item.id, state="given_up", error=error[:200])
+            self._first(tx, item)
+            self._claims.put(tx, item, state="given_up", error=error[:200])
             rest = untried(tx, item, rest)
             if rest:
                 hand_on(tx, item, rest[0], micros(self.desk.clock.now()))
@@ -443,7 +459,7 @@ class Outbox:
 
     def _withdraw(self, item: Item) -> None:
         with self.desk.record.begin() as tx:
-            put(tx, item.id, state="withdrawn")
+            self._claims.put(tx, item, state="withdrawn")
 
     # -- figures --------------------------------------------------------------------------------------------
 
@@ -456,37 +472,6 @@ class Outbox:
             "oldest_unsent_page_seconds": round(max([0.0, *ages["page"]]), 3),
             "channels_failing": dict(self._last_error),
         }
-
-
-def _still_asked(state: StreamState, envelope: Envelope) -> bool:
-    """Whether the message still says something: the page is open, the step still to be done."""
-    if envelope.kind == "page":
-        page = state.pages.get(envelope.page)
-        if page is None:
-            # Of an old page nobody can tell any more; a test is over once its page has been forgotten.
-            return envelope.template != COMCHECK_TEMPLATE
-        return page.state == "open" and not _has_answered(page, envelope)
-    if envelope.template != "notice.step_ready" or not isinstance(state, Incident):
-        return True
-    known = state.steps.get(envelope.subject.removeprefix("step:"))
-    return state.status not in ENDED and known is not None and known.status in {"ready", "started"}
-
-
-def _has_answered(page: Page, envelope: Envelope) -> bool:
-    """Whether the person has said "I have it" to this very call, which goes on until others have too.
-
-    A later level asks anew, and the last resort always does: there is nobody after it.
-    """
-    at = page.acks.get(envelope.person or "")
-    if at is None or envelope.level == LAST:
-        return False
-    return at >= page.level_at or envelope.level != str(page.level)
-
-
-def _level(name: str) -> int:
-    """The number of a level, also where a page has lapsed and asks it again (`1-again`); 0 for the others."""
-    number = name.removesuffix("-again")
-    return int(number) if number.isdigit() else 0
 
 
 async def _either(first: asyncio.Event, second: asyncio.Event, seconds: float) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from models.clock import monotonic
+from models.lease import LEASE_SECONDS
 
 MINUTE = 60.0
 WIDE = 3
@@ -41,6 +42,8 @@ class Pace:
     idle: float = 0.5
     patience: float = 30
     """Longest that one delivery may take before its outcome counts as unclear."""
+    lease: float = LEASE_SECONDS
+    """How long a node may be silent before another takes over what it had in hand."""
 
 
 class Pacing:

@@ -134,7 +134,10 @@ class Wing:
         return found
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Serve until `stop`. A part that ends by a fault of ours is begun anew, and not in silence."""
+        """Serve until `stop`. A part that ends by a fault of ours is begun anew, and not in silence.
+
+        Of several nodes one does it at a time, and may begin again; signed requests come in at any of them.
+        """
         jobs: dict[str, Callable[[asyncio.Event], Awaitable[None]]] = {
             "copies": self.copies.run,
             "watch": self._watch,
@@ -151,12 +154,15 @@ class Wing:
         try:
             await stop.wait()
         finally:
-            if self.door is not None:
-                await self.door.close()
             _, late = await asyncio.wait(tasks, timeout=2)
             for task in late:
                 task.cancel()
-            await attempt_async("slack", self.api.close)
+
+    async def close(self) -> None:
+        """Nobody comes in any more."""
+        if self.door is not None:
+            await self.door.close()
+        await attempt_async("slack", self.api.close)
 
     async def _watch(self, stop: asyncio.Event) -> None:
         """A connection that is gone or shared is said by another channel, and when it is back, too."""

@@ -188,7 +188,7 @@ async def test_a_mailbox_without_its_secret_keeps_no_page_back(
     node = Node(house, {"console": Quiet()}, port=0)
     running = asyncio.create_task(node.run())
     await asyncio.wait_for(node.ready.wait(), 10)
-    assert "HIKESHI_TEST_MAILBOX" in node._impaired["mailbox"]
+    assert "HIKESHI_TEST_MAILBOX" in node.beside.problems()["mailbox"]
     assert not running.done()
     node.stop.set()
     await running

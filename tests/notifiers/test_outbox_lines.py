@@ -13,7 +13,7 @@ from sqlalchemy import select, update
 
 from models.clock import ExerciseClock
 from models.errors import RecordBusy
-from models.record import OUTBOX
+from models.record import OUTBOX, Tx
 from notifiers.hold import Hold
 from notifiers.message import Failed
 from playbooks.institution import Institution
@@ -210,9 +210,9 @@ async def test_a_row_that_somebody_else_took_meanwhile_is_not_served(make: Make)
     claims = world.outbox._claims
     mark = claims._mark
 
-    def late(ids: list[int]) -> set[int]:
-        change(world, OUTBOX.c.id == ids[0], state="sent")
-        return mark(ids)
+    def late(tx: Tx, ids: list[int]) -> set[int]:
+        tx.connection.execute(update(OUTBOX).where(OUTBOX.c.id == ids[0]).values(state="sent"))
+        return mark(tx, ids)
 
     claims._mark = late  # type: ignore[method-assign]
     taken = [item.id for queue in world.outbox._claim().values() for item in queue]
@@ -231,6 +231,10 @@ async def test_a_row_that_somebody_else_took_meanwhile_is_not_served(make: Make)
 )
 def test_the_lock_lies_beside_the_database(url: str, locked: str | None) -> None:
     assert Hold.beside(url).path == (Path(locked) if locked else None)
+
+
+def test_of_a_database_on_a_server_it_is_the_nodes_own_folder_that_is_locked() -> None:
+    assert Hold.beside("postgresql+psycopg://h@db/hikeshi", Path("/data")).path == Path("/data/pager.lock")
 
 
 # -- how long a notice is tried -----------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from models.record import OUTBOX, Record
 from notifiers.claims import BATCH, Claims, Item, items
 from notifiers.gateway import render
 from notifiers.gateway.code import code_of_key
+from notifiers.leases import Leases
 from notifiers.message import Delivery, Message
 from notifiers.outbox import Outbox
 from notifiers.pacing import Pace, Pacing
@@ -39,7 +40,7 @@ class Queue:
 
     def __init__(self) -> None:
         self.record = Record.in_memory()
-        self.claims = Claims(self.record, {"slack"}, {"slack": 100})
+        self.claims = Claims(self.record, Leases.for_once(self.record), {"slack"}, {"slack": 100})
         self.number = 0
 
     def wait(self, channel: str, *people: str, **fields: Any) -> None:
