@@ -23,6 +23,7 @@ from datetime import datetime
 from functools import partial
 
 from console import logs
+from console.auditor import audit
 from console.opening import House, find_directory, open_house
 from flows import turns
 from flows.children import Answer, Children
@@ -108,11 +109,13 @@ class Conductor:
     async def run(self, stop: asyncio.Event) -> None:
         """Conduct until `stop` is set; children are killed then, and nothing is lost."""
         beating = asyncio.create_task(forever("beat", stop, partial(self._beat, stop)))
+        auditing = asyncio.create_task(audit(self.house, stop))
         try:
             await forever("conductor", stop, self._turn)
         finally:
             beating.cancel()
-            await asyncio.gather(beating, return_exceptions=True)
+            auditing.cancel()
+            await asyncio.gather(beating, auditing, return_exceptions=True)
             await self.close()
             attempt("stop", self._retire)
 
