@@ -34,7 +34,7 @@ TIMES = 3
 ONE_INCIDENT = 25
 TARGET_MS = 0.3
 PASSES = 300
-OPEN, FEW_OPEN, EACH = 10_000, 1_000, 5
+OPEN, FEW_OPEN, EACH = 10_000, 1_000, 9
 DUE = (0, 1, 20, 200)
 LOOKS = 200
 APART = timedelta(seconds=1)
@@ -48,8 +48,6 @@ AFFECTED = (
     "branch-terminals",
     "atm",
     "internet-banking",
-    "call-centre",
-    "email",
 )
 TEXT = "端末でファイルの拡張子が一斉に変わった"
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
@@ -154,7 +152,7 @@ def _crowds(ground: Ground) -> Iterator[Figure]:
 
 
 def _pattern(desk: Desk) -> _Pattern:
-    """Five clocks run: two phases, the situation report, and two of a service. Its pages are acknowledged."""
+    """Its pages are acknowledged; what runs are the clocks of phases, reports and a service."""
     now = desk.clock.now()
     declared = Declare(actor=ANALYST, text=TEXT, playbooks=("unknown",), severity="high")
     stream = accepted(desk.handle(None, declared)).stream
@@ -172,22 +170,35 @@ def _pattern(desk: Desk) -> _Pattern:
 
 def _plant(bank: Bank, count: int, now: datetime, dues: Sequence[int]) -> None:
     """`count` open incidents; batches of them have a clock that speaks one after the other from `now` on."""
+    speak: list[datetime] = []
+    for number, due in enumerate(_batches(dues), start=1):
+        speak += [now + number * APART] * due
+    plant_clocks(bank, count, now, speak)
+
+
+def plant_clocks(
+    bank: Bank, count: int, now: datetime, speak: Sequence[datetime], first: int = 20_000
+) -> list[str]:
+    """`count` open incidents with nine clocks each; the first of them have one that speaks at these instants.
+
+    Returns the names of those, in that order. What the others have to say is more than minutes away. They are
+    numbered from `first`.
+    """
     desk = bank.desk(ExerciseClock(now))
     pattern = _pattern(desk)
-    starts = []
-    for number, due in enumerate(_batches(dues), start=1):
-        starts += [now + number * APART - (pattern.speaks_at - pattern.at)] * due
+    starts = [at - (pattern.speaks_at - pattern.at) for at in speak]
     starts += [now] * (count - len(starts))
-    rows = [pattern.copy(f"INC-{now.year}-{number:05d}", at) for number, at in enumerate(starts, 20_000)]
+    rows = [pattern.copy(f"INC-{now.year}-{number:05d}", at) for number, at in enumerate(starts, first)]
     with desk.record.begin() as tx:
-        for first in range(0, count, PER_WRITE):
-            tx.connection.execute(STREAM.insert(), rows[first : first + PER_WRITE])
+        for begin in range(0, count, PER_WRITE):
+            tx.connection.execute(STREAM.insert(), rows[begin : begin + PER_WRITE])
         original = sa.update(STREAM).where(STREAM.c.id == pattern.row["id"])
         tx.connection.execute(original.values(status="closed", next_due_at=None, clocks_running=0))
-        running = tx.connection.execute(sa.select(sa.func.sum(STREAM.c.clocks_running))).scalar()
     desk.record.close()
+    running = sum(int(str(row["clocks_running"])) for row in rows)
     if running != count * EACH:
         raise HikeshiError(f"{running} clocks run instead of {count * EACH}")
+    return [str(row["id"]) for row in rows[: len(speak)]]
 
 
 def _batches(dues: Sequence[int]) -> list[int]:

@@ -21,7 +21,7 @@ from models.errors import HikeshiError
 from notifiers.pacing import Pace
 
 READY = "ready"
-START_WITHIN_SECONDS = 30
+START_WITHIN_SECONDS = 90
 STOP_WITHIN_SECONDS = 10
 
 

@@ -62,12 +62,12 @@ def _crowd(ground: Ground) -> Bank:
 
 async def _page(bank: Bank, path: str, what: str) -> list[Figure]:
     house = open_house(bank.directory)
-    cookie = f"{cookie_name(house)}={_session(house, 0)}"
+    cookie = f"{cookie_name(house)}={session_of(house, 0)}"
     async with running(bank.directory) as pager:
-        cold, size = await _get(pager, path, cookie)
+        cold, size = await first_byte(pager, path, cookie)
         for _ in range(WARM):
-            await _get(pager, path, cookie)
-        took = [(await _get(pager, path, cookie))[0] for _ in range(REQUESTS)]
+            await first_byte(pager, path, cookie)
+        took = [(await first_byte(pager, path, cookie))[0] for _ in range(REQUESTS)]
     house.record.close()
     return [
         Figure(
@@ -82,12 +82,12 @@ async def _page(bank: Bank, path: str, what: str) -> list[Figure]:
     ]
 
 
-def _session(house: House, number: int) -> str:
+def session_of(house: House, number: int) -> str:
     people = [one.id for one in house.institution.organisation.people if one.third_party is None]
     return Sessions(house).open("benchmark", person=people[number % len(people)])
 
 
-async def _get(pager: Pager, path: str, cookie: str) -> tuple[float, int]:
+async def first_byte(pager: Pager, path: str, cookie: str) -> tuple[float, int]:
     """Milliseconds until the first byte of the answer, and the bytes of the page."""
     reader, writer = await asyncio.open_connection("127.0.0.1", pager.port)
     start = perf_counter()
@@ -144,7 +144,7 @@ async def _looking(pager: Pager, house: House, incident: str, watch: _Watch) -> 
     """Half of the pages are boards, half the incident; each session has a few open."""
     name, tasks = cookie_name(house), []
     for number in range(STREAMS // OF_A_SESSION):
-        cookie = f"{name}={_session(house, number)}"
+        cookie = f"{name}={session_of(house, number)}"
         for path in ("/live/board", f"/live/incident/{incident}") * (OF_A_SESSION // 2):
             tasks.append(asyncio.create_task(_follow(pager, path, cookie, watch)))
         await asyncio.sleep(0.02)
