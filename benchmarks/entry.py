@@ -17,8 +17,10 @@ from benchmarks.continuity import continuity
 from benchmarks.evidence import evidence
 from benchmarks.fold import fold
 from benchmarks.ground import Benchmark
+from benchmarks.growth import growth
 from benchmarks.idle import idle
 from benchmarks.killing import killing
+from benchmarks.lateness import lateness
 from benchmarks.press import press
 from benchmarks.rehearsal import rehearsal
 from benchmarks.replay import replay
@@ -51,6 +53,8 @@ ENTRIES: Sequence[Entry] = (
     Entry(name="steps", run=steps, seconds=70, quick=40),
     Entry(name="steps-peers", run=steps_peers, seconds=40, quick=25),
     Entry(name="kill", run=killing, seconds=330, quick=80),
+    Entry(name="lateness", run=lateness, seconds=120, quick=75),
+    Entry(name="growth", run=growth, seconds=420, quick=90),
     Entry(name="clocks", run=clocks, seconds=25),
     Entry(name="idle", run=idle, seconds=25),
     Entry(name="storm", run=storm, seconds=15),

@@ -30,6 +30,7 @@ from models.commands import Acknowledge, Note
 from models.desk import Desk
 from models.record import Record
 from notifiers.claims import Claims
+from notifiers.leases import Leases
 from notifiers.slack.fake import FakeSlack
 
 FULL, SKELETONS = 10_000, 1_000_000
@@ -62,8 +63,7 @@ async def _measured(ground: Ground) -> list[Figure]:
         start = perf_counter()
         load_past(places[1].bank, SystemClock().now(), full, skeletons)
         took = perf_counter() - start
-        values = {place.name: _at_desks(place) for place in places}
-        values = _in_turn(values)
+        values = _in_turn({place.name: _at_desks(place) for place in places})
         for name, found_values in (await _at_nodes(ground, places)).items():
             values[name].update(found_values)
         size = places[1].bank.database.stat().st_size / 2**30
@@ -106,7 +106,8 @@ def _at_desks(place: _Place) -> _Work:
     """What can be done once, by name; each returns its milliseconds."""
     desk = place.bank.desk()
     # A connection of its own: the pager claims while commands are written.
-    claims = Claims(Record.at(place.bank.database), {}, {})
+    record = Record.at(place.bank.database)
+    claims = Claims(record, Leases.for_once(record), {}, {})
     acks, notes = iter(place.names), iter(list(place.names) * COMMANDS)
     return {
         "a note on an open incident": lambda: _timed(
@@ -154,7 +155,9 @@ def _in_turn(works: dict[str, _Work]) -> dict[str, _Values]:
 async def _at_nodes(ground: Ground, places: Sequence[_Place]) -> dict[str, _Values]:
     values: dict[str, _Values] = {place.name: {} for place in places}
     async with AsyncExitStack() as stack:
-        pagers = {place.name: await stack.enter_async_context(running(place.bank.directory)) for place in places}
+        pagers = {
+            place.name: await stack.enter_async_context(running(place.bank.directory)) for place in places
+        }
         session = await stack.enter_async_context(aiohttp.ClientSession())
         sources = {place.name: AlertSource(session, pagers[place.name], place.slack) for place in places}
         cookies = {place.name: _cookie(place) for place in places}

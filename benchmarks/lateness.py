@@ -31,7 +31,7 @@ MISSED = 50
 """What fell due during the outage, evenly."""
 PER_SECOND, SECONDS, QUICK_SECONDS = 20, 10, 3
 LEAD_SECONDS, REST_SECONDS, LIMIT_SECONDS = 10.0, 1.0, 30
-"""Until the first one falls due on time: to plant it, and for the pager to start; longer on a busy machine."""
+"""Until the first one falls due on time: to plant it, and to start the pager; longer on a busy machine."""
 TARGET_SECONDS = 1.0
 
 

@@ -68,12 +68,13 @@ def pattern(desk: Desk, *, skeleton: bool) -> Pattern:
             accepted(desk.handle(stream, next(work)))
     accepted(desk.handle(stream, EndIncident(actor=LEAD, how="dismissed", reason="ベンチマーク")))
     with desk.record.read() as tx:
+        tables = ((STREAM, STREAM.c.id), (FACT, FACT.c.stream), (TEXT, TEXT.c.stream))
         rows = {
-            table.name: [dict(row) for row in tx.connection.execute(sa.select(table).where(key == stream)).mappings()]
-            for table, key in (
-                (STREAM, STREAM.c.id), (FACT, FACT.c.stream), (TEXT, TEXT.c.stream), (OUTBOX, OUTBOX.c.stream)
-            )
-        }  # fmt: skip
+            table.name: [
+                dict(row) for row in tx.connection.execute(sa.select(table).where(key == stream)).mappings()
+            ]
+            for table, key in (*tables, (OUTBOX, OUTBOX.c.stream))
+        }
     bodies = [(row["kind"], bytes(row["body"])) for row in rows["fact"]]
     texts = rows["text"]
     if skeleton:
@@ -88,7 +89,7 @@ def pattern(desk: Desk, *, skeleton: bool) -> Pattern:
 
 
 def _bared(bodies: Sequence[tuple[str, bytes]]) -> list[tuple[str, bytes]]:
-    """Only what a skeleton keeps, numbered anew, each digest of a text left as it is: the text is not there."""
+    """Only what a skeleton keeps, numbered anew; the texts that it names are not there."""
     kept = [read_fact(body) for kind, body in bodies if kind in _SKELETON]
     return [
         (fact.kind, msgspec.structs.replace(fact, seq=seq).body()) for seq, fact in enumerate(kept, start=1)

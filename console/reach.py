@@ -86,7 +86,11 @@ class Reach:
         with self.desk.record.read() as tx:
             rows = tx.connection.execute(
                 select(STREAM.c.id, STREAM.c.seq)
-                .where(STREAM.c.id > self._after, STREAM.c.status.in_(["open", "resolved"]))
+                .where(
+                    STREAM.c.kind == "incident",
+                    STREAM.c.id > self._after,
+                    STREAM.c.status.in_(["open", "resolved"]),
+                )
                 .order_by(STREAM.c.id)
                 .limit(STREAMS_LISTED)
             ).all()

@@ -38,7 +38,7 @@ def withdraw_restricted(tx: Tx, hook: Webhook) -> int:
     """What waits of incidents that have become restricted since stays here."""
     if hook.restricted:
         return 0
-    hidden = select(STREAM.c.id).where(STREAM.c.restricted.is_(True))
+    hidden = select(STREAM.c.id).where(STREAM.c.restricted)
     which = and_(_waits(hook), HOOK.c.stream.in_(hidden))
     return tx.connection.execute(update(HOOK).where(which).values(state="withdrawn")).rowcount
 

@@ -220,7 +220,8 @@ _ADD_TEXT = TEXT.insert()
 
 
 _DOCUMENT = select(DOCUMENT.c.body).where(DOCUMENT.c.digest == bindparam("digest"))
-_RESTRICTED = select(STREAM.c.id).where(STREAM.c.restricted.is_(True)).order_by(STREAM.c.id)
+# Not `is true`: only so does SQLite find the few by their index.
+_RESTRICTED = select(STREAM.c.id).where(STREAM.c.restricted).order_by(STREAM.c.id)
 _INCIDENTS = select(STREAM.c.id).where(STREAM.c.kind == "incident").order_by(STREAM.c.opened_at, STREAM.c.id)
 _HEAD = select(STREAM.c.seq, STREAM.c.hash).where(STREAM.c.id == bindparam("stream"))
 _FACTS = (

@@ -49,7 +49,25 @@ class StreamRow(SQLModel, table=True):
     __table_args__ = (
         # The watch loop reads only what is due, however much is open.
         Index("stream_due", "next_due_at"),
-        Index("stream_wanted", "kind", "wanted", "served"),
+        # Of a million incidents few want anything, are sick, or are restricted.
+        Index(
+            "stream_wanted",
+            "kind",
+            sqlite_where=text("wanted > served"),
+            postgresql_where=text("wanted > served"),
+        ),
+        Index(
+            "stream_sick",
+            "retry_at",
+            sqlite_where=text("retry_at IS NOT NULL"),
+            postgresql_where=text("retry_at IS NOT NULL"),
+        ),
+        Index(
+            "stream_restricted",
+            "id",
+            sqlite_where=text("restricted = 1"),
+            postgresql_where=text("restricted"),
+        ),
         # Figures are asked for every few seconds, and must not read what is over.
         Index("stream_live", "kind", "status", "severity"),
         Index(
@@ -133,7 +151,12 @@ class OutboxRow(SQLModel, table=True):
     epoch: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
     lease_until: int | None = Field(default=None, sa_type=BigInteger)
 
-    __table_args__ = (Index("outbox_due", "state", "next_try_at"), Index("outbox_page", "stream", "page"))
+    __table_args__ = (
+        Index("outbox_due", "state", "next_try_at"),
+        Index("outbox_page", "stream", "page"),
+        # Copies are looked for among what was sent in the last days.
+        Index("outbox_sent", "channel", "sent_at"),
+    )
 
 
 class HookRow(SQLModel, table=True):
