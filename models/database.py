@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import Connection, Dialect, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import (
     DatabaseError,
@@ -22,6 +22,7 @@ from sqlalchemy.exc import (
     ProgrammingError,
 )
 from sqlalchemy.pool import StaticPool
+from sqlalchemy.util import LRUCache
 
 from models.errors import (
     BadConfiguration,
@@ -35,6 +36,8 @@ from models.tables import METADATA
 
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
 BUSY_MILLISECONDS = 5_000
+_COMPILED: LRUCache[Any, Any] = LRUCache(500)
+"""Statements compiled for SQLite: compiling costs more than running, and a process may open many."""
 CONNECT_SECONDS = 5
 NUL, IN_ITS_PLACE = "\0", "\ufffd"
 """PostgreSQL's text holds every character but this one."""
@@ -76,10 +79,28 @@ def engine_of(url: str, password: str = "") -> Engine:
     return _sqlite(url) if is_sqlite(url) else _postgresql(url, password)
 
 
+@cache
+def _sqlite_dialect() -> Dialect:
+    """One for all records of a process: compiled statements are kept by dialect.
+
+    What it has to know of SQLite's version it learns at its first connection.
+    """
+    engine = create_engine("sqlite://", poolclass=StaticPool)
+    engine.connect().close()
+    engine.dispose()
+    return engine.dialect
+
+
 def _sqlite(url: str) -> Engine:
     memory = url == "sqlite://"
     extra: dict[str, Any] = {"poolclass": StaticPool} if memory else {}
-    engine = create_engine(url, connect_args={"check_same_thread": False}, **extra)
+    engine = create_engine(
+        url,
+        connect_args={"check_same_thread": False},
+        execution_options={"compiled_cache": _COMPILED},
+        **extra,
+    )
+    engine.dialect = _sqlite_dialect()
 
     @event.listens_for(engine, "connect")
     def _settings(connection: Any, _: Any) -> None:
