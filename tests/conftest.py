@@ -21,7 +21,8 @@ from playbooks.institution import Institution, load
 from tests.postgres import Postgres
 from tests.together import ByFile
 
-EXAMPLE = Path(__file__).parent.parent / "examples" / "mihon-bank"
+TESTS = Path(__file__).parent
+EXAMPLE = TESTS.parent / "examples" / "mihon-bank"
 THREE_AT_NIGHT = datetime(2026, 11, 22, 18, 0, tzinfo=UTC)
 """Monday 2026-11-23 03:00 in Tokyo, a holiday."""
 
@@ -29,6 +30,11 @@ THREE_AT_NIGHT = datetime(2026, 11, 22, 18, 0, tzinfo=UTC)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:
     """How tests are given to processes."""
     return ByFile(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Docs whose examples start whole nodes go first: at the end one process would work while others wait."""
+    items.sort(key=lambda item: item.path.parent != TESTS)
 
 
 @pytest.fixture(scope="session")

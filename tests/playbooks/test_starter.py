@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -86,6 +87,7 @@ def test_a_changed_example_is_adopted_whole(tmp_path: Path, monkeypatch: pytest.
     assert not (package / "var").exists()
 
 
+@cache
 def validator(name: str) -> Draft202012Validator:
     schema = schemas.schema(name)
     Draft202012Validator.check_schema(schema)
