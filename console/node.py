@@ -25,21 +25,25 @@ from console.beside import Beside
 from console.heartbeat import Heartbeat
 from console.leash import stop_on_signals
 from console.living import KIND, Living
+from console.lookout import note_conductor
 from console.opening import House, find_directory, open_house, secrets_of
 from console.reach import Reach
 from console.reading import redacted, restricted
+from console.reckoner import Reckoner
 from console.serving import Quiet
+from console.standing_down import LINGER_SECONDS, ended_by, said_of
 from console.watch import Watch
 from console.web.changes import Changes
 from models.clock import Clock, monotonic
-from models.commands import Actor, Impair, NodeFact
+from models.commands import Actor, NodeFact
 from models.desk import HOUSE
-from models.errors import BadConfiguration, HikeshiError, RecordError, Superseded
+from models.errors import BadConfiguration, HikeshiError, RecordError, RecordTooNew, Superseded
 from models.node import last_beat
 from models.premises import Outcome
 from models.record import STREAM, micros
 from models.release import VERSION
 from models.state import House as HouseState
+from models.succession import must_be_ours
 from models.supervised import attempt, attempt_async, forever, wait
 from notifiers import build
 from notifiers.message import Notifier
@@ -123,6 +127,7 @@ class Node:
             self._impaired["configuration"] = f"the last sound files are used: {house.defects[0]}"
         self._base_url = (settings.public_url or "").rstrip("/")
         self._key = b""
+        self._resting = asyncio.Event()
         # In a drill the machine's seconds say nothing about the story's: the time waits for the conductor.
         self._conductor_apart = conductor_apart and house.drill is None
         self._started_at = house.wall.now()
@@ -188,8 +193,9 @@ class Node:
         serving = asyncio.create_task(self._serve(server))
         tasks = [
             serving,
-            asyncio.create_task(self.watch.run(self.stop)),
-            asyncio.create_task(self.outbox.run(self.stop)),
+            asyncio.create_task(self.watch.run(self._resting)),
+            asyncio.create_task(Reckoner(self.house.desk, self.run_in_writer).run(self._resting)),
+            asyncio.create_task(self.outbox.run(self._resting)),
             asyncio.create_task(forever("beat", self.stop, self._beat)),
             asyncio.create_task(forever("look", self.stop, self._look, LOOK_SECONDS)),
             asyncio.create_task(
@@ -203,6 +209,8 @@ class Node:
         try:
             # None of them ends by itself: a pager without its outbox or its watch had better be started anew.
             await asyncio.wait([*tasks, stopped], return_when=asyncio.FIRST_COMPLETED)
+            if isinstance(self._ousted, RecordTooNew):
+                await wait(self.stop, LINGER_SECONDS)
             if self._ousted is not None:
                 raise self._ousted
             for task in tasks:
@@ -224,6 +232,7 @@ class Node:
 
     async def _end(self, server: uvicorn.Server, tasks: list[asyncio.Task[None]]) -> None:
         self.stop.set()
+        self._resting.set()
         self.watch.wake()
         # Open pages first: a server waits for them before it ends.
         self.changes.close()
@@ -317,14 +326,27 @@ class Node:
     # -- keeping an eye on itself ---------------------------------------------------------------------------
 
     async def _beat(self) -> None:
-        await self.run_in_writer(self._beat_once)
+        if self._ousted is None:
+            try:
+                await self.run_in_writer(self._beat_once)
+            except RecordTooNew as newer:
+                self._stand_down(newer)
         await wait(self.stop, BEAT_SECONDS)
+
+    def _stand_down(self, newer: RecordTooNew) -> None:
+        """Another version has taken the record over: watch and deliver no more, and say so."""
+        self._ousted = newer
+        self._standing |= {"status": "impaired", "impaired": said_of(newer)}
+        self._resting.set()
+        self._wake()
+        self.changes.look()
 
     def _beat_once(self) -> None:
         now = self.house.wall.now()
         until = self.living.leases.until()
         try:
             with self.house.record.begin() as tx:
+                must_be_ours(tx)
                 self.living.beat(tx)
                 names, rows = self.outbox.holding.renew_in(tx)
                 conductor = last_beat(tx, "conductor")
@@ -346,7 +368,7 @@ class Node:
             self._conductor_apart
             and now - max(conductor or self._started_at, self._started_at) > CONDUCTOR_SILENT
         )
-        self._conductor(silent=silent, waiting=waiting is not None)
+        note_conductor(self.house.desk, silent=silent, waiting=waiting is not None)
         attempt("reach", self.reach.look)
         self._standing = attempt("status", self.status).value or {}
 
@@ -362,18 +384,6 @@ class Node:
             return
         self._note("started")
         self._wake()
-
-    def _conductor(self, *, silent: bool, waiting: bool) -> None:
-        """Machine work stands still if the conductor is silent; people are told, pages go on."""
-        state = self.house.desk.state(HOUSE)
-        known = isinstance(state, HouseState) and "conductor" in state.impaired
-        if silent and waiting and not known:
-            detail = "no sign of life from the conductor; machine steps wait"
-            command = Impair(actor=Actor.machine("node"), what="conductor", detail=detail)
-            self.house.desk.handle(HOUSE, command)
-        elif not silent and known:
-            mended = Impair(actor=Actor.machine("node"), what="conductor", mended=True)
-            self.house.desk.handle(HOUSE, mended)
 
     async def _look(self) -> None:
         """Notice what another process wrote: the command line, the conductor."""
@@ -408,6 +418,8 @@ class Node:
 
     def status(self) -> dict[str, Any]:
         """How things are, for /health and the board; runs in the writer thread."""
+        if isinstance(self._ousted, RecordTooNew):
+            return self._standing
         desk = self.house.desk
         figures = self.outbox.figures()
         state = desk.state(HOUSE)
@@ -480,8 +492,7 @@ def main() -> int:
     try:
         asyncio.run(serve(find_directory(None), port))
     except (HikeshiError, OSError) as failed:
-        print(f"hikeshi: {failed}", file=sys.stderr)
-        return 1
+        return ended_by(failed)
     return 0
 
 

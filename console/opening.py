@@ -15,12 +15,13 @@ from console.participants import address_key
 from models.clock import Clock, SystemClock
 from models.desk import Desk
 from models.drillfile import SCRIPT, DrillFile
-from models.errors import BadConfiguration, NotFound
+from models.errors import BadConfiguration, NotFound, RecordError
 from models.exercise_clock import Story
 from models.installation import Settings
 from models.marks import marks
 from models.premises import Premises
 from models.record import Record
+from models.succession import is_ours, take_over
 from playbooks.defect import Defects
 from playbooks.drillfiles import enrolled, is_drill, read_drill
 from playbooks.institution import FILES, Institution, load
@@ -126,7 +127,17 @@ def open_house(directory: Path, clock: Clock | None = None, *, drill: bool = Fal
     if clock is None and file is not None and scenario is not None:
         clock = clock_of(Story.of(scenario, file.startex), data, record)
     desk = Desk(record, premises, clock or SystemClock())
+    _take_over(record, SystemClock() if file is not None else desk.clock)
     return House(institution=institution, desk=desk, data=data, defects=defects, drill=file)
+
+
+def _take_over(record: Record, clock: Clock) -> None:
+    """Let the record go by this version's rules. If it cannot be written now, the desk refuses to act."""
+    with record.read() as tx:
+        if is_ours(tx):
+            return
+    with suppress(RecordError), record.begin() as tx:
+        take_over(tx, clock.now())
 
 
 def record_of(settings: Settings, data: Path, secret: Callable[[str], str]) -> Record:

@@ -196,7 +196,7 @@ MACHINES: frozenset[str] = frozenset(
         "Absorb", "AttachAlert", "Impair", "DraftReview", "OpenRoom", "RecordRead", "ClaimStep", "FinishStep",
         "Reclaim", "DraftNotice", "MarkDelivery", "ReceiveAlert", "CountAlert", "RecordRefusal", "NodeFact",
         "Quarantined", "RecordRound", "OpenLink", "NoteAnchor", "NoteClock", "OpenImprovement",
-        "NoteLogin", "NoteLogout",
+        "NoteLogin", "NoteLogout", "NoteRules",
     }
 )  # fmt: skip
 """Acts that no door offers to anybody: Hikeshi's own parts give them, or they follow from another act."""

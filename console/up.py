@@ -19,6 +19,7 @@ from pathlib import Path
 from console import logs
 from console.leash import stop_on_signals
 from console.opening import DIRECTORY_VARIABLE, data_directory, load_or_last_good, secrets_of
+from console.standing_down import OUTDATED
 from console.texts import Texts, texts
 from flows.conductor import EXCUSE_VARIABLE
 from flows.prepare import prepare_from_template
@@ -70,6 +71,8 @@ class Part:
     say: Texts
     deaths: int = 0
     renewing: bool = False
+    outdated: bool = False
+    """Whether it ended because another version has taken the record over: it is not started again."""
     heard: Callable[[str], str] = field(default=lambda line: line)
     """What to say when it is ready, from the line in which it says so."""
 
@@ -96,6 +99,11 @@ class Part:
         finally:
             following.cancel()
         if stop.is_set():
+            return
+        if code == OUTDATED:
+            self.outdated = True
+            await tell(self.say("up.outdated", name=self.name))
+            stop.set()
             return
         if self.renewing:
             self.renewing = False
@@ -156,6 +164,8 @@ def _signal(pid: int, number: signal.Signals) -> None:
 
 def up(directory: Path, port: int | None, lang: str) -> int:
     """Run everything until Ctrl-C. Exit code 0, or 1 if the directory or a secret is not in order.
+
+    78 if another version has taken the record over: the parts have stood down, and so do we.
 
     Raises BadConfiguration before anything is started.
     """
@@ -225,7 +235,7 @@ async def _up(directory: Path, port: int | None, lang: str) -> int:
         task.cancel()
     await asyncio.gather(*kept, return_exceptions=True)
     await tell(say("up.stopped"))
-    return 0
+    return OUTDATED if node.outdated or conductor.outdated else 0
 
 
 async def _follow_addresses(file: Path, node: Part, stop: asyncio.Event) -> None:

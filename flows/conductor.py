@@ -25,6 +25,7 @@ from functools import partial
 from console import logs
 from console.auditor import audit
 from console.opening import House, find_directory, open_house
+from console.standing_down import ended_by, said_of
 from flows import turns
 from flows.children import Answer, Children
 from flows.server import probe
@@ -33,12 +34,13 @@ from flows.wanted import in_hand, mark_served, note_in_hand, wanted_runs
 from models.clock import Clock, SystemClock, iso, monotonic
 from models.commands import Impair, Reclaim
 from models.desk import HOUSE
-from models.errors import HikeshiError, Superseded
+from models.errors import HikeshiError, RecordTooNew, Superseded
 from models.lease import Life
 from models.node import Part, beat, give_up, must_be_current, name_here, register, retire
 from models.premises import Outcome
 from models.record import Tx
 from models.state import House as HouseState
+from models.succession import must_be_ours
 from models.supervised import attempt, attempt_async, forever, wait
 
 log = logging.getLogger("hikeshi.conductor")
@@ -103,6 +105,8 @@ class Conductor:
         self._version = -1
         self._full_look_at = 0.0
         self._jobs = 0
+        self.outdated: RecordTooNew | None = None
+        """Why this conductor has stopped, once another version has taken the record over."""
 
     # -- running --------------------------------------------------------------------------------------------
 
@@ -118,6 +122,8 @@ class Conductor:
             await asyncio.gather(beating, auditing, return_exceptions=True)
             await self.close()
             attempt("stop", self._retire)
+        if self.outdated is not None:
+            raise self.outdated
 
     async def settle(self, limit_seconds: float = 300.0) -> int:
         """Run until nothing is wanted, and return how many runs that took.
@@ -389,6 +395,12 @@ class Conductor:
         except Superseded as given_up:
             log.warning("%s; starting anew", given_up)
             await self._start_anew()
+        except RecordTooNew as newer:
+            # Another version has taken the record over, and conducts from now on.
+            said_of(newer)
+            self.outdated = newer
+            stop.set()
+            return
         await self._look_whether_mended()
         await wait(stop, BEAT_SECONDS)
 
@@ -398,6 +410,7 @@ class Conductor:
             return
         now = self._wall_now()
         with self.house.record.begin() as tx:
+            must_be_ours(tx)
             if self.shared:
                 must_be_current(tx, self.name, self.epoch)
             beat(tx, self.name, now)
@@ -479,8 +492,7 @@ def main() -> int:
     try:
         asyncio.run(conduct())
     except (HikeshiError, OSError) as failed:
-        print(f"hikeshi: {failed}", file=sys.stderr)
-        return 1
+        return ended_by(failed)
     return 0
 
 

@@ -159,6 +159,7 @@ class Casework(ABC, Generic[Transaction]):
         touched.append(stream)
         self._hold(tx, stream)
         refuse_distrusted(self._hear(tx), command)
+        reckoned = self._by_our_rules(tx, stream, touched)
         case = self._load(tx, stream)
         following: list[Then] = []
         upcoming = self._upcoming(tx, now) if stream == INTAKE else ""
@@ -177,7 +178,7 @@ class Casework(ABC, Generic[Transaction]):
             queued=queued,
             opened=stream if isinstance(command, Declare) else None,
         )
-        return self._and_then(tx, outcome, following, touched)
+        return self._and_then(tx, _with(outcome, reckoned), following, touched)
 
     def _and_then(
         self, tx: Transaction, outcome: Outcome, following: list[Then], touched: list[str]
@@ -228,6 +229,7 @@ class Casework(ABC, Generic[Transaction]):
 
     def _tick(self, tx: Transaction, stream: str) -> Outcome:
         now = self.clock.now()
+        reckoned = self._by_our_rules(tx, stream, [])
         case = self._load(tx, stream)
         for _ in range(MAX_PASSES):
             drafts = due(case.state, self._world(tx, case.state, now))
@@ -237,8 +239,12 @@ class Casework(ABC, Generic[Transaction]):
                 self._apply(case, draft, _WATCH, None, now)
             self._advance(tx, case, now)
         queued = self._store(tx, case, now)
-        outcome = Outcome(stream=stream, facts=tuple(case.facts), queued=queued)
+        outcome = _with(Outcome(stream=stream, facts=tuple(case.facts), queued=queued), reckoned)
         return self._and_then(tx, outcome, unheard(case.facts), [stream])
+
+    def _by_our_rules(self, tx: Transaction, stream: str, touched: list[str]) -> Outcome | None:
+        """Before anything is decided: what other rules reckoned goes by ours, and what changes is listed."""
+        return None
 
     # -- inside a transaction -------------------------------------------------------------------------------
 
@@ -360,6 +366,12 @@ class Casework(ABC, Generic[Transaction]):
     def _upcoming(self, tx: Transaction, now: datetime) -> str:
         year = now.astimezone(ZoneInfo(self.premises.organisation.zone)).year
         return f"INC-{year}-{self._peek(tx, f'incident-{year}') + 1:04d}"
+
+
+def _with(outcome: Outcome, reckoned: Outcome | None) -> Outcome:
+    if reckoned is None:
+        return outcome
+    return replace(outcome, facts=reckoned.facts + outcome.facts, queued=reckoned.queued + outcome.queued)
 
 
 def known_incident(state: StreamState) -> Incident:

@@ -76,6 +76,7 @@ from models.programme import (
 )
 from models.readers import AnnouncePlaybook, ReadPlaybook
 from models.reason import Reason
+from models.reckoning import NoteRules, note_rules
 from models.reopening import DeclineReopening
 from models.reports import DraftReport, JudgeObligation, ReportSituation, SubmitReport, VendorFact
 from models.restoring import MoveRecord, RestoreRecord, move, restore
@@ -248,6 +249,7 @@ _HOUSE: dict[type[commands.Command], Rule] = {
     RestoreRecord: restore,
     MoveRecord: move,
     NoteExport: note_export,
+    NoteRules: note_rules,
     GrantInspector: inspectors.grant,
     RevokeInspector: inspectors.revoke,
     IssueToken: entering.issue,

@@ -17,7 +17,7 @@ import msgspec
 from models import casework
 from models.canonical import new_salt, text_digest
 from models.casework import Case, Casework, Setting, known_incident
-from models.clock import Clock
+from models.clock import Clock, monotonic
 from models.commands import Command
 from models.database import IN_ITS_PLACE, NUL
 from models.deriving import derived
@@ -28,8 +28,11 @@ from models.frozen import Document
 from models.hookqueue import enqueue
 from models.hooks import calls
 from models.premises import Outcome, Premises
+from models.reckoning_desk import at_once
 from models.record import Record, Tx
 from models.state import House, Incident, StreamState
+from models.succession import must_be_ours
+from models.unreckoned import other_rules
 from models.withdrawing import withdrawals
 from models.world import World
 
@@ -38,6 +41,8 @@ CACHED_STREAMS = 2_000
 CACHED_TEXTS = 200
 RECENT_FACTS = 5_000
 TRIES = 5
+LOOK_AGAIN_SECONDS = 1.0
+"""How long a record on a server is taken for ours before it is looked at again."""
 HOUSE, INTAKE, SOMEBODY = casework.HOUSE, casework.INTAKE, casework.SOMEBODY
 Seen = TypeVar("Seen")
 _FREEZING = frozenset({"playbook.added", "playbook.moved", "playbook.announced", "playbook.read"})
@@ -60,6 +65,10 @@ class Desk(Casework[Tx]):
         self._texts: dict[str, tuple[int, dict[str, str | None]]] = {}
         self._decoders: dict[type[StreamState], msgspec.json.Decoder[StreamState]] = {}
         self._expected: tuple[str, int] | None = None
+        self._looked_at = 0
+        self._look_again = 0.0
+        self._foreign = False
+        """Whether there are streams whose due time other rules reckoned."""
         self.from_facts = False
         """Whether states are folded from the facts alone: a snapshot is outside the chain."""
 
@@ -254,7 +263,24 @@ class Desk(Casework[Tx]):
     def _hear(self, tx: Tx) -> House:
         # What every stream is decided on does not change before it is stored.
         tx.share(HOUSE)
+        self._must_be_ours(tx)
         return super()._hear(tx)
+
+    def _must_be_ours(self, tx: Tx) -> None:
+        """Raises Outdated if another version has taken the record over since we looked."""
+        if tx.reading or (tx.version and tx.version == self._looked_at):
+            return  # on SQLite nobody else has written since
+        if not tx.version and monotonic() < self._look_again:
+            return
+        must_be_ours(tx)
+        self._foreign = other_rules(tx, RULES_VERSION) is not None
+        self._looked_at, self._look_again = tx.version, monotonic() + LOOK_AGAIN_SECONDS
+
+    def _by_our_rules(self, tx: Tx, stream: str, touched: list[str]) -> Outcome | None:
+        note = at_once(self, tx, stream) if self._foreign else None
+        if note is None:
+            return None
+        return self._run(tx, HOUSE, note, touched)
 
     def _load(self, tx: Tx, stream: str) -> Case:
         state = self._states.get(stream)

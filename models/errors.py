@@ -12,6 +12,7 @@ HikeshiError
 │   ├── RecordUnwritable         disk full, read-only, or gone
 │   ├── RecordDamaged            the stored bytes and their hash do not agree
 │   └── RecordTooNew             written by a newer Hikeshi
+│       └── Outdated             another version has taken the record over from this process
 ├── RecordMoved                  the record is no longer as whoever asks has seen it
 ├── NotFound                     no such incident, step, person, …
 └── ActionFailed                 a machine step did not do what it should
@@ -87,6 +88,14 @@ class RecordDamaged(RecordError):
 
 class RecordTooNew(RecordError):
     """The record was written by a newer Hikeshi; use that version, or a backup from before."""
+
+
+class Outdated(RecordTooNew):
+    """Another version of Hikeshi has taken this record over; start that version instead of this one."""
+
+
+class RollbackRefused(RecordError):
+    """The record cannot be taken back to an older version; the message names the fact, or what still runs."""
 
 
 class RecordMoved(HikeshiError):

@@ -86,6 +86,7 @@ _OF_THE_FIRST = """
     record.exported record.moved record.restored
     recovery_point.set
     refused
+    rules.changed
     reopening.declined reopening.proposed
     reply.taken
     report.drafted report.submitted report.updated

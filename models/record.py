@@ -36,7 +36,7 @@ STREAM, FACT, TEXT, DOCUMENT = _t["stream"], _t["fact"], _t["text"], _t["documen
 OUTBOX, ALERT, NODE, COUNTER = _t["outbox"], _t["alert"], _t["node"], _t["counter"]
 MIRROR, CHECKPOINT, ANCHOR, RELAY = _t["mirror"], _t["checkpoint"], _t["anchor"], _t["relay"]
 SESSION, ONCE, REQUEST, HOOK = _t["session"], _t["once"], _t["request"], _t["hook"]
-LEASE = _t["lease"]
+LEASE, RELEASE = _t["lease"], _t["release"]
 AUDIT = _t["audit"]
 
 
@@ -99,8 +99,11 @@ class Record:
             connection = self._open()
             if self.is_shared:
                 connection.execute(database.HOLD, {"name": "schema"})
-            migrations.upgrade(connection)
-            connection.commit()
+            try:
+                migrations.upgrade(connection)
+                connection.commit()
+            finally:
+                connection.rollback()  # refused or failed: the lock of what was begun goes with it
 
     def _open(self) -> Connection:
         if self._connection is None or self._connection.invalidated:
@@ -394,6 +397,7 @@ class Tx:
             "clocks_breaking": derived.clocks[1],
             "clocks_breached": derived.clocks[2],
             "restricted": derived.restricted,
+            "due_rules": derived.rules,
         }
         if derived.snapshot is not None:
             values |= {"snapshot": derived.snapshot, "snapshot_seq": seq, "rules": derived.rules}

@@ -14,6 +14,7 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
+    String,
     Text,
     UniqueConstraint,
     text,
@@ -43,6 +44,7 @@ class StreamRow(SQLModel, table=True):
     snapshot: bytes | None = Field(default=None, sa_type=LargeBinary)
     snapshot_seq: int = 0
     rules: int = 0
+    due_rules: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
     failures: int = 0
     retry_at: int | None = Field(default=None, sa_type=BigInteger)
 
@@ -76,6 +78,8 @@ class StreamRow(SQLModel, table=True):
             sqlite_where=text("clocks_running > 0"),
             postgresql_where=text("clocks_running > 0"),
         ),
+        # After a change of the rules what they have not reckoned yet is found at once, the soonest first.
+        Index("stream_due_rules", "due_rules", "next_due_at", "id"),
     )
 
 
@@ -222,6 +226,17 @@ class LeaseRow(SQLModel, table=True):
     node: str
     epoch: int
     until: int = Field(sa_type=BigInteger)
+
+
+class ReleaseRow(SQLModel, table=True):
+    """A release that has worked this record. By the rules of the one with the highest turn it goes now."""
+
+    __tablename__ = "release"
+    version: str = Field(primary_key=True)
+    schema_: str = Field(sa_column=Column("schema", String, nullable=False))
+    rules: int
+    turn: int
+    at: int = Field(sa_type=BigInteger)
 
 
 class MirrorRow(SQLModel, table=True):

@@ -25,3 +25,5 @@ class Upkeep(msgspec.Struct, frozen=True, kw_only=True):
     clock: TimeNoted | None = None
     anchored: dict[str, int] = {}
     """By kind of place the last checkpoint that lies there."""
+    rules: int = 0
+    """By which rules the due times were last reckoned anew, and the changes listed; 0 if they never were."""

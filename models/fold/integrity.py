@@ -43,6 +43,10 @@ def _span(micros: str | None) -> timedelta | None:
     return timedelta(microseconds=int(micros)) if micros is not None else None
 
 
+def _rules(state: House, fact: Fact) -> None:
+    state.upkeep = msgspec.structs.replace(state.upkeep, rules=fact.data["rules"])
+
+
 FOLDS: dict[str, Callable[[Any, Fact], None]] = {
     "key.made": _key,
     "key.rotated": _key,
@@ -50,4 +54,5 @@ FOLDS: dict[str, Callable[[Any, Fact], None]] = {
     "key.accepted": _accepted,
     "anchor.placed": _anchor,
     "time.compared": _compared,
+    "rules.changed": _rules,
 }

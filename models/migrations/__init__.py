@@ -9,8 +9,8 @@ from sqlalchemy import Connection, create_engine, inspect, text
 
 from models.errors import RecordTooNew
 
-HEAD = "0011"
-KNOWN = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010", "0011")
+HEAD = "0012"
+KNOWN = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010", "0011", "0012")
 
 
 def version(connection: Connection) -> str | None:

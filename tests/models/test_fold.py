@@ -233,7 +233,9 @@ ELSEWHERE = {
     "page.repeated": "test_page and the machine",
     **dict.fromkeys(("key.made", "key.rotated", "key.replaced", "key.accepted"), "test_integrity"),
     **dict.fromkeys(("anchor.placed", "time.compared"), "test_integrity"),
+    "rules.changed": "test_reckoning",
     "record.restored": "test_continuity",
+    "record.moved": "test_move",
     "record.exported": "test_continuity",
     "comcheck.started": "test_comcheck",
     **dict.fromkeys(
