@@ -36,6 +36,10 @@ steps:
              done_if: 'output("state") == "done"'}}}}
   - {{id: asked, phase: containment, kind: action, use: http.request, target: machine, on_crash: ask,
      params: {{name: asked, subject: $number}}, after: [begin], title: 人に聞く}}
+  - {{id: collect, phase: preservation, kind: action, use: file.collect, target: log-archive,
+     preserves: [logs], on_crash: idempotent, volatility: 5, after: [begin], title: 集める}}
+  - {{id: tell, phase: communication, kind: notice, owner: pr, to: [branch-lead],
+     after: [begin], title: 知らせる, draft: {{ja: 障害です, en: It is down}}}}
   - {{id: first, phase: containment, kind: decision, authority: ciso, decides: containment-or-preservation,
      after: [begin], title: どちらが先か, recommend: contain, otherwise: 待つ,
      options: [{{id: contain, title: 封じる}}, {{id: preserve, title: 残す}}]}}
@@ -67,18 +71,23 @@ _EVERY = re.compile(r"every: (\d+)m\b")
 
 
 def make(
-    directory: Path, receiver_url: str, *, database: str = "", data: str = "var", more: str = ""
+    directory: Path,
+    receiver_url: str,
+    *,
+    database: str = "",
+    data: str = "var",
+    channels: str = "sms, file",
 ) -> Path:
     """The bank in `directory`; its people are reached by telephone, and where that fails by a file.
 
-    `database` and `data` as in settings.toml, to which `more` is added.
+    `database` and `data` are as in settings.toml.
     """
     shutil.copytree(EXAMPLE, directory, ignore=shutil.ignore_patterns("var", "schemas", "scenarios"))
     (directory / "playbooks" / f"{PLAYBOOK}.yaml").write_text(STEPS, encoding="utf-8")
     with (directory / "targets.yaml").open("a", encoding="utf-8") as file:
         file.write(TARGETS.format(url=receiver_url))
     people = (directory / "organisation.yaml").read_text(encoding="utf-8")
-    people = people.replace("channels: [console, file]", "channels: [sms, file]")
+    people = people.replace("channels: [console, file]", f"channels: [{channels}]")
     (directory / "organisation.yaml").write_text(people, encoding="utf-8")
     routes = (directory / "routes.yaml").read_text(encoding="utf-8")
     routes = _EVERY.sub("every: 20s", _MINUTES.sub(r"\1: \2s", routes)).replace("renew: 30s", "renew: 300s")
@@ -90,7 +99,7 @@ def make(
         settings = f'database = "{database}"\n{settings}'
     settings += f'\n[gateway]\nurl = "{receiver_url}/messages"\nsecret = "env:HIKESHI_GATEWAY_SECRET"\n'
     settings += 'timeout = "3s"\nchannels = ["sms"]\n'
-    (directory / "settings.toml").write_text(settings + more, encoding="utf-8")
+    (directory / "settings.toml").write_text(settings, encoding="utf-8")
     return directory
 
 

@@ -42,6 +42,8 @@ class People:
 
     bank: Path
     port: int
+    ports: list[int] = field(default_factory=list)
+    """Of other nodes, which are asked when the one does not answer."""
     tokens: Mapping[str, str]
     incidents: int
     pause: float = 0.4
@@ -104,6 +106,8 @@ class People:
             if known.status == "ready" and name == "begin":
                 fields: dict[str, Any] = {"step": key, "set": [f"number={state.stream}"]}
                 yield Act(person=DUTY, path=f"{here}/done", fields=fields)
+            elif known.status == "ready" and name == "tell":
+                yield Act(person=LEAD, path=f"{here}/done", fields={"step": key})
             elif known.status == "ready" and name in {"first", "cut"}:
                 yield self._decision(state, number, name, key)
             elif known.status in {"unknown", "failed"}:
@@ -155,6 +159,8 @@ class People:
             self.last_refusal = f"{act.path} {act.person} {problem.decode()[:300]}"
         except (urllib.error.URLError, http.client.HTTPException, OSError, orjson.JSONDecodeError):
             self.unanswered += 1
+            if self.ports:
+                self.port, self.ports = self.ports[0], [*self.ports[1:], self.port]
             return 0
         self._keys.pop(what)
         return int(status)

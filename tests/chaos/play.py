@@ -73,6 +73,8 @@ class Scene:
     dice: random.Random
     order: Order
     kills: int = 0
+    others: list[Town] = field(default_factory=list)
+    """Nodes beside the first, on the same record."""
     rest: list[Callable[[], None]] = field(default_factory=list)
     """What undoes the trouble, done before it is calm."""
 
@@ -103,9 +105,12 @@ def played(
         scene = Scene(town=town, people=people, receiver=receiver, dice=dice, order=order)
         if prepare is not None:
             prepare(scene)
-        town.start()
+        towns = [town, *scene.others]
+        for one in towns:
+            one.start()
         try:
-            town.answers(60)
+            for one in towns:
+                one.answers(60)
             _under(scene, trouble)
             while scene.rest:
                 scene.rest.pop()()
@@ -118,10 +123,10 @@ def played(
             people.close()
             for undo in reversed(scene.rest):
                 undo()
-            left = town.stop()
+            left = [pid for one in towns for pid in one.stop()]
         if left:
             row.faults.append(f"processes that did not leave: {left}")
-        seen = seen_of(directory, receiver, people, roles, settled=not row.faults)
+        seen = seen_of([one.bank for one in towns], receiver, people, roles, settled=not row.faults)
         judge(row, seen, directory)
         row.faults += [str(one) for one in look(seen)] if look is not None else []
         row.kills, row.incidents = scene.kills, len(people_streams(directory))
@@ -187,13 +192,13 @@ def people_streams(directory: Path) -> list[str]:
         record.close()
 
 
-def seen_of(directory: Path, receiver: Receiver, people: People, roles: Any, *, settled: bool) -> Seen:
-    """Everything that can be seen from outside, and the record."""
-    record = record_of(directory)
+def seen_of(places: list[Path], receiver: Receiver, people: People, roles: Any, *, settled: bool) -> Seen:
+    """Everything that can be seen from outside, and the record; `places` are the nodes' directories."""
+    record = record_of(places[0])
     try:
         return read(
             record,
-            received=[*receiver.received, *in_file(directory)],
+            received=[*receiver.received, *(one for place in places for one in in_file(place))],
             acted=receiver.acted,
             answered=people.answered,
             entitled=roles,

