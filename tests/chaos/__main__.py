@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import random
 import shutil
+import signal
 import sys
 import tempfile
 from dataclasses import asdict
@@ -28,6 +29,8 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--incidents", type=int, default=50, help="in the scenario of kills")
     parser.add_argument("--only", nargs="*", default=[], metavar="SCENARIO")
     given = parser.parse_args(arguments)
+    # Whoever stops us stops all that we started.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     names = given.only or list(SCENARIOS)
     print(f"seed {given.seed}; {len(names)} scenarios, {given.minutes:g} minutes of trouble", flush=True)
     rows = []

@@ -26,6 +26,8 @@ BY_COMMAND = {
     "restored-not-committed": ("sato", "restore", "{folder}/vault", "--take-over", "chaos"),
 }
 """Points of commands, with whoever gives them; the second time they have to succeed."""
+ELSEWHERE = {"moved-not-committed": "tests/console/test_move.py"}
+"""Points of what is no part of a running town, and the tests that die there."""
 BESIDE = """
 [[relay]]
 name = "vault"
@@ -52,7 +54,7 @@ def points(order: Order) -> Row:
     """A town for each point, and the commands after the last."""
     begun, whole = time.monotonic(), Row(scenario="points", seed=order.seed)
     for name in names():
-        if name in BY_COMMAND:
+        if name in BY_COMMAND or name in ELSEWHERE:
             continue
         row = at_point(replace(order, folder=order.folder / name, incidents=1, seconds=REACH_SECONDS), name)
         _add(whole, row, name)
