@@ -16,6 +16,7 @@ from models.entering import ALL_ROLES, IssueToken
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "examples" / "mihon-bank"
 GATEWAY_SECRET = "of-a-loopback-gateway"  # noqa: S105 - opens nothing but a test's own receiver
+SIEM_SECRET = "whsec_" + "aGlrZXNoaS1jaGFvcy0tLS0tLS0tLS0t"
 PLAYBOOK = "chaos"
 STEPS = f"""
 playbook: {PLAYBOOK}

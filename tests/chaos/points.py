@@ -37,7 +37,7 @@ path = "{vault}"
 [[webhooks]]
 name = "siem"
 url = "{url}/hook"
-secret = "env:HIKESHI_GATEWAY_SECRET"
+secret = "env:HIKESHI_SIEM_SECRET"
 kinds = ["*"]
 """
 
@@ -132,6 +132,7 @@ def _hikeshi(place: Path, who: str, at: str, arguments: list[str]) -> subprocess
         "HIKESHI_LANG": "en",
         "HIKESHI_CRASH_AT": at,
         "HIKESHI_GATEWAY_SECRET": bank.GATEWAY_SECRET,
+        "HIKESHI_SIEM_SECRET": bank.SIEM_SECRET,
         "PYTHONPATH": str(ROOT),
     }
     return subprocess.run(  # noqa: S603 - our own command

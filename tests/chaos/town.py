@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.chaos.bank import GATEWAY_SECRET, ROOT
+from tests.chaos.bank import GATEWAY_SECRET, ROOT, SIEM_SECRET
 
 PARTS: Mapping[str, str] = {
     "pager": "console.node",
@@ -60,6 +60,7 @@ class Town:
         kept |= {
             "PYTHONPATH": str(ROOT),
             "HIKESHI_GATEWAY_SECRET": GATEWAY_SECRET,
+            "HIKESHI_SIEM_SECRET": SIEM_SECRET,
             "HIKESHI_WAZUH_SECRET": "x" * 20,
             "HIKESHI_EDR_SECRET": "x" * 20,
             "HIKESHI_DIR": str(self.bank),
