@@ -12,8 +12,9 @@ from functools import partial
 
 from console.announcing import Announcer
 from console.hooks import Hooks
+from console.living import EVIDENCE
 from console.opening import House, secrets_of
-from console.relay import Relays
+from console.relay import RELAYING, Relays
 from console.rounds import Rounds
 from console.web.running import Run
 from models.errors import BadConfiguration
@@ -37,9 +38,9 @@ class Beside:
     def tasks(self, stop: asyncio.Event) -> list[asyncio.Task[None]]:
         """Begun; each goes on until `stop`."""
         works: dict[str, Work] = {
-            "relay": self.relays.run,
+            RELAYING: self.relays.run,
             "webhooks": self.hooks.run,
-            "evidence": self._rounds.run,
+            EVIDENCE: self._rounds.run,
             MAILBOX: self._mailbox,
         }
         return self._begun(works, stop)

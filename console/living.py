@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import os
 import socket
+from contextlib import suppress
 from datetime import datetime, timedelta
+from secrets import token_hex
 
 from console.opening import House
 from models.clock import from_micros
 from models.errors import HikeshiError, Superseded
 from models.node import (
+    GIVEN_UP,
     MACHINE_VARIABLE,
     RETIRED,
     Part,
@@ -31,6 +34,12 @@ from notifiers.holding import Holding
 from notifiers.leases import Leases
 
 KIND = "pager"
+EVIDENCE = "evidence"
+"""The lease of whoever compares stored evidence with its digests."""
+SHELF = ".shelf"
+APART = "data/evidence is not the same folder on all machines: nobody compares what is stored; share it"
+SHOWN = timedelta(days=1)
+"""For how long one is shown that gives no sign of life any more."""
 
 
 class Living:
@@ -42,8 +51,21 @@ class Living:
         self._holding = holding
         self.name = name_here(KIND, house.record)
         self.leases = Leases(house.record, self.name, seconds)
+        self._apart = False
         self.hold = Hold.beside(house.record.url, house.data)
         holding.join(self.leases)
+
+    def _shelf(self) -> str:
+        """What a file in the folder of evidence calls it: the same on all machines, if they share it."""
+        folder = self._house.evidence
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with suppress(FileExistsError), (folder / SHELF).open("x", encoding="ascii") as made:
+            made.write(token_hex(8))
+        return (folder / SHELF).read_text(encoding="ascii").strip()
+
+    def problems(self) -> dict[str, str]:
+        """What is not in order among the nodes, for health."""
+        return {"evidence": APART} if self._apart else {}
 
     @property
     def _place(self) -> str:
@@ -68,7 +90,7 @@ class Living:
     def _must_be_alone(self, known: list[Part], now: datetime) -> None:
         silent = timedelta(seconds=self.leases.seconds)
         for one in known:
-            _, _, place = one.detail.partition(" at ")
+            place, _ = _where(one)
             if one.name == self.name and place and place != self._place and now - one.beat_at < silent:
                 raise HikeshiError(
                     f"another {self.name} runs at {place}; give this machine a name of its own: "
@@ -76,7 +98,8 @@ class Living:
                 )
 
     def _born(self, tx: Tx) -> None:
-        detail = f"pid {os.getpid()}" + (f" at {self._place}" if tx.shared else "")
+        detail = f"pid {os.getpid()}"
+        detail += f" at {self._place} with {self._shelf()}" if tx.shared else ""
         self.leases.begin(register(tx, self.name, self._house.wall.now(), detail))
 
     def beat(self, tx: Tx) -> None:
@@ -85,7 +108,17 @@ class Living:
         if tx.shared:
             must_be_current(tx, self.name, self.leases.life.epoch)
             give_up_silent(tx, KIND, now, timedelta(seconds=self.leases.seconds))
+            self._look_at_shelves(tx)
         beat(tx, self.name, now)
+
+    def _look_at_shelves(self, tx: Tx) -> None:
+        """Where each keeps evidence of its own, nobody compares it: the others' would be called missing."""
+        shelves = {_where(one)[1] for one in parts(tx, KIND) if one.detail not in {RETIRED, GIVEN_UP}}
+        self._apart = len(shelves) > 1
+        if self._apart:
+            self.leases.leave([EVIDENCE])
+        else:
+            self.leases.want([EVIDENCE])
 
     def anew(self) -> None:
         """Others gave us up: nothing of what we had in hand is ours, and another life begins.
@@ -95,7 +128,7 @@ class Living:
         self._holding.lose()
         with self._house.record.begin() as tx:
             known = next((one for one in parts(tx, self.name) if one.name == self.name), None)
-            _, _, place = known.detail.partition(" at ") if known else ("", "", "")
+            place, _ = _where(known) if known else ("", "")
             if place and place != self._place:
                 raise Superseded(f"{place} took the name {self.name}; give each machine its own")
             self._born(tx)
@@ -107,6 +140,19 @@ class Living:
             retire(tx, self.name)
             self.leases.give_back(tx)
 
-    def others(self, tx: Tx) -> list[Part]:
-        """All pagers that run or ought to, with their last sign of life."""
-        return [one for one in parts(tx, KIND) if one.detail != RETIRED]
+    def others(self, tx: Tx) -> dict[str, float]:
+        """All pagers that run or ought to, with the age of their last sign of life in seconds.
+
+        Nobody where one has the record for itself: it answers, or it does not.
+        """
+        if not tx.shared:
+            return {}
+        now = from_micros(tx.instant(self._house.wall.now()))
+        running = [one for one in parts(tx, KIND) if one.detail != RETIRED and now - one.beat_at < SHOWN]
+        return {one.name: round((now - one.beat_at).total_seconds(), 1) for one in running}
+
+
+def _where(part: Part) -> tuple[str, str]:
+    """The place and the folder of evidence that a node wrote itself down with; empty if it did not."""
+    place, _, shelf = part.detail.partition(" at ")[2].partition(" with ")
+    return place, shelf

@@ -393,7 +393,7 @@ class Node:
             now = await self.run_in_writer(self.house.record.data_version)
             if now != before:
                 before = now
-                self.changes.look()
+                self.changes.look(self.house.record.heard())
                 if self.wing is not None:
                     self.wing.look()
                 if self.pilot is not None:
@@ -424,6 +424,7 @@ class Node:
         figures = self.outbox.figures()
         state = desk.state(HOUSE)
         impaired = self._impaired | self.reach.problems() | self._stalled() | self.beside.problems()
+        impaired |= self.living.problems()
         impaired |= self.wing.problems() if self.wing is not None else {}
         quarantined: list[str] = []
         out_of_band = sorted(desk.distrusted())
@@ -438,6 +439,7 @@ class Node:
         bad = bad or figures["oldest_unsent_page_seconds"] > STUCK_PAGE_SECONDS
         with self.house.record.read() as tx:
             conductor = last_beat(tx, "conductor")
+            nodes = self.living.others(tx)
         hidden = restricted(self.house.record)
         age = (micros(self.house.wall.now()) - micros(conductor)) / 1e6 if conductor else None
         return {
@@ -451,6 +453,7 @@ class Node:
             "impaired": {redacted(name, hidden): redacted(one, hidden) for name, one in impaired.items()},
             "quarantined": [redacted(one, hidden) for one in quarantined],
             "out_of_band": out_of_band,
+            "nodes": nodes,
             "conductor_age_seconds": round(age, 1) if age is not None else None,
             "prefect": "unknown" if age is None else "down" if "prefect" in impaired else "ok",
             "drill": desk.premises.drill,

@@ -20,17 +20,22 @@ from console.opening import House, secrets_of
 from console.web.running import Run
 from models.commands import Actor, Impair
 from models.errors import BadConfiguration, HikeshiError
+from models.lease import take
 from models.record import RELAY
 from models.relaying import PREFIX, RelaySink, pause_seconds
 from models.state import House as HouseState
 from models.supervised import attempt, attempt_async, forever, wait
 from notifiers.hold import Hold
+from notifiers.leases import Leases
 from notifiers.relay.building import build
 from notifiers.relay.carrier import Carrier
 from notifiers.relay.sink import Batch
 from notifiers.relay.source import SINK, backlog, mark
 
 LOCK = "relay.lock"
+RELAYING = "relay"
+"""The lease of whoever sends, where several machines share the record."""
+BY_HAND_SECONDS = 300.0
 MAX_BATCHES = 10_000
 HOUSE = "house"
 
@@ -39,9 +44,9 @@ class RelayBusy(HikeshiError):
     """Another process sends already; it goes on by itself."""
 
 
-def hold_of(url: str) -> Hold:
-    """The right to send: two processes would write two segments of the same facts."""
-    beside = Hold.beside(url)
+def hold_of(url: str, data: Path | None = None) -> Hold:
+    """The right to send on this machine: two processes would write two segments of the same facts."""
+    beside = Hold.beside(url, data)
     return Hold(None if beside.path is None else beside.path.with_name(LOCK))
 
 
@@ -59,7 +64,7 @@ class Relays:
         self._house, self._run = house, run
         self._settings = house.institution.settings.relay
         self._problems: dict[str, str] = {}
-        self._hold = hold_of(house.record.url)
+        self._hold = hold_of(house.record.url, house.data)
         self.standings: dict[str, Carrier] = {}
 
     def problems(self) -> dict[str, str]:
@@ -179,12 +184,20 @@ def _impair(house: House, what: str, detail: str, mended: bool) -> None:
 @contextmanager
 def sending(house: House) -> Iterator[None]:
     """The right to send, for as long as the block lasts. Raises RelayBusy if a node has it."""
-    hold = hold_of(house.record.url)
+    busy = RelayBusy("a node sends already; `hikeshi relay status` says how far it has come")
+    hold, leases = hold_of(house.record.url, house.data), Leases.for_once(house.record)
     if not hold.take():
-        raise RelayBusy("a node sends already; `hikeshi relay status` says how far it has come")
+        raise busy
     try:
+        with house.record.begin() as tx:
+            now = house.desk.clock.now()
+            if leases.shared and not take(tx, RELAYING, leases.life, now, BY_HAND_SECONDS):
+                raise busy
         yield
     finally:
+        if leases.shared:
+            with house.record.begin() as tx:
+                leases.give_back(tx)
         hold.release()
 
 

@@ -267,4 +267,10 @@ ROW = text("select id from stream where id = :stream for update")
 ROWS = text("select id from stream where id = any(:streams) order by id for update skip locked")
 TELL = text(f"select pg_notify('{NOTIFY}', :stream), pg_current_xact_id()::text")
 NOW = text("select (extract(epoch from clock_timestamp()) * 1000000)::bigint")
+POSITION = text(
+    "with now as materialized (select pg_current_snapshot() as seen)"
+    " select pg_snapshot_xmax(seen)::text::bigint"
+    " - (select count(*) from pg_snapshot_xip(seen)) from now"
+)
+"""How many writing transactions have ended: it grows with each, in whatever order they began."""
 STATUS = text("select pg_xact_status(cast(:xid as xid8))")

@@ -207,6 +207,10 @@ class Record:
             self._hearing = Hearing(self.url, self._password)
         return self._hearing.version
 
+    def heard(self) -> frozenset[str] | None:
+        """The streams that somebody has written in since this was last asked; None if nobody can tell."""
+        return self._hearing.streams() if self._hearing is not None else None
+
     def close(self) -> None:
         """Let the database go."""
         if self._hearing is not None:

@@ -55,6 +55,10 @@ class Leases:
         """What this process would do, if nobody else does it."""
         self._wanted |= set(names)
 
+    def leave(self, names: Iterable[str]) -> None:
+        """This process does not do these any more, or not for now: its leases end."""
+        self._wanted -= set(names)
+
     def has(self, name: str) -> bool:
         """Whether this is ours now."""
         return not self.shared or self._until.get(name, 0.0) > monotonic()

@@ -26,6 +26,8 @@ STUCK = timedelta(seconds=60)
 """As OLD, for a page: somebody ought to be awake by now."""
 LATELY = timedelta(hours=1)
 LATE = timedelta(seconds=30)
+SHOWN = timedelta(days=1)
+"""For how long a machine of several is shown that gives no sign of life any more."""
 WAITING = ("queued", "sending")
 _NOBODY: Mapping[str, str] = {}
 
@@ -112,6 +114,8 @@ def look(  # noqa: PLR0913 - what else is known, by name
             at = _instant(beat) - ((wall - now) if wall is not None else timedelta(0))
             known = seen.get(part)
             seen[part] = at if known is None or at > known else known
+            if "@" in name and now - at <= SHOWN:
+                seen[name] = at  # one of several machines
         # What waits for its delay, or for the end of quiet hours, is not late.
         due = and_(OUTBOX.c.state.in_(WAITING), OUTBOX.c.created_at <= micros(now))
         waiting = select(func.count(), func.min(OUTBOX.c.created_at)).where(due)

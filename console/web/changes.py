@@ -1,7 +1,8 @@
 """What has changed in the record, for those who keep something up to date with it.
 
 Our own two desks say it when they have stored something. What another process wrote is found by looking at
-the facts that were added since the last look: what that costs goes with what is new, not with what is open.
+the facts that were added since the last look, or on PostgreSQL at the streams that its writers name: what
+that costs goes with what is new, not with what is open.
 """
 
 from __future__ import annotations
@@ -9,11 +10,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
 
-from sqlalchemy import func, select, text
+from sqlalchemy import select, text
 
+from models import database
 from models.premises import Outcome
-from models.record import FACT, STREAM, Record, Tx
+from models.record import STREAM, Record, Tx
 
+REMEMBERED = 1_000
 Listener = Callable[[frozenset[str]], None]
 _ADDED = text("select stream, max(seq) from fact where rowid > :mark group by stream")
 _LAST = text("select coalesce(max(rowid), 0) from fact")
@@ -26,6 +29,7 @@ class Changes:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._listeners: list[tuple[Listener, Callable[[], None], Callable[[], None]]] = []
         self._seqs: dict[str, int] = {}
+        self._heard: set[str] | None = set()
 
     def listen(self, listener: Listener, look: Callable[[], None], close: Callable[[], None]) -> None:
         """`listener` is given the streams that have grown, `look` asked to find out which, `close` to end."""
@@ -43,10 +47,19 @@ class Changes:
         if seqs and self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self.grown, seqs)
 
-    def look(self) -> None:
-        """Somebody else has written."""
+    def look(self, heard: frozenset[str] | None = None) -> None:
+        """Somebody else has written: in these streams, or in whichever."""
+        if heard is None or self._heard is None or len(self._heard) > REMEMBERED:
+            self._heard = None
+        else:
+            self._heard |= heard
         for _, look, _ in self._listeners:
             look()
+
+    def heard(self) -> frozenset[str] | None:
+        """The streams of which `look` was told since this was last asked; None for whichever."""
+        found, self._heard = self._heard, set()
+        return None if found is None else frozenset(found)
 
     def grown(self, seqs: Mapping[str, int]) -> None:
         """These streams are as long as this now. What is known already is not said again."""
@@ -75,11 +88,18 @@ class Growth:
         self._mark = -1
         self._by_rows = record.url.startswith("sqlite")
 
-    def since(self) -> dict[str, int]:
-        """The streams with facts that were added since the last look, and how long they are."""
+    def since(self, heard: frozenset[str] | None = None) -> dict[str, int]:
+        """The streams with facts that were added since the last look, and how long they are.
+
+        `heard` are those that may have grown, where that is known; else it may be any.
+        """
+        if not self._by_rows and heard is not None and not heard:
+            return {}
         with self._record.read() as tx:
             if not self._by_rows:
-                return {row[0]: row[1] for row in tx.connection.execute(select(STREAM.c.id, STREAM.c.seq))}
+                which = select(STREAM.c.id, STREAM.c.seq)
+                which = which if heard is None else which.where(STREAM.c.id.in_(heard))
+                return {row[0]: row[1] for row in tx.connection.execute(which)}
             last = tx.connection.execute(_LAST).scalar_one()
             if self._mark < 0:
                 self._mark = last
@@ -92,7 +112,7 @@ class Growth:
 def position(tx: Tx, streams: Iterable[str]) -> int:
     """A number that grows with each fact of these streams: of one stream its sequence.
 
-    Of several, and of `*` for all incidents, it is how many facts the record has in all: it may grow without
+    Of several, and of `*` for all incidents, it is how much has been written in all: it may grow without
     them, which costs a drawing that finds nothing new.
     """
     names = sorted(streams)
@@ -100,4 +120,4 @@ def position(tx: Tx, streams: Iterable[str]) -> int:
         return tx.head(names[0])[0]
     if tx.connection.dialect.name == "sqlite":
         return int(tx.connection.execute(_LAST).scalar_one())
-    return int(tx.connection.execute(select(func.count()).select_from(FACT)).scalar_one())
+    return int(tx.connection.execute(database.POSITION).scalar_one())

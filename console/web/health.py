@@ -22,5 +22,8 @@ FIELDS: Mapping[str, Any] = {
 def health(status: Mapping[str, Any], closed_sources: Mapping[str, str]) -> tuple[int, dict[str, Any]]:
     """HTTP status and body. `closed_sources` are alert sources whose secret is missing, with the reason."""
     body = {name: status.get(name, default) for name, default in FIELDS.items()}
+    if status.get("nodes"):
+        # Where several machines share the record: the age of each one's last sign of life, in seconds.
+        body["nodes"] = status["nodes"]
     body["closed_sources"] = sorted(closed_sources)
     return (200 if body["status"] == "ok" else 503), body

@@ -15,6 +15,7 @@ import hashlib
 import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode
 
@@ -105,6 +106,7 @@ class Hub:
         self._groups: dict[_Key, Group] = {}
         self._growth = Growth(station.house.record)
         self._looking: asyncio.Task[object] | None = None
+        self._asked = False
         self._warden: asyncio.Task[object] | None = None
         self._came = 0
         self._closed = False
@@ -203,11 +205,15 @@ class Hub:
 
     def look(self) -> None:
         """Another process has written: find out in which streams, if anybody wants to know."""
+        self._asked = True
         if self._groups and not self._closed and (self._looking is None or self._looking.done()):
             self._looking = asyncio.create_task(attempt_async("live", self._look))
 
     async def _look(self) -> None:
-        self._changes.grown(await self._run(self._growth.since))
+        self._asked = True
+        while self._asked:
+            self._asked = False  # whoever asks from here on is looked for again
+            self._changes.grown(await self._run(partial(self._growth.since, self._changes.heard())))
 
     def changed(self, streams: frozenset[str]) -> None:
         """These have changed: the pages that show them are drawn again, soon."""

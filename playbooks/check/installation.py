@@ -29,6 +29,7 @@ def defects(view: View) -> Iterator[Defect]:
     yield from _unread(view.contents.directory)
     yield from of_drill(view.contents.directory, view.organisation)
     yield from _channels(view)
+    yield from _shared(view)
     yield from integrity.defects(view)
     yield from hooks.defects(view)
     if view.contents.intake is not None and "intake.yaml" in view.contents.documents:
@@ -57,6 +58,17 @@ def _ignored(path: Path, expected: str) -> Defect:
         expected=expected,
         severity="warning",
     )
+
+
+def _shared(view: View) -> Iterator[Defect]:
+    """Several machines may have the record: a link signed by one of them has to open at the others."""
+    settings = view.contents.settings
+    if settings is None or "settings.toml" not in view.contents.documents:
+        return
+    if (settings.database or "").startswith("postgresql") and settings.signing_key is None:
+        wrong = "each machine makes a signing key of its own: links of one open at no other"
+        expected = "`signing_key`, the same secret on each"
+        yield view.document("settings.toml").defect(("database",), wrong, expected, severity="warning")
 
 
 def _channels(view: View) -> Iterator[Defect]:

@@ -25,7 +25,7 @@ from models.actor import Actor
 from models.clock import ExerciseClock
 from models.commands import Declare, Note
 from models.desk import Desk
-from models.errors import RecordBusy, RecordMoved, RecordUnwritable
+from models.errors import RecordBusy, RecordMoved, RecordUncertain, RecordUnwritable
 from models.record import REQUEST
 from playbooks.institution import Institution
 from tests.browser.roomnode import ROOT, Room, opened
@@ -195,6 +195,18 @@ def test_a_request_that_is_worked_on_is_said_to_be(desk: Desk) -> None:
 
     with pytest.raises(Exception, match="in-progress"):
         requests.once(desk, asked, again)
+
+
+def test_a_key_is_not_free_again_if_nobody_knows_whether_something_was_stored(desk: Desk) -> None:
+    requests, asked = Requests(), Asked(id="x", digest="y")
+
+    def broken_off() -> Any:
+        raise RecordUncertain("the database broke off")
+
+    with pytest.raises(RecordUncertain):
+        requests.once(desk, asked, broken_off)
+    with pytest.raises(Exception, match="unknown-outcome"):
+        requests.once(desk, asked, broken_off)
 
 
 def test_a_key_is_free_again_if_nothing_could_be_stored(desk: Desk) -> None:

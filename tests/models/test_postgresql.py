@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, inspect, text
 
+from console.web.changes import Growth, position
 from models import migrations
 from models.commands import Declare, Note
 from models.database import shown
@@ -242,3 +243,46 @@ def test_reading_keeps_nobody_from_writing_and_sees_one_instant(record: Record, 
             look.connection.execute(text("delete from fact"))
     with other.read() as look:
         assert look.head(stream)[0] > before
+
+
+def test_who_listens_is_told_which_streams_were_written_in(record: Record, other: Record) -> None:
+    desk = open_desk(record=record)
+    first = desk.handle(None, Declare(actor=by(AMY), text="one")).stream
+    second = desk.handle(None, Declare(actor=by(AMY), text="two")).stream
+    other.data_version()
+    until = time.monotonic() + 20
+    while not (other._hearing and other._hearing.connected) and time.monotonic() < until:
+        time.sleep(0.01)
+    growth = Growth(other)
+    assert {first, second} <= growth.since(other.heard()).keys(), "at first it may be any of them"
+    before = other.data_version()
+    desk.handle(second, Note(actor=by(AMY), text="x"))
+    while other.data_version() == before and time.monotonic() < until:
+        time.sleep(0.01)
+    heard = other.heard()
+    assert heard == frozenset({second})
+    other.hand_over()
+    assert growth.since(heard) == {second: len(kinds(record, second))}
+    assert growth.since(frozenset()) == {}
+
+
+def test_a_position_grows_with_every_commit_in_whatever_order_they_began(
+    record: Record, other: Record
+) -> None:
+    desk = open_desk(record=record)
+    stream = desk.handle(None, Declare(actor=by(AMY), text="one")).stream
+    seen = []
+
+    def look() -> None:
+        watcher = record.another()
+        with watcher.read() as tx:
+            seen.append(position(tx, ("*",)))
+        watcher.close()
+
+    look()
+    with other.begin() as slow:
+        slow.number("began first")
+        desk.handle(stream, Note(actor=by(AMY), text="began later, ended first"))
+        look()
+    look()
+    assert seen[0] < seen[1] < seen[2]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.playbooks.test_check import bank, edit, errors
+from tests.playbooks.test_check import bank, edit, errors, warnings
 
 __all__ = ["bank"]
 SETTINGS = """data = "var"
@@ -14,6 +14,13 @@ to = ["aoki", "nobody"]
 url = "http://tsa.example.jp/"
 certificate = "tsa.pem"
 """
+
+
+def test_a_record_that_several_machines_have_wants_one_signing_key(bank: Path) -> None:
+    edit(bank, "settings.toml", 'data = "var"', 'data = "var"\ndatabase = "postgresql+psycopg://h@db/h"')
+    assert any("signing key of its own" in line for line in warnings(bank))
+    edit(bank, "settings.toml", 'data = "var"', 'data = "var"\nsigning_key = "env:KEY"')
+    assert not any("signing key of its own" in line for line in warnings(bank))
 
 
 def test_what_integrity_names_is_there(bank: Path) -> None:

@@ -34,7 +34,7 @@ from console.web.api.openapi import written
 from console.web.api.problems import STATUS, Problem
 from console.web.api.requests import Requests, asked
 from console.web.running import Station
-from models.errors import BadInput, HikeshiError, NotFound, RecordError, RecordMoved
+from models.errors import BadInput, HikeshiError, NotFound, RecordError, RecordMoved, RecordUncertain
 from models.premises import Outcome
 from models.state import Incident
 
@@ -84,6 +84,9 @@ class Api:
                 response = await handler(request)
             except Problem as problem:
                 response = problem.response(lang, request.url.path)
+            except RecordUncertain as failed:
+                _log.warning("%s: %s", request.url.path, failed)
+                response = Problem("unknown-outcome").response(lang, request.url.path)
             except RecordError as failed:
                 # Its words are for whoever runs the node, in one language; the answer has its own.
                 _log.warning("%s was answered busy: %s", request.url.path, failed)

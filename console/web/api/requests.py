@@ -3,7 +3,8 @@
 The row is stored before the command runs and the answer after it, in two transactions of their own: the rules
 know nothing of HTTP. If the node dies in between, nobody knows what became of the request, and it is neither
 done again nor said to be done: whoever sends it again is told to look. If the record could not be written and
-nothing of it was stored, the row goes, and the same key may be used again.
+nothing of it was stored, the row goes, and the same key may be used again; not so if the database broke off
+at the commit and does not say what came of it.
 """
 
 from __future__ import annotations
@@ -22,11 +23,14 @@ from console.visitor import Visitor
 from console.web.api.problems import Problem
 from models.crashpoint import crash_point
 from models.desk import Desk
+from models.errors import RecordConflict, RecordUncertain
 from models.premises import Outcome
 from models.record import REQUEST, micros
 
 HEADER = "Idempotency-Key"
 KEPT = timedelta(hours=24)
+ELSEWHERE = timedelta(seconds=60)
+"""How long a request may be worked on by another node before its outcome counts as unknown."""
 LEAST, MOST = 8, 200
 KEPT_HEADERS = ("content-type", "content-disposition", "content-language", "etag", "retry-after")
 
@@ -64,14 +68,19 @@ class Requests:
 
     def once(self, desk: Desk, asked: Asked, work: Callable[[], Response]) -> Response:
         """The answer of `work`, or the one that it had. Raises Problem if it cannot be known yet, or ever."""
-        if (before := self._begin(desk, asked)) is not None:
+        try:
+            before = self._begin(desk, asked)
+        except RecordConflict:
+            # Another node was asked the same at this moment, and has written it down first.
+            before = self._begin(desk, asked)
+        if before is not None:
             return before
         written: list[Outcome] = []
         desk.after_commit.append(written.append)
         try:
             response = work()
-        except BaseException:
-            if not written:
+        except BaseException as failed:
+            if not written and not isinstance(failed, RecordUncertain):
                 self._forget(desk, asked)
             raise
         finally:
@@ -97,7 +106,9 @@ class Requests:
         if row.asked != asked.digest:
             raise Problem("reused")
         if not row.code:
-            raise Problem("in-progress" if asked.id in self._working else "unknown-outcome")
+            # Whether another node still works on it nobody can see; it is given its time.
+            lately = desk.record.is_shared and row.at > micros(now - ELSEWHERE)
+            raise Problem("in-progress" if asked.id in self._working or lately else "unknown-outcome")
         response = Response(row.body, row.code, orjson.loads(row.headers))
         response.headers["Idempotent-Replay"] = "true"
         return response
