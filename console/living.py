@@ -107,8 +107,10 @@ class Living:
         now = self._house.wall.now()
         if tx.shared:
             must_be_current(tx, self.name, self.leases.life.epoch)
+            beat(tx, self.name, now)  # first: nobody gives itself up for having been slow
             give_up_silent(tx, KIND, now, timedelta(seconds=self.leases.seconds))
             self._look_at_shelves(tx)
+            return
         beat(tx, self.name, now)
 
     def _look_at_shelves(self, tx: Tx) -> None:

@@ -258,8 +258,7 @@ class Node:
         silence = self.living.begin()
         # Without its node the time of a drill stands still: nothing came late.
         if silence is not None and silence[1] - silence[0] > OUTAGE_AFTER and self.pilot is None:
-            since, until = silence
-            self._note("outage", since=since, until=until)
+            self._note("outage", since=silence[0], until=silence[1])
         self._note("started")
         desk.state(HOUSE)
 
@@ -424,8 +423,7 @@ class Node:
         figures = self.outbox.figures()
         state = desk.state(HOUSE)
         impaired = self._impaired | self.reach.problems() | self._stalled() | self.beside.problems()
-        impaired |= self.living.problems()
-        impaired |= self.wing.problems() if self.wing is not None else {}
+        impaired |= self.living.problems() | (self.wing.problems() if self.wing is not None else {})
         quarantined: list[str] = []
         out_of_band = sorted(desk.distrusted())
         if isinstance(state, HouseState):
@@ -438,8 +436,7 @@ class Node:
         bad = impaired or quarantined or lateness > LATE_SECONDS
         bad = bad or figures["oldest_unsent_page_seconds"] > STUCK_PAGE_SECONDS
         with self.house.record.read() as tx:
-            conductor = last_beat(tx, "conductor")
-            nodes = self.living.others(tx)
+            conductor, nodes = last_beat(tx, "conductor"), self.living.others(tx)
         hidden = restricted(self.house.record)
         age = (micros(self.house.wall.now()) - micros(conductor)) / 1e6 if conductor else None
         return {

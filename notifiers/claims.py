@@ -179,9 +179,12 @@ class Claims:
             # A page may pass a notice that hangs; the others wait until the destination has been served.
             if head.channel in self._paced and head.lane != PAGE and head.destination in spoken_to:
                 continue
+            waiting = self._queue(tx, head, now)
+            if not waiting:
+                continue  # another node has taken it since we looked
             if head.channel in self._paced:
                 taken.add(head.destination)
-            chosen[head.line] = batch(self._queue(tx, head, now))
+            chosen[head.line] = batch(waiting)
             if head.channel in left:
                 left[head.channel] -= 1
             if len(chosen) >= (SHARED_BATCH if tx.shared else BATCH):
