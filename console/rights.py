@@ -18,8 +18,8 @@ LOOKS: dict[str, str] = {
         ),
         "look",
     ),
-    **dict.fromkeys(("route show", "health", "inspector list", "token list", "session list", "oncall"),
-        "look-house"),
+    **dict.fromkeys(("route show", "health", "audit", "inspector list", "token list", "session list",
+                     "oncall"), "look-house"),
     **dict.fromkeys(("alert list", "alert show"), "look-intake"),
     **dict.fromkeys(("improvement list", "comcheck show", "comcheck list", "playbook readers",
                      "exercise list", "exercise show", "exercise year", "exercise coverage",
@@ -104,6 +104,7 @@ ACTS: dict[str, str] = {
 FREE: dict[str, str] = {
     "check": "the institution's files; no record",
     "init": "makes a directory; no record",
+    "monitoring": "rules and dashboards as they are shipped; no record",
     "drill run": "whoever may start the processes of the drill's data folder",
     "drill prepare": "anybody of the directory; makes a directory without addresses, and takes a number",
     "up": "whoever may start the processes of the data folder's owner",

@@ -25,7 +25,7 @@ from typing import Any
 
 import orjson
 
-from console import logs
+from console import logs, tracing
 from models.clock import parse_instant
 from models.errors import HikeshiError
 from models.subject import working_on
@@ -69,6 +69,7 @@ async def _one(job: Mapping[str, Any], say: Say) -> None:
 
     async def run() -> Ended:
         # Inside, so that a directory that was broken since is answered, not died of.
+        tracing.begin(NAME, here().house)
         here().clock.fix(parse_instant(job["now"]) if job.get("now") else None)
         handle = here().handle_of(job["incident"])
         with with_tags(handle), working_on(incident=job["incident"]):

@@ -332,6 +332,7 @@ def leaves(command: Any = None, path: tuple[str, ...] = ()) -> Iterator[tuple[tu
         yield from leaves(child, (*path, name))
 
 
+NOT_ONLY_LOOKING = ("init", "up", "page-now", "check", "monitoring")
 COMMON = ("dir_", "lang_", "json_", "for_", "page_now_", "help")
 
 
@@ -344,9 +345,7 @@ def commands(_: str) -> str:
         rows: Rows = [("argument or option", "meaning"), *((_written(one), one.help or "") for one in shown)]
         table = _table(rows) if shown else ""
         writes = any(one.name == "for_" for one in command.params)
-        note = (
-            "" if writes else " It only looks." if path[0] not in ("init", "up", "page-now", "check") else ""
-        )
+        note = "" if writes or path[0] in NOT_ONLY_LOOKING else " It only looks."
         parts.append(
             f"### hikeshi {' '.join(path)}\n\n{command.help}{note}\n\n{table}\n```text\n{example}\n```\n"
         )

@@ -45,6 +45,7 @@ from console.cli import (
     shifts,
     situation,
     steps,
+    watching,
 )
 from console.cli.given import Dir, Json, Lang
 from console.cli.session import Given
@@ -88,6 +89,7 @@ MODULES = (
     continuity,
     access,
     entering,
+    watching,
 )
 
 

@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route, Router
 
+from console import tracing
 from console.opening import House
 from console.web.alerts import AlertDoor
 from console.web.api.door import PREFIX, Api
@@ -74,6 +75,7 @@ def create_app(
     closed = door.closed | telephone.closed
     station = station or Station(house=house, run=run, changes=Changes())
     watching = WatchDoor(station, run, house, status, closed)
+    tracing.begin("pager", *watching.houses)
     station = replace(station, status=_with_closed(station.status, watching.closed))
     room = Room(station, PAGES)
     watching.besides = lambda: {"streams": len(room.hub.streams)}

@@ -64,6 +64,7 @@ LIVE = ("open", "resolved")
 UNSENT = ("queued", "sending")
 PARTS = ("pager", "conductor", "worker")
 SILENT_SECONDS = 30
+LATE_FROM = 5.0
 FORGOTTEN_SECONDS = 86_400
 """A part without a sign of life for so long was taken away, and alarms nobody any more."""
 IMPAIRED = frozenset(
@@ -194,6 +195,19 @@ def _audit(tx: Tx, now: int) -> Found:
             if name.startswith(FINDING)
         ],
     }  # fmt: skip
+
+
+def lateness(tx: Tx) -> dict[str, dict[str, int]]:
+    """By kind how many due things the auditor has seen recorded, and how many more than five seconds late."""
+    rows = tx.connection.execute(select(AUDIT).where(AUDIT.c.name.startswith(LATE, autoescape=True)))
+    found: dict[str, dict[str, int]] = {}
+    for name, value in rows:
+        _, kind, bound = name.split("/")
+        if bound != SUM:
+            known = found.setdefault(kind, {"count": 0, "late": 0})
+            known["count"] += value
+            known["late"] += value if bound == "+Inf" or float(bound) > LATE_FROM else 0
+    return dict(sorted(found.items()))
 
 
 def _histogram(rows: Mapping[str, int], kind: str) -> Iterator[Sample]:

@@ -36,7 +36,9 @@ class WatchDoor:
         self._aside = station.aside or station
         self._readiness = Readiness(house)
         self._counts = Counts()
-        self._counts.listen(house, station.house, *([station.aside.house] if station.aside else []))
+        self.houses = (house, station.house, *([station.aside.house] if station.aside else []))
+        """Every house in which this process writes."""
+        self._counts.listen(*self.houses)
         self.closed = dict(closed)
         self._token = self._read_token()
         self.besides: Status = dict

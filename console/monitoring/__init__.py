@@ -1,0 +1,1 @@
+"""What watches an installation from outside: alert rules for Prometheus and dashboards for Grafana."""
