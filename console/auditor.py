@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import select, update
 
+from console import tracing
 from console.audit_looks import looks
 from console.opening import House
 from console.web.front import Front
@@ -40,6 +41,9 @@ STREAMS_A_ROUND = 20
 IDLE_A_ROUND = 2
 ROUND_SECONDS = 1.0
 GONE_AT_ONCE = 500
+LEARNT_A_ROUND = 5_000
+NOT_COUNTED = 2**62
+"""A cursor behind which nothing lies."""
 NAMED = 3
 
 
@@ -89,10 +93,13 @@ class Auditor:
             idle = self._idle(tx, min(most, IDLE_A_ROUND))
         differs: dict[str, tuple[str, ...]] = {}
         silent: list[str] = []
-        for stream in [*behind[:most], *idle]:
+        wanted = set(behind)
+        for stream in dict.fromkeys([*behind[:most], *idle]):
             if monotonic() > until:
                 break
-            cursor = self._cursor(stream)
+            # What is only compared, because nothing of it is due, is not counted and needs no cursor.
+            counting = stream in wanted
+            cursor = self._cursor(stream) if counting else NOT_COUNTED
             read = attempt(f"audit {stream}", partial(self._read, stream, cursor)).value
             if read is None:
                 # It cannot be folded, which its quarantine says; it must not keep us from the others.
@@ -100,7 +107,7 @@ class Auditor:
                 continue
             report.streams += 1
             report.counts.update(counted(read.came))
-            if read.seq > cursor:
+            if counting and read.seq > cursor:
                 report.read[stream] = (cursor, read.seq)
             if read.differs:
                 differs[stream] = read.differs
@@ -129,19 +136,27 @@ class Auditor:
 
     def _behind(self, tx: Tx) -> list[str]:
         """Streams with facts not read yet, of those that have or had something due; new ones first."""
-        if self._cursors is None:
-            rows = tx.connection.execute(select(AUDIT).where(AUDIT.c.name.startswith(READ, autoescape=True)))
-            self._cursors = {name.removeprefix(READ): value for name, value in rows}
         seqs = select(STREAM.c.id, STREAM.c.seq)
         due = {row[0]: row[1] for row in tx.connection.execute(seqs.where(STREAM.c.next_due_at.is_not(None)))}
         gone = sorted(self._due_before - due.keys())[:GONE_AT_ONCE]
         self._due_before = set(due)
         if gone:
             due |= {row[0]: row[1] for row in tx.connection.execute(seqs.where(STREAM.c.id.in_(gone)))}
-        well = due.keys() - self._sick
+        self._learn(tx, due)
+        well = due.keys() & (self._cursors or {}).keys() - self._sick
         behind = [stream for stream in well if due[stream] > self._cursor(stream)]
         self._due_before |= set(behind).intersection(gone)
         return sorted(behind, key=lambda stream: (self._cursor(stream) > 0, self._cursor(stream), stream))
+
+    def _learn(self, tx: Tx, due: dict[str, int]) -> None:
+        """How far those were read that this process has not met yet, some thousand a round."""
+        known = self._cursors = self._cursors or {}
+        fresh = sorted(due.keys() - known.keys())[:LEARNT_A_ROUND]
+        for begin in range(0, len(fresh), GONE_AT_ONCE):
+            some = fresh[begin : begin + GONE_AT_ONCE]
+            names = [f"{READ}{stream}" for stream in some]
+            rows = tx.connection.execute(select(AUDIT).where(AUDIT.c.name.in_(names)))
+            known |= dict.fromkeys(some, 0) | {name.removeprefix(READ): value for name, value in rows}
 
     def _idle(self, tx: Tx, count: int) -> list[str]:
         """The next few in their order, whatever goes on in them, and from the beginning again."""
@@ -259,7 +274,11 @@ def _silent(state: StreamState) -> int:
 
 
 async def audit(house: House, stop: asyncio.Event) -> None:
-    """Go round until `stop`, in a thread of its own. A drill, whose time stands and leaps, has none."""
+    """Go round until `stop`, in a thread of its own. A drill, whose time stands and leaps, has none.
+
+    What this process stores by itself is traced as well, where that is set up.
+    """
+    tracing.begin("conductor", house)
     if house.drill is not None:
         await stop.wait()
         return

@@ -22,7 +22,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from functools import partial
 
-from console import logs, tracing
+from console import logs
 from console.auditor import audit
 from console.opening import House, find_directory, open_house
 from console.standing_down import ended_by, said_of
@@ -481,7 +481,6 @@ async def conduct() -> None:
     clock = house.desk.clock
     try:
         url, excuse = os.environ.get("PREFECT_API_URL"), float(os.environ.get(EXCUSE_VARIABLE, "0"))
-        tracing.begin(NODE, house)
         await Conductor(house, clock, url, excuse_seconds=excuse).run(stop)
     finally:
         house.record.close()

@@ -20,11 +20,12 @@ from models.decide import next_due
 from models.desk import HOUSE, Desk
 from models.node import register
 from models.punctual import dues
-from models.record import AUDIT, CHECKPOINT, HOOK, NODE, OUTBOX, STREAM, micros
+from models.record import AUDIT, CHECKPOINT, HOOK, NODE, OUTBOX, STREAM, Record, micros
 from models.restriction import Restrict
 from models.state import House as HouseState
 from playbooks.institution import Institution
 from tests.console.webhouse import make_house
+from tests.postgres import Postgres
 
 SATO = Actor(person="sato-kenji", via="cli")
 DUTY = Actor(person="suzuki-daichi", via="cli")
@@ -221,3 +222,22 @@ def test_a_round_is_bounded_and_the_rest_comes_later(auditor: Auditor, desk: Des
     with desk.record.read() as tx:
         read = tx.connection.execute(select(AUDIT.c.name).where(AUDIT.c.name.like("read/INC%"))).scalars()
         assert len(list(read)) == len(streams)
+
+
+def test_it_goes_round_a_record_on_postgresql_as_well(
+    bank: Institution, desk: Desk, tmp_path: Path, clock: ExerciseClock, postgres: Postgres
+) -> None:
+    record = Record(postgres.database())
+    record.migrate()
+    shared = Desk(record, desk.premises, clock)
+    auditor = Auditor(make_house(bank, shared, tmp_path))
+    stream = declare(shared)
+    deliver(shared)
+    assert rounds(auditor) == set()
+    clock.advance(timedelta(minutes=6))
+    assert auditor.round().found.keys() == {"watch"}
+    shared.tick(stream)
+    rounds(auditor, 1)
+    assert counts(auditor)["late/page/60.0"] == 1
+    assert figures.of_record(auditor.house)["audit_waiting"] == [("", {}, 0)]
+    record.close()
