@@ -66,10 +66,17 @@ async def _quiet(ground: Ground) -> list[float]:
 class AlertSource:
     """Posts alerts to a pager and waits for their pages."""
 
-    def __init__(self, session: aiohttp.ClientSession, pager: Pager, slack: FakeSlack) -> None:
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        pager: Pager,
+        slack: FakeSlack,
+        within: float = ARRIVES_WITHIN_SECONDS,
+    ) -> None:
         self._session = session
         self._url = f"{pager.url}/api/alerts/wazuh"
         self._slack = slack
+        self._within = within
         self._headers = {"Authorization": f"Bearer {SECRETS['HIKESHI_WAZUH_SECRET']}"}
 
     async def milliseconds(self, number: int) -> float:
@@ -87,7 +94,7 @@ class AlertSource:
 
     async def _page_of(self, incident: str, seen: int) -> float:
         """When the first message to a person about the incident came; the duty channel's is none."""
-        async with asyncio.timeout(ARRIVES_WITHIN_SECONDS):
+        async with asyncio.timeout(self._within):
             while True:
                 for post in self._slack.posts[seen:]:
                     if post.key.startswith(f"{incident}/") and post.address.startswith("U"):

@@ -41,6 +41,8 @@ class Bank:
     """A directory of the institution's."""
 
     directory: Path
+    url: str = ""
+    """Of its record on a server; a SQLite file in the directory if empty."""
 
     @property
     def database(self) -> Path:
@@ -51,9 +53,13 @@ class Bank:
         """The directory, read."""
         return load(self.directory)
 
+    def record(self) -> Record:
+        """Its record, on a connection of its own."""
+        return Record(self.url) if self.url else Record.at(self.database)
+
     def desk(self, clock: Clock | None = None) -> Desk:
-        """A desk with nothing cached on the directory's own database, which is laid down if need be."""
-        record = Record.at(self.database)
+        """A desk with nothing cached on the bank's own database, which is laid down if need be."""
+        record = self.record()
         record.migrate()
         return Desk(record, premises(self.institution()), clock or SystemClock())
 

@@ -19,12 +19,15 @@ from benchmarks.fold import fold
 from benchmarks.ground import Benchmark
 from benchmarks.growth import growth
 from benchmarks.idle import idle
+from benchmarks.isolation import isolation
 from benchmarks.killing import killing
 from benchmarks.lateness import lateness
 from benchmarks.press import press
+from benchmarks.processes import processes
 from benchmarks.rehearsal import rehearsal
 from benchmarks.replay import replay
 from benchmarks.room import room
+from benchmarks.shared import shared
 from benchmarks.steps import steps
 from benchmarks.steps_peers import steps_peers
 from benchmarks.storm import storm
@@ -48,13 +51,16 @@ ENTRIES: Sequence[Entry] = (
     Entry(name="ack", run=ack, seconds=20, quick=20),
     Entry(name="fold", run=fold, seconds=3, quick=3),
     Entry(name="timers", run=timers, seconds=100, quick=50),
-    Entry(name="cli", run=cli, seconds=15, quick=15),
-    Entry(name="alert-peers", run=alert_peers, seconds=110, quick=55),
+    Entry(name="cli", run=cli, seconds=15),
+    Entry(name="alert-peers", run=alert_peers, seconds=110, quick=45),
     Entry(name="steps", run=steps, seconds=70, quick=40),
     Entry(name="steps-peers", run=steps_peers, seconds=40, quick=25),
     Entry(name="kill", run=killing, seconds=330, quick=80),
-    Entry(name="lateness", run=lateness, seconds=120, quick=75),
-    Entry(name="growth", run=growth, seconds=420, quick=90),
+    Entry(name="lateness", run=lateness, seconds=120),
+    Entry(name="growth", run=growth, seconds=420, quick=60),
+    Entry(name="shared", run=shared, seconds=190, quick=110),
+    Entry(name="isolation", run=isolation, seconds=20),
+    Entry(name="processes", run=processes, seconds=35),
     Entry(name="clocks", run=clocks, seconds=25),
     Entry(name="idle", run=idle, seconds=25),
     Entry(name="storm", run=storm, seconds=15),

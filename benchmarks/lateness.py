@@ -23,7 +23,7 @@ from models.clock import SystemClock
 from models.errors import HikeshiError
 from models.fact import read_fact
 from models.node import register
-from models.record import FACT, OUTBOX, Record
+from models.record import FACT, OUTBOX
 
 CLOCKS = (1_000, 10_000, 100_000)
 OUTAGE = timedelta(minutes=10)
@@ -46,27 +46,31 @@ class _Run:
 def lateness(ground: Ground) -> Iterator[Figure]:
     """Each with a record and a pager of its own."""
     for count in CLOCKS:
-        run = asyncio.run(_measured(ground, count))
-        yield Figure(
-            name=f"{count:,} open clocks, {PER_SECOND} due a second: lateness p99",
-            value=quantile(run.late, 0.99),
-            unit="s",
-            n=len(run.late),
-            target=TARGET_SECONDS,
-            detail=spread(run.late),
-        )
-        yield Figure(
-            name=f"{count:,} open clocks, after an outage of ten minutes: node up → last of {MISSED} said",
-            value=max(run.caught_up),
-            unit="s",
-            n=len(run.caught_up),
-            target=TARGET_SECONDS,
-            detail=spread(run.caught_up),
-        )
+        yield from late_clocks(ground, count, found(ground.place(f"lateness-{count}")))
 
 
-async def _measured(ground: Ground, count: int) -> _Run:
-    bank = found(ground.place(f"lateness-{count}"))
+def late_clocks(ground: Ground, count: int, bank: Bank, what: str = "") -> Iterator[Figure]:
+    """`count` open clocks in this bank; `what` comes before the names of the figures."""
+    run = asyncio.run(_measured(ground, count, bank))
+    yield Figure(
+        name=f"{what}{count:,} open clocks, {PER_SECOND} due a second: lateness p99",
+        value=quantile(run.late, 0.99),
+        unit="s",
+        n=len(run.late),
+        target=TARGET_SECONDS,
+        detail=spread(run.late),
+    )
+    yield Figure(
+        name=f"{what}{count:,} open clocks, after an outage of ten minutes: node up → last of {MISSED} said",
+        value=max(run.caught_up),
+        unit="s",
+        n=len(run.caught_up),
+        target=TARGET_SECONDS,
+        detail=spread(run.caught_up),
+    )
+
+
+async def _measured(ground: Ground, count: int, bank: Bank) -> _Run:
     incidents = -(-count // EACH)
     on_time = min(incidents - MISSED, PER_SECOND * ground.some(SECONDS, QUICK_SECONDS))
     plant_clocks(bank, incidents - MISSED - on_time, SystemClock().now(), [])
@@ -89,7 +93,7 @@ async def _measured(ground: Ground, count: int) -> _Run:
 
 def _nobody_watched(bank: Bank, since: datetime) -> None:
     """As a pager leaves it that was killed then."""
-    record = Record.at(bank.database)
+    record = bank.record()
     with record.begin() as tx:
         register(tx, "pager", since, "pid 0")
         tx.connection.execute(sa.update(OUTBOX).values(state="withdrawn"))
@@ -109,7 +113,7 @@ async def _all_said(bank: Bank, names: Sequence[str]) -> dict[str, datetime]:
 
 
 def _said(bank: Bank) -> dict[str, datetime]:
-    record = Record.at(bank.database)
+    record = bank.record()
     found_: dict[str, datetime] = {}
     with record.read() as tx:
         kinds = FACT.c.kind.in_(("clock.warned", "clock.breached", "clock.over"))

@@ -18,6 +18,7 @@ from pathlib import Path
 from console.node import Node
 from console.opening import DIRECTORY_VARIABLE, open_house
 from models.errors import HikeshiError
+from models.node import MACHINE_VARIABLE
 from notifiers.pacing import Pace
 
 READY = "ready"
@@ -39,18 +40,27 @@ class Pager:
 
     def resident_mib(self) -> float:
         """Memory that it holds now, in MiB."""
-        for line in Path(f"/proc/{self.pid}/status").read_text("ascii").splitlines():
-            if line.startswith("VmRSS:"):
-                return int(line.split()[1]) / 1_024
-        raise HikeshiError(f"no VmRSS for process {self.pid}")
+        return resident_mib(self.pid)
 
     def terminate(self) -> None:
         """Ask it to stop."""
         os.kill(self.pid, signal.SIGTERM)
 
+    def kill(self) -> None:
+        """As a machine dies."""
+        os.kill(self.pid, signal.SIGKILL)
+
     def cpu_seconds(self) -> float:
         """CPU that it has used so far."""
         return cpu_seconds(self.pid)
+
+
+def resident_mib(pid: int) -> float:
+    """Memory that a process holds now, in MiB. Raises HikeshiError, or OSError if there is none."""
+    for line in Path(f"/proc/{pid}/status").read_text("utf-8", "replace").splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) / 1_024
+    raise HikeshiError(f"no VmRSS for process {pid}")
 
 
 def cpu_seconds(pid: int) -> float:
@@ -60,8 +70,11 @@ def cpu_seconds(pid: int) -> float:
 
 
 @asynccontextmanager
-async def running(directory: Path, slack_interval: float = 0.0) -> AsyncIterator[Pager]:
-    """A pager on `directory` while entered; it has answered when this is entered. Raises HikeshiError."""
+async def running(directory: Path, slack_interval: float = 0.0, *, node: str = "") -> AsyncIterator[Pager]:
+    """A pager on `directory` while entered; it has answered when this is entered. Raises HikeshiError.
+
+    `node` is its name among several on one record.
+    """
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -69,7 +82,7 @@ async def running(directory: Path, slack_interval: float = 0.0) -> AsyncIterator
         str(directory),
         str(slack_interval),
         stdout=asyncio.subprocess.PIPE,
-        env={**os.environ, DIRECTORY_VARIABLE: str(directory)},
+        env={**os.environ, DIRECTORY_VARIABLE: str(directory)} | ({MACHINE_VARIABLE: node} if node else {}),
     )
     try:
         yield Pager(pid=process.pid, port=await _port(process))
