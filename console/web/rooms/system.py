@@ -11,16 +11,16 @@ from typing import Any, Literal
 from sqlalchemy import func, select
 
 from console.reading import redacted
-from console.views.checkpoints import latest
 from console.views.comchecks import unreached
 from console.views.health import LATE, OLD, STUCK, Health, look
 from console.views.naming import Naming
 from console.web.asking import Ask, must_look
 from console.web.frame import Page, Part, Values
 from console.web.rendering import page_words
+from models.clock import from_micros
 from models.desk import HOUSE
 from models.hookqueue import standing
-from models.record import SESSION, micros
+from models.record import CHECKPOINT, SESSION, micros
 
 LOOK = "look-house"
 AHEAD = timedelta(seconds=1)
@@ -75,16 +75,13 @@ def look_at(ask: Ask) -> Look:
 
 def items(seen: Look) -> list[Item]:
     """All parts, the worst first."""
-    found = [
-        *_parts(seen),
-        *_messages(seen),
-        *_channels(seen),
-        *_impaired(seen),
-        *_timers(seen),
-        *_keeping(seen),
-        *_doors(seen),
-    ]
-    return sorted(found, key=lambda item: _ORDER[item.level])
+    return sorted((*_grave(seen), *_doors(seen)), key=lambda item: _ORDER[item.level])
+
+
+def _grave(seen: Look) -> Iterator[Item]:
+    """What can be so bad that the board says it."""
+    for parts in (_parts, _messages, _channels, _impaired, _timers, _keeping):
+        yield from parts(seen)
 
 
 def _parts(seen: Look) -> Iterator[Item]:
@@ -169,13 +166,16 @@ def _keeping(seen: Look) -> Iterator[Item]:
     """Checkpoints, where else they lie, and the machine's clock; a drill keeps neither."""
     if seen.ask.house.drill is not None:
         return
-    last = next(iter(latest(seen.ask.house.record, 1)), None)
+    # Not its body, which grows with the record: this is drawn whenever the board is.
+    newest = select(CHECKPOINT.c.number, CHECKPOINT.c.at).order_by(CHECKPOINT.c.number.desc()).limit(1)
+    with seen.ask.house.record.read() as tx:
+        last = tx.connection.execute(newest).first()
     if last is None:
         yield Item(area="checkpoint", level="warn", said=seen.say("checkpoint-none"))
     else:
-        number, at = last.made.number, seen.naming.times.at(last.at)
-        old = seen.found.at - last.at > CHECKPOINT_AGE
-        said = seen.say("checkpoint", number=number, at=at)
+        made_at = from_micros(last.at)
+        old = seen.found.at - made_at > CHECKPOINT_AGE
+        said = seen.say("checkpoint", number=last.number, at=seen.naming.times.at(made_at))
         yield Item(area="checkpoint", level="bad" if old else "good", said=said)
     anchored = seen.found.house.upkeep.anchored
     if not anchored:
@@ -269,5 +269,5 @@ PAGES = (
 
 def troubles(ask: Ask, at_most: int) -> tuple[bool, list[str]]:
     """Whether all is well, and shortly what is not; for the board."""
-    bad = [item for item in items(look_at(ask)) if item.level == "bad"]
+    bad = [item for item in _grave(look_at(ask)) if item.level == "bad"]
     return not bad, [f"{item.name or area(item, ask.lang)}: {item.said}" for item in bad[:at_most]]
