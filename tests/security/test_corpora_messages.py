@@ -30,6 +30,7 @@ from notifiers.relay.syslog import frame
 from notifiers.slack.render import render as as_post
 from notifiers.slack.render import split
 from notifiers.teams.render import render as as_card
+from notifiers.webhook import event
 from playbooks.institution import Institution
 from tests.console.clihouse import START, Cli, cli
 from tests.console.roomhouse import Bank, opened
@@ -157,3 +158,20 @@ def _said(made: Bank, number: int, text: str) -> None:
             actor=SATO, step=f"s{number}", title=text, phase="triage", owner="csirt-lead", reason=text
         )
         made.desk.handle(INC, step)
+
+
+def test_an_event_for_another_system_is_one_line_of_json_with_an_inert_title() -> None:
+    fact = {
+        "type": "incident.declared",
+        "stream": INC,
+        "seq": 1,
+        "at": "2026-11-24T03:00:00Z",
+        "incident": INC,
+    }
+    row = {"key": "msg_1", "body": json.dumps(fact | {"drill": False}).encode()}
+    for text in texts():
+        body = event.body(row, f"https://hikeshi.example.jp/incidents/{INC}", text)
+        assert b"\n" not in body and b"\r" not in body
+        said = json.loads(body)
+        assert surfaces.terminal(said["title"]) == [] and "\n" not in said["title"]
+        assert (said["id"], said["type"]) == ("msg_1", "incident.declared")

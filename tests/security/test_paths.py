@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import base64
+import stat
+import zipfile
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 
+from console.restore.reading import lines_of
 from console.web.api.answers import _disposition
 from console.web.forms import file_name
 from console.web.sessions import cookie_name
@@ -71,3 +74,22 @@ def test_a_file_that_goes_out_has_a_name_and_no_second_header(text: str) -> None
     name = file_name(text)
     assert Path(name).name == name and name not in {"", ".", ".."}
     assert not name.startswith(".")
+
+
+def test_an_archive_is_read_by_the_names_we_write_and_nothing_is_unpacked(tmp_path: Path) -> None:
+    """Members of any other name, links among them, are not looked at; none gets to the disk."""
+    path = tmp_path / "in" / "archive.zip"
+    path.parent.mkdir()
+    link = zipfile.ZipInfo("documents.jsonl")
+    link.external_attr = (stat.S_IFLNK | 0o777) << 16
+    with zipfile.ZipFile(path, "w") as packed:
+        packed.writestr("facts.jsonl", b'{"t":"fact"}\n')
+        packed.writestr(link, "/etc/passwd")
+        for one in PATHS:
+            packed.writestr(zipfile.ZipInfo(one.replace("\0", "_") or "x"), b"evil\n")
+    found = list(lines_of(path, None))
+    assert [(raw.place, raw.body) for raw in found] == [
+        ("facts.jsonl:1", b'{"t":"fact"}\n'),
+        ("documents.jsonl:1", b"/etc/passwd"),  # the link is read as the text that it holds, and is no line
+    ]
+    assert files_of(tmp_path) == ["in/archive.zip"]
