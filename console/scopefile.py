@@ -153,7 +153,7 @@ def _line(
 def _cell(text: str) -> str:
     """As it was before `scope export` made it harmless for spreadsheets."""
     clean = text.strip()
-    return clean[1:] if re.match("'+[=+\\-@＝＋－＠]", clean) else clean
+    return clean[1:] if re.match(r"'+[\s\u200b-\u200f\u2060\ufeff\u00ad]*[=+\-@＝＋－＠]", clean) else clean
 
 
 def _kind(value: str) -> str:

@@ -20,8 +20,8 @@ COLUMNS = (
     "id", "kind", "type", "name", "first_seen", "last_seen", "confidence", "source", "evidence", "party",
     "note", "state", "fix", "step", "fix_evidence", "reason",
 )  # fmt: skip
-_FORMULA = re.compile("'*[=+\\-@＝＋－＠\t\r\n]")
-"""Full-width signs as well: spreadsheets here take them for the others."""
+_FORMULA = re.compile(r"'*[\s\u200b-\u200f\u2060\ufeff\u00ad]*[=+\-@＝＋－＠\t\r\n]")
+"""Full-width signs as well: spreadsheets here take them for the others. What nobody sees may stand before."""
 
 
 def name(item: ScopeItem, naming: Naming, limit: int = 200) -> str:
