@@ -15,6 +15,7 @@ unexport PYTHONDONTWRITEBYTECODE
 help:
 	@echo "make demo    set up, then play one incident from the alert to its lessons"
 	@echo "             make demo SCENARIO=ransomware-night-batch plays a drill instead"
+	@echo "             make demo CHAOS=1 plays it twice, and kills its parts the second time"
 	@echo "             make demo KEEP=1 leaves the board up afterwards, to look around in the browser"
 	@echo "make test    set up, then run the tests (up to 15 minutes on two cores)"
 	@echo "make check   ruff, mypy strict and the size budget"
@@ -47,7 +48,11 @@ $(READY): requirements/dev.txt pyproject.toml tests/peers/package-lock.json
 	@echo "ready"
 
 demo: setup
+ifeq ($(CHAOS),1)
+	@$(BIN)/python -m tests.chaos.demo
+else
 	@$(BIN)/python -m console.demo $(SCENARIO)
+endif
 
 test: setup
 	$(BIN)/python -m pytest -n $(JOBS) -m "not slow"
