@@ -83,6 +83,7 @@ chaos: setup
 lock:
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header -q requirements/dev.in -o requirements/dev.txt
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header -q -c requirements/dev.txt requirements/run.in -o requirements/run.txt
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header -q -c requirements/dev.txt requirements/server.in -o requirements/server.txt
 
 clean:
 	rm -rf $(VENV) build demo-out tests/peers/node_modules

@@ -39,7 +39,8 @@ WRITE = os.environ.get("HIKESHI_WRITE_DOCS") == "1"
 OWN = (
     "access", "api", "architecture", "clocks", "collectors", "commands", "communication", "configuration",
     "continuity", "drills", "escalation", "evidence", "exercise-programme", "gates", "guideline", "inspector",
-    "monitoring", "notifications", "operations", "out-of-band", "pages", "playbooks", "quickstart",
+    "many-machines", "monitoring", "notifications", "operations", "out-of-band", "pages", "playbooks",
+    "quickstart", "reliability",
     "readiness", "record", "rehearsal", "replay", "rota",
     "scenarios", "scope", "security", "slack",
 )  # fmt: skip
