@@ -11,6 +11,7 @@ import asyncio
 import json
 import logging
 import os
+import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -118,7 +119,8 @@ class ChaosDemo(Demo):
 
     def __init__(self, folder: Path, lang: str, blows: tuple[Blow, ...]) -> None:
         super().__init__(folder, lang)
-        folder.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
         self.blows = blows
         self.clock = FileClock(folder / "clock", NIGHT)
         self.told: Told | None = None

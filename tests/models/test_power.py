@@ -1,8 +1,8 @@
 """The power goes: what the disk was not asked to keep is taken away, and what was acknowledged is there (P4).
 
 A library between SQLite and the system keeps each write with what was there before until it is synced. The
-writer dies at a named point, and then all, the last, or some of what was not synced is undone: a disk writes in
-any order.
+writer dies at a named point, and then all, the last, or some of what was not synced is undone: a disk writes
+in any order.
 """
 
 from __future__ import annotations
