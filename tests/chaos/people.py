@@ -106,7 +106,7 @@ class People:
             if known.status == "ready" and name == "begin":
                 fields: dict[str, Any] = {"step": key, "set": [f"number={state.stream}"]}
                 yield Act(person=DUTY, path=f"{here}/done", fields=fields)
-            elif known.status == "ready" and name == "tell":
+            elif known.status == "ready" and name == "tell" and known.drafted:
                 yield Act(person=LEAD, path=f"{here}/done", fields={"step": key})
             elif known.status == "ready" and name in {"first", "cut"}:
                 yield self._decision(state, number, name, key)
