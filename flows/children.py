@@ -147,7 +147,7 @@ class Children:
         self._most = most
         self._environ = dict(environ)
         self._all: list[Child] = []
-        self._busy: set[Child] = set()
+        self._busy: set[object] = set()
 
     @property
     def pids(self) -> tuple[int, ...]:
@@ -168,7 +168,7 @@ class Children:
         self._busy.add(child)
         return child
 
-    def give_back(self, child: Child) -> None:
+    def give_back(self, child: object) -> None:
         """The job is over."""
         self._busy.discard(child)
 

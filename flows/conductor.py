@@ -27,16 +27,17 @@ from console.auditor import audit
 from console.opening import House, find_directory, open_house
 from console.standing_down import ended_by, said_of
 from flows import turns
-from flows.children import Answer, Children
+from flows.children import Answer, Child, Children
 from flows.server import probe
 from flows.turns import ACTOR, NotOurTurn
 from flows.wanted import in_hand, mark_served, note_in_hand, wanted_runs
+from flows.workers import WorkerRun, Workers, workers_of
 from models.clock import Clock, SystemClock, iso, monotonic
-from models.commands import Impair, Reclaim
+from models.commands import Reclaim
 from models.desk import HOUSE
 from models.errors import HikeshiError, RecordTooNew, Superseded
 from models.lease import Life
-from models.node import Part, beat, give_up, must_be_current, name_here, register, retire
+from models.node import Part, beat, must_be_current, name_here, register, retire
 from models.premises import Outcome
 from models.record import Tx
 from models.state import House as HouseState
@@ -47,6 +48,7 @@ log = logging.getLogger("hikeshi.conductor")
 NODE = turns.KIND
 PREFECT, FLOWS = "prefect", "flows"
 EXCUSE_VARIABLE = "HIKESHI_PREFECT_STARTS_WITHIN"
+EMBEDDED_MOST = 2
 LOOK_SECONDS = 0.2
 FULL_LOOK_SECONDS = 5.0
 BEAT_SECONDS = 2.0
@@ -77,15 +79,18 @@ class Conductor:
         patience_seconds: float = PATIENCE_SECONDS,
         environ: Mapping[str, str] | None = None,
         excuse_seconds: float = 0.0,
+        workers: Workers | None = None,
     ) -> None:
-        """`excuse_seconds`: how long after our own start a silent Prefect is no impairment.
+        """`workers` run what uses Prefect, if there are any; else children of our own.
 
+        `excuse_seconds`: how long after our own start a silent Prefect is no impairment.
         `prefect_url` is Prefect's API (…/api), None to do without; `environ` is what children inherit."""
         self.house = house
         self.clock = clock
         self.prefect_url = prefect_url or None
         self.most = children
         self.patience_seconds = patience_seconds
+        self.workers = workers
         self._excused_until = monotonic() + excuse_seconds
         self.name = name_here(NODE, house.record)
         self.shared = house.record.is_shared
@@ -236,14 +241,15 @@ class Conductor:
             "epoch": self.epoch,
             "now": None if isinstance(self.clock, SystemClock) else iso(self.clock.now()),
         }
-        child = await self.children.take(engine=engine)
+        runners: Children | Workers = self.workers if engine and self.workers else self.children
+        runner: Child | WorkerRun = await runners.take(engine=engine)
         try:
-            return await child.run(job, self.patience_seconds)
+            return await runner.run(job, self.patience_seconds)
         except asyncio.CancelledError:
-            await child.kill()
+            await runner.kill()
             raise
         finally:
-            self.children.give_back(child)
+            self.children.give_back(runner)
 
     def _take_turn(self, incident: str) -> None:
         """It is ours from now on, and noted as in hand. Raises NotOurTurn."""
@@ -294,13 +300,18 @@ class Conductor:
         """Whether the run may use Prefect: it is set up, answers now, and has not just failed."""
         if self.prefect_url is None or monotonic() < self._trusted_at:
             return False
-        if await probe(self.prefect_url):
+        lacking = await self._lacking()
+        if not lacking:
             self._say_mended(incident)
-            return True
-        if monotonic() < self._excused_until:
-            return False  # it is only starting, as we are: no reason to wake anybody
-        self._say_impaired(incident, "it does not answer")
-        return False
+        elif monotonic() >= self._excused_until:  # else it is only starting, as we are
+            self._say_impaired(incident, lacking)
+        return not lacking
+
+    async def _lacking(self) -> str:
+        """Why Prefect cannot be used now; empty if it can."""
+        if not await probe(self.prefect_url or ""):
+            return "it does not answer"
+        return await self.workers.lacking() if self.workers else ""
 
     def _distrust(self, incident: str, answer: Answer) -> None:
         """A run with Prefect went wrong. A child that was killed says nothing about Prefect itself."""
@@ -321,13 +332,7 @@ class Conductor:
 
     def _impair(self, stream: str, what: str, detail: str = "", *, mended: bool = False) -> None:
         """Say it, once. That it cannot be said of one incident must not stop the others."""
-        attempt(stream, partial(self._impair_once, stream, what, detail, mended))
-
-    def _impair_once(self, stream: str, what: str, detail: str, mended: bool) -> None:
-        known = getattr(self.house.desk.state(stream), "impaired", {})
-        if (what in known) is mended:
-            # Only if the record says otherwise: this is asked before every run.
-            self.house.desk.handle(stream, Impair(actor=ACTOR, what=what, detail=detail, mended=mended))
+        attempt(stream, partial(turns.impair, self.house.desk, stream, what, detail, mended=mended))
 
     # -- life -----------------------------------------------------------------------------------------------
 
@@ -423,15 +428,10 @@ class Conductor:
 
     async def _start_anew(self) -> None:
         """Others took over while we were frozen or cut off: all that this life began is over."""
-        running = list(self._running.values())
-        for task in running:
-            task.cancel()
-        await asyncio.gather(self.children.close(), *running, return_exceptions=True)
+        await self.close()
         self._running.clear()
         self._lives.clear()
         self.epoch = 0
-        if self._woken in self.house.desk.after_commit:
-            self.house.desk.after_commit.remove(self._woken)
         self._wake.set()
 
     # -- other machines -------------------------------------------------------------------------------------
@@ -448,16 +448,11 @@ class Conductor:
 
     def _take_over(self, part: Part) -> None:
         """All that a dead conductor had in hand; only then is it given up, so that nothing is forgotten."""
-        desk = self.house.desk
-        for incident in part.detail.split():
-            with self.house.record.read() as tx:
-                left_to_us = turns.had_last(tx, incident) == part.name
-            if left_to_us:
-                turns.take(desk, incident, self.life, self._wall_now(), lambda tx: None)
-                self._say_taken_over(incident, part.name)
-                self._end_turn(incident)
-        with self.house.record.begin() as tx:
-            give_up(tx, part.name)
+        for incident in turns.left_behind(self.house.desk, part):
+            turns.take(self.house.desk, incident, self.life, self._wall_now(), lambda tx: None)
+            self._say_taken_over(incident, part.name)
+            self._end_turn(incident)
+        turns.give_up(self.house.desk, part)
         self._say_taken_over(HOUSE, part.name)
 
     def _say_taken_over(self, stream: str, before: str) -> None:
@@ -468,7 +463,7 @@ class Conductor:
         state = self.house.desk.state(HOUSE)
         if self.prefect_url is None or not isinstance(state, HouseState) or PREFECT not in state.impaired:
             return
-        if monotonic() >= self._trusted_at and await probe(self.prefect_url):
+        if monotonic() >= self._trusted_at and not await self._lacking():
             self._say_mended(HOUSE)
 
 
@@ -478,10 +473,13 @@ async def conduct() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     house = logs.follow(open_house(find_directory(None)), NODE)
-    clock = house.desk.clock
+    url, excuse = os.environ.get("PREFECT_API_URL"), float(os.environ.get(EXCUSE_VARIABLE, "0"))
+    most = house.institution.settings.flows.at_once
     try:
-        url, excuse = os.environ.get("PREFECT_API_URL"), float(os.environ.get(EXCUSE_VARIABLE, "0"))
-        await Conductor(house, clock, url, excuse_seconds=excuse).run(stop)
+        # The server that comes with us keeps to SQLite, which bears no more.
+        most, workers = min(most, EMBEDDED_MOST) if excuse else most, workers_of(house, url, os.environ)
+        made = Conductor(house, house.desk.clock, url, most, excuse_seconds=excuse, workers=workers)
+        await made.run(stop)
     finally:
         house.record.close()
 

@@ -6,7 +6,6 @@ Opening reads every file of the directory, so a process that runs many short flo
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -18,6 +17,7 @@ from sqlalchemy import select
 from console.opening import House, find_directory, open_house, secrets_of
 from console.reading import restricted
 from flows.actions import ACTIONS, Actions
+from flows.handles import HANDLE, handle_of, opaque
 from models.clock import SystemClock, monotonic, utc
 from models.commands import Actor, Command
 from models.desk import Desk
@@ -38,8 +38,6 @@ LOST_SECONDS = 45.0
 """How long a database that does not answer is waited for: about as long as changing to its standby takes."""
 LOST_PAUSE_SECONDS = 0.5
 Guard = Callable[[Tx], None]
-HANDLE = "restricted-"
-"""How the name begins under which Prefect knows an incident that only some may know of."""
 
 
 class RunClock:
@@ -186,12 +184,9 @@ class Place:
     def handle_of(self, incident: str) -> str:
         """The name under which Prefect knows an incident: opaque for one that only some may know of.
 
-        A digest over the salted one of its title: nobody without the record can tell which it is.
+        See `flows.handles`.
         """
-        state = self.desk.state(incident)
-        if not isinstance(state, Incident) or not state.restriction.on:
-            return incident
-        return _opaque(state)
+        return handle_of(self.desk.state(incident), incident)
 
     def incident_of(self, handle: str) -> str:
         """The incident behind a handle; the handle itself if it is none of ours."""
@@ -207,8 +202,8 @@ class Place:
         with self.house.record.read() as tx:
             names = list(tx.connection.execute(wanted).scalars())
         states = self.desk.readable(names)
-        opaque = (one for one in states if isinstance(one, Incident) and _opaque(one) == handle)
-        return next((one.stream for one in opaque), None)
+        fitting = (one for one in states if isinstance(one, Incident) and opaque(one) == handle)
+        return next((one.stream for one in fitting), None)
 
     def local(self, at: datetime) -> str:
         """`at` (aware) as people of the institution read it, to the minute."""
@@ -217,10 +212,6 @@ class Place:
     async def handle(self, stream: str, command: Command, guard: Guard = lambda tx: None) -> Outcome:
         """Write through the desk; see `Writer.handle`."""
         return await self.writer.handle(stream, command, guard)
-
-
-def _opaque(state: Incident) -> str:
-    return HANDLE + hashlib.sha256(state.title.encode()).hexdigest()[:16]
 
 
 @lru_cache(maxsize=1)

@@ -19,9 +19,11 @@ from flows.lessons import lessons
 from flows.phase import ROUNDS, has_machine_work, tags_of, waiting
 from flows.place import Place, here
 from flows.preservation import preservation
+from flows.pulse import beating
 from flows.recovery import recovery
 from flows.triage import triage
 from flows.wanted import mark_served, served
+from models.lease import Life
 from models.state import Incident
 from models.world import World
 
@@ -50,7 +52,12 @@ async def respond(incident: str, node: str, epoch: int) -> Ended:
     `node` and `epoch` say on whose behalf steps are claimed. Raises NotFound if there is no such incident,
     RecordError if the record cannot be read or written.
     """
-    place, handle = here(), incident
+    place = here()
+    async with beating(place, place.incident_of(incident), Life(node=node, epoch=epoch)):
+        return await _respond(place, incident, node, epoch)
+
+
+async def _respond(place: Place, handle: str, node: str, epoch: int) -> Ended:
     incident = place.incident_of(handle)
     with place.house.record.read() as tx:
         looked = dict.fromkeys(PHASE_FLOWS, served(tx, incident))

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from flows.wanted import TURN
-from models import lease
+from models import lease, node
 from models.clock import from_micros
 from models.commands import Actor, Impair, Reclaim
 from models.desk import Desk
@@ -83,12 +83,6 @@ def renew(tx: Tx, turns: dict[str, Life], now: datetime) -> list[str]:
     return [one for one, life in turns.items() if not lease.renew(tx, turn_of(one), life, now, seconds)]
 
 
-def had_last(tx: Tx, incident: str) -> str | None:
-    """The conductor that has or had this incident in hand last."""
-    known = lease.had_last(tx, turn_of(incident))
-    return known[0].node if known else None
-
-
 def end(tx: Tx, incident: str, life: Life) -> None:
     """The turn is over, and free for the others."""
     lease.let_go(tx, turn_of(incident), life)
@@ -115,20 +109,36 @@ def no_trouble(tx: Tx, names: list[str], now: datetime) -> list[str]:
     return [name for name in names if name not in absent]
 
 
+def left_behind(desk: Desk, part: Part) -> list[str]:
+    """What this conductor noted as in hand and nobody has taken from it yet."""
+    with desk.record.read() as tx:
+        known = {one: lease.had_last(tx, turn_of(one)) for one in part.detail.split()}
+    return [one for one, last in known.items() if last is not None and last[0].node == part.name]
+
+
+def give_up(desk: Desk, part: Part) -> None:
+    """Its life is over for all of us; if it wakes, it starts anew."""
+    with desk.record.begin() as tx:
+        node.give_up(tx, part.name)
+
+
+def impair(desk: Desk, stream: str, what: str, detail: str = "", *, mended: bool = False) -> None:
+    """Say of a part that it does not work, or does again, only if the record says otherwise."""
+    known = getattr(desk.state(stream), "impaired", {})
+    if (what in known) is mended:
+        desk.handle(stream, Impair(actor=ACTOR, what=what, detail=detail, mended=mended))
+
+
 def taken_over(desk: Desk, stream: str, before: str, by: str) -> None:
     """Say in this stream that another machine has taken over, once."""
-    known = getattr(desk.state(stream), "impaired", {})
-    if before not in known:
-        detail = f"no sign of life from {before} for {SILENT.seconds} s; {by} has taken over"
-        desk.handle(stream, Impair(actor=ACTOR, what=before, detail=detail))
+    detail = f"no sign of life from {before} for {SILENT.seconds} s; {by} has taken over"
+    impair(desk, stream, before, detail)
 
 
 def well_again(desk: Desk, stream: str, names: list[str]) -> None:
     """Say that these conductors are no trouble any more, where it was said that they are."""
-    known = getattr(desk.state(stream), "impaired", {})
     for name in names:
-        if name in known:
-            desk.handle(stream, Impair(actor=ACTOR, what=name, mended=True))
+        impair(desk, stream, name, mended=True)
 
 
 def troubles(desk: Desk, stream: str) -> list[str]:

@@ -19,6 +19,7 @@ from models.targets import is_loopback
 from models.values import Duration, Frozen, Id, Lang, SecretRef
 from models.watching import LogSettings, MetricsSettings, TracingSettings
 
+_NAME = r"^[A-Za-z0-9][A-Za-z0-9 _.-]{0,99}$"
 _PART = r"[A-Za-z0-9_@$*-]+"
 _PATH = rf"{_PART}(\.{_PART}){{0,14}}"
 FieldPath = Annotated[str, Field(pattern=rf"^{_PATH}(\|{_PATH}){{0,4}}\??$", max_length=400)]
@@ -243,6 +244,19 @@ class ExerciseSettings(Frozen):
         return timedelta(days=self.days.get(f"{kind}:{name}", of_kind))
 
 
+class FlowsSettings(Frozen):
+    """Where the flows of incidents run. Prefect's address is PREFECT_API_URL in the environment."""
+
+    on: Literal["children", "workers"] = Field(
+        default="children", description="of the conductor, or Prefect workers that poll a work pool"
+    )
+    pool: str = Field(default="hikeshi", pattern=_NAME, description="the work pool, for workers")
+    deployment: str = Field(default="hikeshi", pattern=_NAME, description="of the flow respond, for workers")
+    at_once: int = Field(
+        default=2, ge=1, le=32, description="incidents run at a time; 2 at most on Prefect's own SQLite"
+    )
+
+
 class Settings(Frozen):
     """`settings.toml`."""
 
@@ -273,6 +287,7 @@ class Settings(Frozen):
     teams: TeamsSettings | None = None
     gateway: GatewaySettings | None = None
     login: LoginSettings = LoginSettings()
+    flows: FlowsSettings = FlowsSettings()
     integrity: IntegritySettings = Field(
         default_factory=IntegritySettings, description="keys, anchors and the clock of the record"
     )

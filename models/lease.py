@@ -78,6 +78,14 @@ def renew(tx: Tx, name: str, life: Life, now: datetime, seconds: float = LEASE_S
     return found.rowcount == 1
 
 
+def put(tx: Tx, name: str, life: Life, now: datetime, seconds: float) -> None:
+    """This is `life`'s for so long from now, whoever had it."""
+    tx.connection.execute(delete(LEASE).where(LEASE.c.name == name))
+    until = tx.instant(now) + int(seconds * 1_000_000)
+    row = {"name": name, "node": life.node, "epoch": life.epoch, "until": until}
+    tx.connection.execute(insert(LEASE).values(row))
+
+
 def had_last(tx: Tx, name: str) -> tuple[Life, bool] | None:
     """Who has it, or had it last, and whether they let it go themselves; None if nobody ever had it."""
     row = select(LEASE.c.node, LEASE.c.epoch, LEASE.c.until).where(LEASE.c.name == name)

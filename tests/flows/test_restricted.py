@@ -11,7 +11,8 @@ import pytest
 
 from flows import artifacts, phase, respond
 from flows.engine import task as engine_task
-from flows.place import HANDLE, here
+from flows.handles import HANDLE
+from flows.place import here
 from models.restriction import Restrict
 from tests.flows.bank import LEAD, Scene, action, make_bank
 
