@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+from typing import Literal
+
 from models.commands import Actor, Impair
 from models.desk import HOUSE, Desk
 from models.state import House
 
 CONDUCTOR = "conductor"
+SILENT_AFTER = timedelta(seconds=30)
+Standing = Literal["alive", "silent", "unknown"]
 
 
-def note_conductor(desk: Desk, *, silent: bool, waiting: bool) -> None:
+def standing(last: datetime | None, now: datetime, running: timedelta) -> Standing:
+    """How the conductor is, by its last sign of life; `running` is for how long this pager has run.
+
+    A conductor that has just been started with us is given its time. Until that is over nothing is known:
+    a pager that starts beside others must not take back what these have said.
+    """
+    if last is not None and now - last <= SILENT_AFTER:
+        return "alive"
+    return "silent" if running > SILENT_AFTER else "unknown"
+
+
+def note_conductor(desk: Desk, conductor: Standing, *, waiting: bool) -> None:
     """Machine work stands still if the conductor is silent; people are told, pages go on."""
     state = desk.state(HOUSE)
     known = isinstance(state, House) and CONDUCTOR in state.impaired
-    if silent and waiting and not known:
+    if conductor == "silent" and waiting and not known:
         detail = "no sign of life from the conductor; machine steps wait"
         desk.handle(HOUSE, Impair(actor=Actor.machine("node"), what=CONDUCTOR, detail=detail))
-    elif not silent and known:
+    elif conductor == "alive" and known:
         desk.handle(HOUSE, Impair(actor=Actor.machine("node"), what=CONDUCTOR, mended=True))

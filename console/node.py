@@ -25,7 +25,7 @@ from console.beside import Beside
 from console.heartbeat import Heartbeat
 from console.leash import stop_on_signals
 from console.living import KIND, Living
-from console.lookout import note_conductor
+from console.lookout import note_conductor, standing
 from console.opening import House, find_directory, open_house, secrets_of
 from console.reach import Reach
 from console.reading import redacted, restricted
@@ -34,7 +34,7 @@ from console.serving import Quiet
 from console.standing_down import LINGER_SECONDS, ended_by, said_of
 from console.watch import Watch
 from console.web.changes import Changes
-from models.clock import Clock, monotonic
+from models.clock import Clock, from_micros, monotonic
 from models.commands import Actor, NodeFact
 from models.desk import HOUSE
 from models.errors import BadConfiguration, HikeshiError, RecordError, RecordTooNew, Superseded
@@ -61,7 +61,6 @@ log = logging.getLogger("hikeshi.node")
 BEAT_SECONDS = 2.0
 LOOK_SECONDS = 0.05
 OUTAGE_AFTER = timedelta(seconds=30)
-CONDUCTOR_SILENT = timedelta(seconds=30)
 LATE_SECONDS = 5.0
 STUCK_PAGE_SECONDS = 60.0
 STALLED_SECONDS = 15.0
@@ -341,12 +340,12 @@ class Node:
         self.changes.look()
 
     def _beat_once(self) -> None:
-        now = self.house.wall.now()
         until = self.living.leases.until()
         try:
             with self.house.record.begin() as tx:
                 must_be_ours(tx)
                 self.living.beat(tx)
+                now = from_micros(tx.instant(self.house.wall.now()))
                 names, rows = self.outbox.holding.renew_in(tx)
                 conductor = last_beat(tx, "conductor")
                 waiting = tx.connection.execute(
@@ -362,12 +361,9 @@ class Node:
             raise
         self.outbox.holding.renewed(names, rows, until)
         self._impaired.pop("record", None)
-        # A conductor that has just been started with us is given its time.
-        silent = (
-            self._conductor_apart
-            and now - max(conductor or self._started_at, self._started_at) > CONDUCTOR_SILENT
-        )
-        note_conductor(self.house.desk, silent=silent, waiting=waiting is not None)
+        running = self.house.wall.now() - self._started_at
+        conductor_is = standing(conductor, now, running) if self._conductor_apart else "alive"
+        note_conductor(self.house.desk, conductor_is, waiting=waiting is not None)
         attempt("reach", self.reach.look)
         self._standing = attempt("status", self.status).value or {}
 

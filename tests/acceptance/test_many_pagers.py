@@ -1,4 +1,4 @@
-"""Real pagers on one PostgreSQL: under load, killed and started again; the receiver tells what arrived."""
+"""Real pagers on one PostgreSQL: frozen, killed, started again, under load; a receiver tells."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from sqlalchemy import select, update
 
 from console.opening import House, open_house
 from models.commands import Actor, Declare
+from models.lease import LEASE_SECONDS
 from models.node import Part, parts
 from models.record import OUTBOX
 from tests.postgres import Postgres
@@ -152,6 +153,18 @@ class Town:
             asked = [row["key"] for row in rows if row["address"] == line]
             assert [key for key in first if key in set(asked)] == asked
 
+    def of_lines(self, after: int = 0) -> list[dict[str, Any]]:
+        """What arrived of what the test queued, after so many."""
+        return [one for one in self.receiver.got[after:] if "/console:to-" in one["keys"][0]]
+
+    def handed(self, node: str) -> list[str]:
+        """Which of it this node has handed over."""
+        return [key for one in self.of_lines() if one["node"] == node for key in one["keys"]]
+
+    def repeated_only_by(self, node: str, got: list[dict[str, Any]]) -> None:
+        """What was in the dead one's hand was sent again by the other, and marked as a repeat."""
+        assert {one["node"] for one in got if one["attempt"] > 1} == {node}
+
     def close(self) -> None:
         if self._open is not None:
             self._open.record.close()
@@ -172,20 +185,54 @@ def wait_for(what: str, found: Any) -> None:
         time.sleep(0.05)
 
 
-def test_a_pager_killed_with_messages_in_hand_is_stood_in_for_by_another(town: Town) -> None:
-    with town.pager("a", pause=0.5) as first, town.pager("b") as second:
+def test_a_pager_frozen_with_messages_in_hand_is_stood_in_for_and_starts_anew_and_so_is_a_killed_one(
+    town: Town,
+) -> None:
+    with town.pager("a", pause=2.0) as frozen:
         town.queue(3, 9)
-        wait_for("a has something in hand", lambda: town.receiver.arrived("a"))
-        first.kill()
-        first.wait()
-        rows = town.until_empty()
-        assert second.poll() is None
-        wait_for("a is given up", lambda: town.part("a").detail == "given up")
-    assert len(rows) == 9, "nothing is lost"
+        # Of each line one has been answered slowly: nothing else is on its way when all stands still.
+        wait_for("a has something of each line in hand", lambda: len(town.handed("a")) >= 3)
+        frozen.send_signal(signal.SIGSTOP)
+        epoch = town.part("a").epoch
+        with town.pager("b", pause=0.5) as other:
+            rows, had = town.until_empty(), town.handed("a")
+            wait_for("a is given up", lambda: town.part("a").detail == "given up")
+            frozen.send_signal(signal.SIGCONT)
+            wait_for("a registers anew", lambda: town.part("a").epoch > epoch + 1)
+            assert town.until_empty() == rows, "nothing of its old hand is written as current"
+            assert town.handed("a") == had, "and nothing of it is handed over"
+            town.in_order(rows)
+            assert frozen.poll() is None and other.poll() is None
+            # Both live; whoever takes the next ones up is killed with some of them in its hand.
+            town.queue(3, 9)
+            done = len(town.receiver.got)
+            wait_for("one has something in hand", lambda: town.of_lines(done))
+            both = {"a": frozen, "b": other}
+            killed = both.pop(town.of_lines(done)[0]["node"])
+            killed.kill()
+            killed.wait()
+            rows = town.until_empty()
+            assert next(iter(both.values())).poll() is None
+    assert len(rows) == 18, "nothing is lost"
     town.in_order(rows)
-    doubled = [one for one in town.receiver.got if one["attempt"] > 1]
-    assert {one["node"] for one in doubled} <= {"b"}, "sent again by the other, and marked as a repeat"
-    assert {row["state"] for row in rows} == {"sent"}
+    town.repeated_only_by(next(iter(both)), town.of_lines(done))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_a_pager_killed_is_stood_in_for_within_45_seconds(town: Town) -> None:
+    with town.pager("a", pause=1.0, lease=LEASE_SECONDS) as first:
+        town.queue(3, 9)
+        with town.pager("b", lease=LEASE_SECONDS):
+            town.queue(3, 9)
+            wait_for("one has something in hand", lambda: town.handed("a"))
+            first.kill()
+            first.wait()
+            killed_at = time.monotonic()
+            rows = town.until_empty()
+            assert time.monotonic() - killed_at < 45
+    assert len(rows) == 18, "nothing is lost"
+    town.in_order(rows)
 
 
 @pytest.mark.slow
