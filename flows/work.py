@@ -130,6 +130,7 @@ class Attempt:
         self.round = known.round
         self.look_first = known.look_first
         self.number = 0
+        self.begun = 0
         self.tries_left = planned.step.retries
         self.ended: Ended | None = None
         self._variables: Variables = {}
@@ -196,6 +197,7 @@ class Attempt:
         for fact in outcome.facts:
             if fact.kind == "step.started" and fact.data["step"] == self.key:
                 self.number = fact.data["attempt"]
+                self.begun = state.steps[self.key].begun or self.number
         if self.number:
             crash_point("claimed")
         return bool(self.number)
@@ -238,7 +240,7 @@ class Attempt:
             base=place.house.institution.directory,
             now=place.clock.now(),
             timeout_seconds=seconds_of(self.planned),
-            idempotency_key=f"{self.run.incident}/{self.key}/{self.round}/{self.number}",
+            idempotency_key=f"{self.run.incident}/{self.key}/{self.round}/{self.begun}",
             kept=self._kept,
             settings=place.house.institution.settings,
             occasion=occasion_of(place.desk.incident(self.run.incident)),

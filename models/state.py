@@ -111,6 +111,8 @@ class StepState(msgspec.Struct, kw_only=True):
     status: StepStatus = "waiting"
     round: int = 1
     attempt: int = 0
+    begun: int = 0
+    """The attempt with which what is done now was begun: a crash in its middle does not begin it anew."""
     owner: str | None = None
     ready_at: datetime | None = None
     limit_at: datetime | None = None

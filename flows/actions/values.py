@@ -31,9 +31,10 @@ class ActionContext:
     """Where and for what an action runs.
 
     `secrets` gives the secret behind a reference such as `env:NAME`; `base` is the institution's directory,
-    from which relative paths start; `now` is aware. `idempotency_key` is the same whenever one attempt is
-    repeated. What an action preserves it adds to `kept` at once, so that it becomes evidence however the
-    action ends. `progress` is told the name of what is being taken and how many bytes of it there are.
+    from which relative paths start; `now` is aware. `idempotency_key` is the same whenever it is repeated,
+    also after a crash in its middle. What an action preserves it adds to `kept` at once, so that it becomes
+    evidence however the action ends. `progress` is told the name of what is being taken and how many bytes of
+    it there are.
     """
 
     evidence_dir: Path

@@ -135,6 +135,7 @@ def _started(state: Incident, fact: Fact) -> None:
     step.started_at = fact.at
     step.started_by = fact.for_ or fact.actor
     step.attempt = fact.data.get("attempt", step.attempt + 1)
+    step.begun = step.begun or step.attempt
     step.handed = None
     if fact.data.get("taken_from") is not None and step.owner is not None:
         step.owner = step.started_by
@@ -306,6 +307,7 @@ def _reset(state: Incident, fact: Fact) -> None:
     anew = _anew(step, step.round)
     anew.limit_at, anew.overdue, anew.drafted = step.limit_at, step.overdue, step.drafted
     anew.look_first = fact.data.get("look_first", False)
+    anew.begun = step.begun if step.status in {"started", "unknown"} else 0
     anew.opinions, anew.handed, anew.sent_back = step.opinions, step.handed, step.sent_back
     if "taken_from" in fact.data:
         anew.owner = anew.handed = None

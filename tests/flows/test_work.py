@@ -170,6 +170,27 @@ async def test_after_a_crash_the_class_says_what_follows(  # noqa: PLR0917 - a r
     assert (scene.step(incident, name).status, scene.runs()[name]) == (status, runs)
 
 
+async def test_what_runs_again_after_a_crash_says_so_by_the_same_key(
+    scene: Scene, place: Place, incident: str, attempt: Make
+) -> None:
+    died = attempt("plain")
+    assert await died._claim()
+    key = died._context().idempotency_key
+    crash(scene, place, incident)
+    again = attempt("plain", epoch=9)
+    assert await again._claim()
+    assert (again.number, again._context().idempotency_key) == (2, key), "the receiver can tell a repeat"
+    lost = attempt("lost", epoch=9)
+    with pytest.raises(ActionFailed):
+        await lost()
+    first = lost._context().idempotency_key
+    retry = RetryStep(actor=DUTY, step="lost", how="again", reason="名称を直した")
+    assert place.desk.handle(incident, retry).accepted
+    anew = attempt("lost", epoch=9)
+    assert await anew._claim()
+    assert anew._context().idempotency_key != first, "what failed and is asked for again is another matter"
+
+
 async def test_a_look_that_cannot_tell_leaves_the_step_unknown(
     scene: Scene, place: Place, incident: str, attempt: Make
 ) -> None:
