@@ -235,6 +235,7 @@ class Conflicts:
     enqueue: Any
     keep: Any
     count: Any
+    replace: Any
 
 
 @cache
@@ -248,10 +249,13 @@ def conflicts(dialect: str) -> Conflicts:
     count = insert(counter).on_conflict_do_update(
         index_elements=["name"], set_={"value": counter.c.value + 1}
     )
+    texts = insert(_t["text"])
+    newer = {name: texts.excluded[name] for name in ("seq", "salt", "body")}
     return Conflicts(
         enqueue=insert(_t["outbox"]).on_conflict_do_nothing(index_elements=["key"]),
         keep=insert(_t["document"]).on_conflict_do_nothing(index_elements=["digest"]),
         count=count.returning(counter.c.value),
+        replace=texts.on_conflict_do_update(index_elements=["stream", "digest"], set_=newer),
     )
 
 

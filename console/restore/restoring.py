@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +20,13 @@ from models.checkpoint import read_checkpoint, root_of
 from models.clock import parse_instant
 from models.commands import Actor
 from models.crashpoint import crash_point
+from models.database import conflicts
 from models.desk import HOUSE, INTAKE
 from models.errors import BadInput, HikeshiError
 from models.fact import read_fact
 from models.fold import empty, fold
 from models.frozen import Document, freeze_policy
-from models.node import RETIRED
+from models.node import RETIRED, alive
 from models.record import ANCHOR, CHECKPOINT, FACT, TEXT, Tx, micros
 from models.restoring import RestoreRecord
 from models.state import ENDED, Incident, StreamState
@@ -35,6 +36,8 @@ from notifiers.relay.source import mark
 
 PORTION = 1_000
 PAGER = "pager"
+PARTS = (PAGER, "conductor")
+LATELY = timedelta(seconds=15)
 
 
 class CannotRestore(HikeshiError):
@@ -83,11 +86,13 @@ def restore(
 ) -> Restored:
     """Read, verify, write. Raises CannotRestore with every defect, Refused, NotFound, RecordError."""
     brought = brought or Brought()
-    hold = Hold.beside(house.record.url)
+    hold = Hold.beside(house.record.url, house.data)
     if not hold.take():
         raise CannotRestore([f"a pager runs on {house.data} (process {hold.holder()}); stop it first"])
     staging = Staging()
     try:
+        if house.record.is_shared:
+            _must_be_still(house)
         if not is_complete(source):
             raise CannotRestore([
                 f"{source}: does not hold all records, and the numbers of those that are left out would be "
@@ -109,6 +114,18 @@ def restore(
     finally:
         staging.close()
         hold.release()
+
+
+def _must_be_still(house: House) -> None:
+    """The lock is this machine's alone: parts on others are told by their signs of life."""
+    with house.record.read() as tx:
+        living = [one for one in PARTS if alive(tx, one, house.wall.now(), LATELY)]
+    if living:
+        raise CannotRestore([
+            f"a {one} that shares this record was alive a moment ago; stop `hikeshi up` on every machine, "
+            f"wait {LATELY.seconds} s, and try again"
+            for one in living
+        ])  # fmt: skip
 
 
 def _target(house: House, staging: Staging) -> list[str]:
@@ -242,9 +259,8 @@ class _Restore:
 
     def _copy(self, tx: Tx, table: Any, query: str, *values: Any) -> int:
         count, portion = 0, []
-        statement = insert(table)
-        if table is TEXT:
-            statement = statement.prefix_with("or replace")
+        dialect = tx.connection.dialect.name
+        statement = conflicts(dialect).replace if table is TEXT else insert(table)
         for row in self._staging.rows(query, *values):
             portion.append(row)
             count += 1
