@@ -3,7 +3,8 @@
 No process hands a context to another. The ids of a trace and of its spans follow from the stream and the
 sequence of facts, so whoever writes a fact (another process, after a restart, another machine) knows which
 span it is, and which one caused it. Facts stay as they are. Spans hold ids, kinds and channels, never titles
-or names. Sending has a thread and a bounded queue of its own: what cannot be sent is dropped, and no page
+or names, and of an incident that only some may know of there are none: a collector has no rights per person.
+Sending has a thread and a bounded queue of its own: what cannot be sent is dropped, and no page
 waits. Neither exporter nor SDK is imported unless `[tracing]` is set up.
 """
 
@@ -14,13 +15,17 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from console.opening import House, secrets_of
 from models.clock import micros
+from models.desk import Desk
 from models.errors import BadConfiguration
 from models.fact import SYSTEM, Fact
 from models.premises import Outcome
+from models.state import Incident
+from models.supervised import attempt
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
@@ -92,16 +97,20 @@ class Tracing:
     def listen(self, *houses: House) -> None:
         """Follow what these houses store."""
         for house in houses:
-            if self.stored not in house.desk.after_commit:
-                house.desk.after_commit.append(self.stored)
+            if not any(_follows(one) for one in house.desk.after_commit):
+                house.desk.after_commit.append(partial(self.stored, house.desk))
 
-    def stored(self, outcome: Outcome) -> None:
+    def stored(self, desk: Desk, outcome: Outcome) -> None:
         """A span for each fact."""
         if not outcome.facts:
             return
+        streams = dict.fromkeys(fact.stream for fact in outcome.facts)
+        hidden = {one for one in streams if _is_hidden(desk, one)}
         first = outcome.facts[0]
         incident = next((one.stream for one in outcome.facts if one.stream.startswith("INC-")), "")
         for fact in outcome.facts[:MOST_SPANS]:
+            if fact.stream in hidden:
+                continue
             own = fact.stream if fact.stream.startswith("INC-") else incident
             caused_by = cause_of(fact, first)
             trace_of = own or f"{first.stream}/{first.seq}"
@@ -187,7 +196,16 @@ def begin(process: str, *houses: House) -> None:
 
 
 def _follows(listener: object) -> bool:
-    return isinstance(getattr(listener, "__self__", None), Tracing)
+    called = listener.func if isinstance(listener, partial) else None
+    return isinstance(getattr(called, "__self__", None), Tracing)
+
+
+def _is_hidden(desk: Desk, stream: str) -> bool:
+    """Whether only some may know of it, or that cannot be told now. Without a word of why: it was stored."""
+    if not stream.startswith("INC-"):
+        return False
+    state = attempt("traces", partial(desk.state, stream)).value
+    return not isinstance(state, Incident) or state.restriction.on
 
 
 def _sender(house: House) -> Callable[[Any], None]:

@@ -22,6 +22,8 @@ from models.supervised import attempt, attempt_async, wait
 log = logging.getLogger("hikeshi.watch")
 BATCH = 100
 IDLE_SECONDS = 0.5
+LEFT_SECONDS = 0.1
+"""When what was due is looked at again that another node is writing in: it may hold it for seconds."""
 SLICE_SECONDS = 0.02
 SLICE = 20
 FAILURES_UNTIL_QUARANTINE = 3
@@ -81,7 +83,10 @@ class Watch:
         names = [stream for stream, _ in due]
         while names:
             names = names[await self.run_in_writer(partial(self._slice, names)) :]
-        pause: float = 0.0 if len(due) == BATCH else await self.run_in_writer(self._pause)
+        ticked = frozenset(name for name, _ in due)
+        pause: float = 0.0
+        if len(due) < BATCH:
+            pause = await self.run_in_writer(partial(self._pause, ticked))
         self.turned_at = monotonic()
         return pause
 
@@ -174,9 +179,12 @@ class Watch:
             command = Quarantined(actor=Actor.machine("watch"), stream=stream, failures=0, released=True)
             self.desk.handle(HOUSE, command)
 
-    def _pause(self) -> float:
+    def _pause(self, ticked: frozenset[str]) -> float:
+        now = self.desk.clock.now()
         with self.desk.record.read() as tx:
             earliest = tx.earliest_due()
-        if earliest is None or self._held:
-            return IDLE_SECONDS
-        return max(0.0, (earliest - micros(self.desk.clock.now())) / 1e6)
+            if earliest is None or self._held:
+                return IDLE_SECONDS
+            pause = max(0.0, (earliest - micros(now)) / 1e6)
+            left = not pause and not ticked.isdisjoint(tx.due_streams(now, 1))
+        return LEFT_SECONDS if left else pause

@@ -21,6 +21,7 @@ from flows import pulse
 from flows.api import Api, ApiRefused, ApiSilent
 from flows.children import Answer
 from flows.handles import handle_of
+from flows.turns import fence
 from models.clock import monotonic
 from models.installation import FlowsSettings
 from models.lease import Life
@@ -67,6 +68,8 @@ class WorkerRun:
         handle = handle_of(house.desk.state(incident), incident)
         deployment = await self._workers.deployment()
         with house.record.begin() as tx:
+            # Whoever was away for too long must not take the pulse from the run that others began.
+            fence(incident, life)(tx)
             pulse.announce(tx, incident, life, house.wall.now(), BEGUN_SECONDS)
         # Nothing else goes there: Prefect's pages have no rights per person.
         wanted = {

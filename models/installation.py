@@ -321,7 +321,7 @@ class Settings(Frozen):
     @field_validator("database")
     @classmethod
     def _no_secret_in_the_address(cls, value: str | None) -> str | None:
-        if value is not None and re.search(r"://[^/@]*:[^/@]*@|[?&]password=", value):
+        if value is not None and re.search(r"://[^/@?]*:[^@?]*@|[?&](ssl)?password=", value):
             raise ValueError('expected no password in the address; name it in database_password = "env:…"')
         return value
 

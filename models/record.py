@@ -164,7 +164,7 @@ class Record:
                 # A connection that failed may be in any state; the next transaction opens its own.
                 self._give_up(connection)
                 doubtful = committing and database.is_of_a_server(failed) and not database.is_definite(failed)
-                if not doubtful or tx is None or not self._was_stored(tx.number_of_it):
+                if not doubtful or tx is None or not self._was_stored(tx):
                     raise
         self.took(clock.monotonic() - begun)
         crash_point("after-commit")
@@ -174,24 +174,26 @@ class Record:
         connection.close()
         self._connection = None
 
-    def _was_stored(self, transaction: str) -> bool:
+    def _was_stored(self, tx: Tx) -> bool:
         """Whether a transaction whose commit broke off came about: the server knows it by its number.
 
-        Whatever has a fact in it has a number; what has none can be done again. Raises RecordUncertain.
+        A standby that took the lost one's place may have given the number to another by now, so what was
+        written must be there as well. Whatever has a fact in it has a number; what has none can be done
+        again. Raises RecordUncertain.
         """
-        if not transaction:
+        if not tx.number_of_it:
             return False
         until = clock.monotonic() + SETTLE_SECONDS
         while clock.monotonic() < until:
             try:
                 with self._engine.connect() as other:
-                    found = other.execute(database.STATUS, {"xid": transaction}).scalar()
+                    found = other.execute(database.STATUS, {"xid": tx.number_of_it}).scalar()
+                    if found in {"committed", "aborted"}:
+                        return found == "committed" and other.execute(_HAS, tx.wrote).first() is not None
             except (OperationalError, InterfaceError):
-                found = None  # not up again yet
+                pass  # not up again yet
             except DatabaseError:
                 return False  # a server that never heard of it, in the lost one's place
-            if found in {"committed", "aborted"}:
-                return bool(found == "committed")
             clock.pause(0.1)
         raise RecordUncertain(
             "the database broke off while this was being stored, and does not say whether it was; "
@@ -231,6 +233,9 @@ _DOCUMENT = select(DOCUMENT.c.body).where(DOCUMENT.c.digest == bindparam("digest
 _RESTRICTED = select(STREAM.c.id).where(STREAM.c.restricted).order_by(STREAM.c.id)
 _INCIDENTS = select(STREAM.c.id).where(STREAM.c.kind == "incident").order_by(STREAM.c.opened_at, STREAM.c.id)
 _HEAD = select(STREAM.c.seq, STREAM.c.hash).where(STREAM.c.id == bindparam("stream"))
+_HAS = select(FACT.c.seq).where(
+    FACT.c.stream == bindparam("stream"), FACT.c.seq == bindparam("seq"), FACT.c.hash == bindparam("hash")
+)
 _FACTS = (
     select(FACT.c.body)
     .where(FACT.c.stream == bindparam("stream"), FACT.c.seq > bindparam("after"))
@@ -255,6 +260,8 @@ class Tx:
         """Whether others may write at the same time; on SQLite a writer is alone."""
         self.number_of_it = ""
         """By which the server knows this transaction, once it has written a fact."""
+        self.wrote: dict[str, Any] = {}
+        """The last fact that it has written, then: its stream, its seq and its hash."""
 
     @cached_property
     def version(self) -> int:
@@ -356,6 +363,7 @@ class Tx:
         if self.shared:
             # The others are woken when this is committed, and only then.
             self.number_of_it = str(self.connection.execute(database.TELL, {"stream": stream}).one()[1])
+            self.wrote = {"stream": stream, "seq": seq, "hash": before}
         crash_point("facts-written")
         return before
 

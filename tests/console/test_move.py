@@ -95,6 +95,8 @@ def test_what_stands_in_the_way_is_all_said_and_nothing_is_moved(busy: Cli, post
     with_password = url.replace("hikeshi@", "hikeshi:geheim@")
     for address, said in (
         (with_password, "no password in the address"),
+        (with_password.replace("geheim", "geh/geheim"), "no password in the address"),
+        (f"{url}?sslpassword=geheim", "no password in the address"),
         (f"sqlite:///{busy.directory}/x.db", "expected postgresql"),
         (url.replace("psycopg", "other"), "database"),
     ):

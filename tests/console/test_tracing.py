@@ -18,9 +18,10 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from console import tracing
 from console.opening import House
 from models.clock import monotonic
-from models.commands import Acknowledge, Actor, MarkDelivery
+from models.commands import Acknowledge, Actor, Declare, MarkDelivery, Note
 from models.desk import Desk
 from models.record import OUTBOX
+from models.restriction import Restrict
 from playbooks.institution import Institution
 from tests.console.webhouse import SECRETS, Web, make_house
 
@@ -170,6 +171,34 @@ def sent_by_another(house: House, stream: str) -> str:
 
 def attribute(span: Any, name: str) -> Any:
     return next((one.value.int_value for one in span.attributes if one.key == name), None)
+
+
+async def test_of_what_only_some_may_know_nothing_is_sent(
+    house: House, collector: Collector, made: list[BatchSpanProcessor]
+) -> None:
+    desk = house.desk
+    tracing.begin("pager", house)
+    lead = Actor(person="sato-kenji", via="cli")
+    hidden, open_to_all = (desk.handle(None, Declare(actor=lead, text="x")).stream for _ in range(2))
+    assert desk.handle(hidden, Restrict(actor=lead, people=("kato-hiroshi",), reason="one of us")).accepted
+    before = len(facts(desk, hidden))
+    for stream in (hidden, open_to_all):
+        assert desk.handle(stream, Note(actor=lead, text="an account of theirs")).accepted
+    assert len(facts(desk, hidden)) > before
+    spans = collector.named(1)
+    [noted] = spans_of(made, collector)["note.added"]
+    assert open_to_all in repr(noted) and "incident.declared" in spans
+    assert "incident.restricted" not in {one.name for one in collector.spans}
+
+
+def spans_of(made: list[BatchSpanProcessor], collector: Collector) -> Spans:
+    """All that was sent."""
+    for one in made:
+        assert one.force_flush()
+    found: Spans = {}
+    for one in collector.spans:
+        found.setdefault(one.name, []).append(one)
+    return found
 
 
 async def test_a_collector_that_is_away_keeps_nothing_back(

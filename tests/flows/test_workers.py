@@ -15,10 +15,14 @@ from pathlib import Path
 
 import pytest
 
+from flows import pulse, turns
 from flows.conductor import Conductor
 from flows.workers import workers_of
+from models import lease
 from models.clock import monotonic
+from models.errors import Superseded
 from models.installation import FlowsSettings
+from models.lease import Life
 from models.restriction import Restrict
 from tests.flows.bank import LEAD, Scene, action, environment, make_bank, no_step_was_repeated
 from tests.flows.prefectpool import Pool
@@ -192,3 +196,29 @@ async def test_what_workers_lack_is_said_and_a_child_does_it(scene: Scene) -> No
     assert set(engines(scene, incident).values()) == {"none"}
     why = scene.house.desk.incident(incident).impaired["prefect"]
     assert why == "it has no work pool hikeshi or no deployment respond/hikeshi"
+
+
+async def test_who_was_away_for_too_long_takes_no_pulse_from_another(scene: Scene) -> None:
+    house, incident = scene.house, scene.declare()
+    asked: list[bytes] = []
+
+    async def prefect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(await reader.readline())
+        writer.write(b'HTTP/1.1 200 OK\r\nContent-Length: 9\r\nConnection: close\r\n\r\n{"id": 7}')
+        await writer.drain()
+        writer.close()
+
+    listener = await asyncio.start_server(prefect, "127.0.0.1", 0)
+    workers = workers_of(house, f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}/api", {})
+    assert workers is not None
+    ours = Life(node="conductor@b", epoch=1)
+    with house.record.begin() as tx:
+        assert turns.hold(tx, incident, ours, house.wall.now())
+        pulse.announce(tx, incident, ours, house.wall.now(), 60.0)
+    frozen = await workers.take(engine=True)
+    with pytest.raises(Superseded, match="taken over by conductor@b"):
+        await frozen.run({"incident": incident, "node": "conductor@a", "epoch": 1}, 60.0)
+    listener.close()
+    assert not any(b"create_flow_run" in one for one in asked)
+    with house.record.begin() as tx:
+        assert lease.renew(tx, f"flow {incident}", ours, house.wall.now()), "it is still that of the other"

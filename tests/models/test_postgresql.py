@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import create_engine, inspect, text
 
+from console.watch import Watch
 from console.web.changes import Growth, position
 from models import migrations
+from models.clock import ExerciseClock
 from models.commands import Declare, Note
 from models.database import shown
 from models.errors import BadConfiguration, RecordLost, RecordUncertain, RecordUnwritable, Superseded
@@ -41,6 +44,10 @@ def other(record: Record) -> Iterator[Record]:
     made = record.another()
     yield made
     made.close()
+
+
+async def here(call: Callable[[], Any]) -> Any:
+    return call()
 
 
 def kinds(record: Record, stream: str) -> list[str]:
@@ -221,6 +228,40 @@ def test_of_a_commit_that_broke_off_the_server_is_asked_whether_it_came_about() 
         with record.read() as tx:
             assert tx.peek("spoilt") == 0
         record.close()
+
+
+def test_a_number_that_a_standby_gave_to_another_vouches_for_nothing(
+    postgres: Postgres, record: Record, other: Record
+) -> None:
+    desk, theirs = open_desk(record=record), open_desk(record=other)
+    stream = desk.handle(None, Declare(actor=by(AMY), text="odd")).stream
+    with theirs.writing() as tx:
+        theirs.handle_in(tx, stream, Note(actor=by(AMY), text="theirs"))
+        number = tx.number_of_it
+    pid = "select pg_backend_pid()"
+    with postgres.connect("postgres") as server, pytest.raises(RecordLost), desk.writing() as tx:
+        desk.handle_in(tx, stream, Note(actor=by(AMY), text="ours"))
+        ours = tx.connection.execute(text(pid)).scalar_one()
+        # What was lost on the way to a standby has left its number to whoever wrote there first.
+        tx.number_of_it = number
+        server.execute("select pg_terminate_backend(%s, 5000)", [ours])
+    assert kinds(record, stream).count("note.added") == 1
+
+
+async def test_what_another_node_writes_in_is_looked_at_again_after_a_pause(
+    record: Record, other: Record
+) -> None:
+    clock = ExerciseClock(NIGHT)
+    desk, theirs = open_desk(record=record, clock=clock), open_desk(record=other, clock=clock)
+    stream = desk.handle(None, Declare(actor=by(AMY), text="odd")).stream
+    clock.advance(timedelta(minutes=30))
+    watch = Watch(desk, here)
+    with theirs.record.begin() as tx:
+        tx.hold(stream, told=False)
+        assert await watch.turn() > 0, "else a frozen node would have all others look without a pause"
+    before = kinds(record, stream)
+    await watch.turn()
+    assert len(kinds(record, stream)) > len(before), "once it is free it is written"
 
 
 def test_an_address_shows_no_password_and_another_database_is_refused() -> None:

@@ -187,3 +187,7 @@ def test_without_a_change_of_the_rules_nothing_is_reckoned_and_nothing_said(reco
     made = made_by_old_rules(record, 2)
     assert until_done(made.desk) == 0
     assert listed(record) == []
+    written: list[float] = []
+    record.took = written.append
+    assert until_done(made.desk) == 0
+    assert written == [], "whoever looks for it keeps nobody from writing"
