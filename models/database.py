@@ -153,10 +153,20 @@ def _postgresql(url: str, password: str) -> Engine:
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        if connection.info.get("reading", False):
-            connection.exec_driver_sql("set transaction isolation level repeatable read read only")
+        # Said with the BEGIN that the driver sends by itself, which spares a way there and back.
+        reading = bool(connection.info.get("reading", False))
+        driver = connection.connection.dbapi_connection
+        if driver is not None and driver.read_only is not (reading or None):
+            driver.isolation_level = _repeatable_read() if reading else None
+            driver.read_only = True if reading else None
 
     return engine
+
+
+def _repeatable_read() -> Any:
+    from psycopg import IsolationLevel  # noqa: PLC0415 - where the record lies on a server only
+
+    return IsolationLevel.REPEATABLE_READ
 
 
 def _plain(given: Any) -> Any:

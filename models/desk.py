@@ -61,6 +61,7 @@ class Desk(Casework[Tx]):
         self._states: dict[str, StreamState] = {}
         self._snapshots: dict[str, int] = {}
         self._versions: dict[str, int] = {}
+        self._heard: dict[str, int] = {}
         self._stored: set[str] = set()
         self._texts: dict[str, tuple[int, dict[str, str | None]]] = {}
         self._decoders: dict[type[StreamState], msgspec.json.Decoder[StreamState]] = {}
@@ -180,6 +181,8 @@ class Desk(Casework[Tx]):
         """
         try:
             with self.record.begin() as tx:
+                if HOUSE in streams:
+                    self._hold(tx, HOUSE)
                 self._hear(tx)
                 free = frozenset(tx.free(streams))
                 outcomes = [
@@ -196,9 +199,23 @@ class Desk(Casework[Tx]):
     # -- reading --------------------------------------------------------------------------------------------
 
     def state(self, stream: str) -> StreamState:
-        """The folded state of a stream, as stored now. Read only."""
+        """The folded state of a stream, as stored now. Read only.
+
+        Where others tell when they write, it is as they told last: milliseconds behind them at most.
+        """
+        known = self._at_hand(stream)
+        if known is not None:
+            return known
+        heard = self.record.told
         with self.record.read() as tx:
-            return self._load(tx, stream).state
+            state = self._load(tx, stream).state
+        self._heard[stream] = heard
+        return state
+
+    def _at_hand(self, stream: str) -> StreamState | None:
+        """The cached state, if nobody has said since it was read that they have written. Not to decide on."""
+        heard = self.record.told
+        return self._states.get(stream) if heard and self._heard.get(stream) == heard else None
 
     def readable(self, streams: Iterable[str]) -> Iterator[StreamState]:
         """The folded states, without those that a newer Hikeshi has written to: one hides no other."""
@@ -227,11 +244,14 @@ class Desk(Casework[Tx]):
 
     def distrusted(self) -> frozenset[str]:
         """The channels that are out of band now. Cheap; from the thread of the record, like all else here."""
-        with self.record.read() as tx:
-            return frozenset(self._hear(tx).distrusted)
+        house = self.state(HOUSE)
+        return frozenset(house.distrusted) if isinstance(house, House) else frozenset()
 
     def texts(self, stream: str) -> dict[str, str | None]:
         """All texts beside a stream's facts. Read only."""
+        known = self._at_hand(stream)
+        if known is not None and stream in self._texts and self._texts[stream][0] == known.seq:
+            return self._texts[stream][1]
         with self.record.read() as tx:
             return self._beside(tx, stream)
 

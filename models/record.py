@@ -213,6 +213,12 @@ class Record:
         """The streams that somebody has written in since this was last asked; None if nobody can tell."""
         return self._hearing.streams() if self._hearing is not None else None
 
+    @property
+    def told(self) -> int:
+        """As `data_version`, without beginning to listen; 0 while nobody tells when others write."""
+        listening = self._hearing is not None and self._hearing.connected
+        return self._hearing.version if listening and self._hearing is not None else 0
+
     def close(self) -> None:
         """Let the database go."""
         if self._hearing is not None:

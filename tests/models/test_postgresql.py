@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import create_engine, inspect, text
+from sqlalchemy import create_engine, event, inspect, text
 
 from console.watch import Watch
 from console.web.changes import Growth, position
@@ -144,6 +144,28 @@ def test_what_was_written_is_heard_elsewhere(record: Record, other: Record) -> N
     while other.data_version() == before and time.monotonic() < until:
         time.sleep(0.01)
     assert other.data_version() > before
+
+
+def test_what_nobody_has_written_in_is_not_asked_for_again(record: Record, other: Record) -> None:
+    desk = open_desk(record=record)
+    stream = desk.handle(None, Declare(actor=by(AMY), text="one")).stream
+    record.data_version()
+    until = time.monotonic() + 20
+    while not record.told and time.monotonic() < until:
+        time.sleep(0.01)
+    asked: list[str] = []
+    event.listen(record._engine, "before_cursor_execute", lambda *given: asked.append(given[2]))
+    before = desk.state(stream).seq
+    desk.distrusted(), desk.texts(stream)
+    quiet, version = len(asked), record.told
+    desk.state(stream), desk.distrusted(), desk.texts(stream)
+    if record.told == version:  # nothing was told meanwhile
+        assert len(asked) == quiet
+    open_desk(record=other).handle(stream, Note(actor=by(AMY), text="elsewhere"))
+    while desk.state(stream).seq == before and time.monotonic() < until:
+        time.sleep(0.01)
+    assert desk.state(stream).seq > before, "what another node wrote is seen as soon as it is told"
+    assert len(asked) > quiet
 
 
 def test_a_lease_is_one_nodes_until_it_ends_and_its_earlier_life_is_its_own(record: Record) -> None:
