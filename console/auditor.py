@@ -27,6 +27,7 @@ from models.clock import monotonic
 from models.commands import Actor, Impair
 from models.deriving import derived
 from models.desk import HOUSE
+from models.errors import RecordConflict
 from models.fold import RULES_VERSION, empty, fold
 from models.page import page_next_due
 from models.punctual import Came, came, dues, written_together
@@ -171,21 +172,27 @@ class Auditor:
         """Write down what was counted, and say what is wrong and what is well again. Raises RecordError."""
         values = {AT: micros(self.house.wall.now()), WAITING: report.waiting}
         values |= {f"{FINDING}{kind}": int(kind in report.found) for kind in KINDS}
-        with self.house.record.begin() as tx:
-            fresh = all(self._moved(tx, stream, *seqs) for stream, seqs in report.read.items())
-            if fresh:
-                for name, more in report.counts.items():
-                    _put(tx, name, AUDIT.c.value + more, more)
-            for name, value in values.items():
-                if self._last.get(name) != value:
-                    _put(tx, name, value, value)
-        self._last |= values
-        if not fresh:
+        try:
+            with self.house.record.begin() as tx:
+                self._count(tx, report)
+                for name, value in values.items():
+                    if self._last.get(name) != value:
+                        _put(tx, name, value, value)
+        except RecordConflict:
             # Another auditor has counted meanwhile: what it has read is read anew.
             self._cursors = None
             return
+        self._last |= values
         self._cursors = (self._cursors or {}) | {stream: seq for stream, (_, seq) in report.read.items()}
         self._say(report)
+
+    def _count(self, tx: Tx, report: Report) -> None:
+        """All of it, or nothing: what a cursor has passed is never counted again. Raises RecordConflict."""
+        for stream, (before, after) in report.read.items():
+            if not self._moved(tx, stream, before, after):
+                raise RecordConflict(f"{stream} was counted by another auditor; read it again")
+        for name, more in report.counts.items():
+            _put(tx, name, AUDIT.c.value + more, more)
 
     def _moved(self, tx: Tx, stream: str, before: int, after: int) -> bool:
         """Whether the cursor still stood where we began; it stands at `after` then."""

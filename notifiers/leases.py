@@ -85,13 +85,14 @@ class Leases:
 
     async def while_ours(self, name: str, stop: asyncio.Event, work: Work) -> None:
         """Do `work` until `stop`, for as long as it is ours to do; its own event says when that is over."""
-        if not self.shared:
-            await work(stop)
-            return
-        self.want([name])
+        if self.shared:
+            self.want([name])
 
         async def turn() -> None:
-            if self.has(name):
+            if not self.shared:
+                # Begun anew after a fault: a pager pages whatever becomes of what it does beside.
+                await work(stop)
+            elif self.has(name):
                 await self._for_now(name, stop, work)
             await wait(stop, LOOK_SECONDS)
 

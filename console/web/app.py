@@ -43,7 +43,7 @@ from console.web.security import (
 )
 from console.web.watchdoor import WatchDoor
 from models.clock import monotonic as system_monotonic
-from models.errors import NotFound, RecordError
+from models.errors import NotFound, RecordError, RecordUncertain
 
 MAX_FORM = 65_536
 """Bytes of a form: a reason of 2,000 characters of Japanese takes nine bytes for each."""
@@ -257,9 +257,13 @@ async def _unknown(api: Api, room: Room, request: Request, failed: Exception) ->
 
 async def _record_failed(request: Request, failed: Exception) -> Response:
     """The record could not be written: the sender keeps what it has and tries again."""
+    uncertain = isinstance(failed, RecordUncertain)
     if not request.url.path.startswith("/api/"):
-        return _said("busy", 503)
-    body = {"error": "the record cannot be written now; nothing was stored, send it again"}
+        return _said("uncertain" if uncertain else "busy", 503)
+    said = "the record cannot be written now; nothing was stored, send it again"
+    if uncertain:
+        said = "the database broke off, and nobody knows whether this was stored; send it again"
+    body = {"error": said}
     return JSONResponse(body, 503, {"Retry-After": RETRY_SECONDS})
 
 

@@ -241,3 +241,22 @@ def test_it_goes_round_a_record_on_postgresql_as_well(
     assert counts(auditor)["late/page/60.0"] == 1
     assert figures.of_record(auditor.house)["audit_waiting"] == [("", {}, 0)]
     record.close()
+
+
+def test_what_another_auditor_has_counted_in_part_is_counted_once_and_the_rest_not_lost(
+    auditor: Auditor, desk: Desk, clock: ExerciseClock
+) -> None:
+    first, second = declare(desk), declare(desk)
+    rounds(auditor, 1)
+    clock.advance(timedelta(minutes=50))
+    assert tick(desk)
+    slow, quick = Auditor(auditor.house), Auditor(auditor.house)
+    report, theirs = slow.round(), quick.round()
+    assert {first, second} <= report.read.keys()
+    theirs.read = {second: theirs.read[second]}
+    theirs.counts.clear()
+    quick.keep(theirs)
+    slow.keep(report)
+    assert counts(auditor) == {}, "what it found was not stored, so nothing was passed over"
+    slow.keep(slow.round())
+    assert counts(auditor), "it is counted by whoever reads it next"

@@ -17,7 +17,7 @@ from console.web.alerts import Bucket, RefusalBook
 from console.web.sessions import Sessions, cookie_name
 from models.clock import ExerciseClock
 from models.desk import Desk
-from models.errors import RecordUnwritable
+from models.errors import RecordUncertain, RecordUnwritable
 from models.state import Intake
 from playbooks.institution import Institution
 from tests.conftest import THREE_AT_NIGHT
@@ -263,6 +263,10 @@ async def test_a_record_that_cannot_be_written_says_send_again(web: Web) -> None
     answer = await web.alert()
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
     assert "/secret/path" not in answer.text and "send it again" in answer.text
+    web.broken = RecordUncertain("the database broke off")
+    answer = await web.alert()
+    assert answer.status_code == 503 and "nothing was stored" not in answer.text
+    web.broken = RecordUnwritable("disk full at /secret/path")
     refusal = await web.alert(Authorization="Bearer wrong")
     assert refusal.status_code == 401
 

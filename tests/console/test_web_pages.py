@@ -15,7 +15,7 @@ from console.web.rendering import HERE, span, words
 from models.clock import ExerciseClock
 from models.commands import Actor, Decide, Declare, Delegate, EndIncident, Impair
 from models.desk import Desk
-from models.errors import RecordBusy
+from models.errors import RecordBusy, RecordUncertain
 from models.policy import Event, RouteLevel
 from models.premises import Premises
 from models.record import Record
@@ -391,6 +391,10 @@ async def test_a_record_out_of_reach_is_said_in_words(web: Web, page: Page) -> N
         answer = await web.ask(method, path, data=form if method == "POST" else None)
         assert answer.status_code == 503 and "受領は記録されていません" in answer.text
         assert "is not recorded" in answer.text and "locked" not in answer.text
+    web.broken = RecordUncertain("the database broke off")
+    answer = await web.ask("POST", f"/p/{token}/ack", data=form)
+    assert answer.status_code == 503 and "受領が記録されたか確かめられます" in answer.text
+    assert "not recorded" not in answer.text and "whether you have it" in answer.text
 
 
 async def test_a_meeting_link_of_our_own_is_live_and_nothing_else(

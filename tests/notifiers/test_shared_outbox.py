@@ -12,6 +12,7 @@ from sqlalchemy import select, update
 
 from models.clock import ExerciseClock
 from models.desk import Desk
+from models.errors import RecordUnwritable
 from models.lease import held_by
 from models.node import give_up_silent, register
 from models.record import OUTBOX, Record
@@ -203,3 +204,21 @@ async def test_a_process_that_delivers_once_takes_its_turn_as_well(nodes: Nodes)
     assert (await once.drain()).sent == 4 - len(in_hand)
     with nodes.record.read() as tx:
         assert held_by(tx, DELIVER + "slack", nodes.clock.now()) == first.holding.leases.life
+
+
+async def test_what_the_only_node_does_beside_is_begun_anew_after_a_fault() -> None:
+    stop, begun = asyncio.Event(), 0
+
+    async def work(over: asyncio.Event) -> None:
+        nonlocal begun
+        begun += 1
+        if begun == 1:
+            raise RecordUnwritable("disk full")
+        stop.set()
+        await over.wait()
+
+    record = Record.in_memory()
+    async with asyncio.timeout(30):
+        await Leases(record, "pager").while_ours("keeping", stop, work)
+    assert begun == 2
+    record.close()
