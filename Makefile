@@ -4,6 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 JOBS ?= auto
+# What is played a second time on PostgreSQL: the rules of pages, and the main job.
+ON_BOTH := tests/acceptance/test_escalation.py tests/models/test_page.py tests/models/test_decisions.py \
+  tests/models/test_machine_steps.py tests/models/test_moving.py tests/models/test_streams.py
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export DO_NOT_TRACK := 1
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
@@ -59,6 +62,7 @@ test: setup
 
 test-full: setup
 	$(BIN)/python -m pytest -n $(JOBS)
+	HIKESHI_TEST_DATABASE=postgresql $(BIN)/python -m pytest -n $(JOBS) -m "not slow" $(ON_BOTH)
 
 check: setup
 	$(BIN)/ruff check .

@@ -16,9 +16,9 @@ os.environ.setdefault("HIKESHI_ENGINE", "none")
 from models.clock import ExerciseClock
 from models.desk import Desk
 from models.premises import Premises
-from models.record import Record
 from playbooks.institution import Institution, load
 from tests.postgres import Postgres
+from tests.records import fresh, let_go
 from tests.together import ByFile
 
 TESTS = Path(__file__).parent
@@ -50,6 +50,13 @@ def postgres() -> Iterator[Postgres]:
         yield server
 
 
+@pytest.fixture(autouse=True)
+def _records_are_let_go() -> Iterator[None]:
+    """Scenes on PostgreSQL end with their test; those in memory go by themselves."""
+    yield
+    let_go()
+
+
 @pytest.fixture
 def clock() -> ExerciseClock:
     """Three in the morning in Tokyo."""
@@ -60,6 +67,6 @@ def clock() -> ExerciseClock:
 def desk(bank: Institution, clock: ExerciseClock) -> Iterator[Desk]:
     """A desk of the example bank on a record in memory."""
     premises = Premises(organisation=bank.organisation, policy=bank.policy, playbooks=bank.playbooks)
-    made = Desk(Record.in_memory(), premises, clock)
+    made = Desk(fresh(), premises, clock)
     yield made
     made.record.close()

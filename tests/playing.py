@@ -35,11 +35,12 @@ from models.exercise_conditions import holds, names_of
 from models.fact import Fact
 from models.organisation import Organisation
 from models.premises import Outcome, Premises
-from models.record import OUTBOX, Record
+from models.record import OUTBOX
 from models.scenario import Scenario
 from models.state import Incident
 from notifiers.outbox import Outbox
 from playbooks.institution import Institution, load
+from tests.records import fresh
 from tests.scripts import Got, Postbox, here
 
 BANK = Path(__file__).parents[1] / "examples" / "mihon-bank"
@@ -55,7 +56,7 @@ class Stage:
 
     def __init__(self, at: datetime, clock: ExerciseClock | None = None, **shape: Any) -> None:
         self.clock = clock or ExerciseClock(at)
-        self.desk = Desk(Record.in_memory(), Premises(**shape), self.clock)
+        self.desk = Desk(fresh(), Premises(**shape), self.clock)
         self.postboxes = {name: Postbox(name, self.clock) for name in shape["channels"]}
         self.outbox = Outbox(self.desk, dict(self.postboxes), here)
         self.log: list[tuple[datetime, str | None, Command]] = []

@@ -41,12 +41,13 @@ from models.desk import HOUSE, Desk
 from models.playbook import RecordField
 from models.premises import Outcome, Premises
 from models.reason import Reason
-from models.record import OUTBOX, Record, micros
+from models.record import OUTBOX, micros
 from models.state import Incident, Page
 from models.values import parse_duration
 from notifiers.message import Delivery, Message, Sent
 from notifiers.outbox import Outbox
 from playbooks.institution import Institution
+from tests.records import fresh
 from tests.replays import must_run_again
 
 T = TypeVar("T")
@@ -100,7 +101,7 @@ class Script:
             "policy": bank.policy,
             "playbooks": bank.playbooks,
         }
-        self.desk = Desk(Record.in_memory(), Premises(**(shape | changes)), self.clock)
+        self.desk = Desk(fresh(), Premises(**(shape | changes)), self.clock)
         self.postbox = Postbox("console", self.clock)
         self.outbox = Outbox(self.desk, {"console": self.postbox}, here)
         self.started = at

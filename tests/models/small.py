@@ -20,6 +20,7 @@ from models.policy import Policy
 from models.premises import Outcome, Premises
 from models.record import OUTBOX, Record
 from models.state import Incident, Page, StepState
+from tests.records import fresh
 
 NIGHT = datetime(2026, 11, 22, 18, 0, tzinfo=UTC)
 AMY, BEN, CHO, DAN, EVE, FAY, GUS = "amy", "ben", "cho", "dan", "eve", "fay", "gus"
@@ -220,7 +221,7 @@ def open_desk(
     """A desk of the small bank."""
     known = {one.playbook: one for one in (PLAIN, *playbooks)}
     shape: dict[str, Any] = {"organisation": organisation(), "policy": policy(), "playbooks": known}
-    return Desk(record or Record.in_memory(), Premises(**(shape | premises)), clock or ExerciseClock(NIGHT))
+    return Desk(record or fresh(), Premises(**(shape | premises)), clock or ExerciseClock(NIGHT))
 
 
 def scene(*playbooks: Playbook, declare: bool = True, **premises: Any) -> Scene:
