@@ -43,6 +43,8 @@ RECENT_FACTS = 5_000
 TRIES = 5
 LOOK_AGAIN_SECONDS = 1.0
 """How long a record on a server is taken for ours before it is looked at again."""
+TOLD_SECONDS = 1.0
+"""How long it is believed that nobody has written because nobody said so: a connection may be deaf."""
 HOUSE, INTAKE, SOMEBODY = casework.HOUSE, casework.INTAKE, casework.SOMEBODY
 Seen = TypeVar("Seen")
 _FREEZING = frozenset({"playbook.added", "playbook.moved", "playbook.announced", "playbook.read"})
@@ -61,7 +63,7 @@ class Desk(Casework[Tx]):
         self._states: dict[str, StreamState] = {}
         self._snapshots: dict[str, int] = {}
         self._versions: dict[str, int] = {}
-        self._heard: dict[str, int] = {}
+        self._heard: dict[str, tuple[int, float]] = {}
         self._stored: set[str] = set()
         self._texts: dict[str, tuple[int, dict[str, str | None]]] = {}
         self._decoders: dict[type[StreamState], msgspec.json.Decoder[StreamState]] = {}
@@ -201,21 +203,23 @@ class Desk(Casework[Tx]):
     def state(self, stream: str) -> StreamState:
         """The folded state of a stream, as stored now. Read only.
 
-        Where others tell when they write, it is as they told last: milliseconds behind them at most.
+        Where others tell when they write, it is as they told last: milliseconds behind them, and should
+        their word not come through, never more than TOLD_SECONDS.
         """
         known = self._at_hand(stream)
         if known is not None:
             return known
-        heard = self.record.told
+        heard, now = self.record.told, monotonic()
         with self.record.read() as tx:
             state = self._load(tx, stream).state
-        self._heard[stream] = heard
+        self._heard[stream] = (heard, now)
         return state
 
     def _at_hand(self, stream: str) -> StreamState | None:
         """The cached state, if nobody has said since it was read that they have written. Not to decide on."""
-        heard = self.record.told
-        return self._states.get(stream) if heard and self._heard.get(stream) == heard else None
+        heard, (then, at) = self.record.told, self._heard.get(stream, (0, 0.0))
+        trusted = heard and then == heard and monotonic() < at + TOLD_SECONDS
+        return self._states.get(stream) if trusted else None
 
     def readable(self, streams: Iterable[str]) -> Iterator[StreamState]:
         """The folded states, without those that a newer Hikeshi has written to: one hides no other."""
@@ -332,6 +336,7 @@ class Desk(Casework[Tx]):
         if len(self._states) > CACHED_STREAMS:
             oldest = next(iter(self._states))
             del self._states[oldest]
+            self._heard.pop(oldest, None)
             self._versions.pop(oldest, None)
 
     def _store(self, tx: Tx, case: Case, now: datetime) -> int:

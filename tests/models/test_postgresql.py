@@ -286,6 +286,23 @@ async def test_what_another_node_writes_in_is_looked_at_again_after_a_pause(
     assert len(kinds(record, stream)) > len(before), "once it is free it is written"
 
 
+def test_what_was_written_without_a_word_is_seen_all_the_same(record: Record, other: Record) -> None:
+    desk, theirs = open_desk(record=record), open_desk(record=other)
+    stream = desk.handle(None, Declare(actor=by(AMY), text="odd")).stream
+    record.data_version()
+    until = time.monotonic() + 20
+    while not record.told and time.monotonic() < until:
+        time.sleep(0.01)
+    before = desk.state(stream).seq
+    with theirs.writing() as tx:
+        assert tx.version == 0
+        tx.shared = False  # as where something between us and the server lets no word through
+        theirs.handle_in(tx, stream, Note(actor=by(AMY), text="unheard"))
+    while desk.state(stream).seq == before and time.monotonic() < until:
+        time.sleep(0.05)
+    assert desk.state(stream).seq > before
+
+
 def test_an_address_shows_no_password_and_another_database_is_refused() -> None:
     assert "geheim" not in shown("postgresql+psycopg://h:geheim@db/hikeshi")
     with pytest.raises(BadConfiguration, match="expected sqlite"):
