@@ -21,7 +21,7 @@ from models.installation import Settings
 from models.marks import marks
 from models.premises import Premises
 from models.record import Record
-from models.succession import is_ours, take_over
+from models.succession import is_ours, must_silence_nobody, take_over
 from playbooks.defect import Defects
 from playbooks.drillfiles import enrolled, is_drill, read_drill
 from playbooks.institution import FILES, Institution, load
@@ -92,12 +92,15 @@ def channels_of(institution: Institution) -> frozenset[str]:
     return institution.settings.channels()
 
 
-def open_house(directory: Path, clock: Clock | None = None, *, drill: bool = False) -> House:
+def open_house(
+    directory: Path, clock: Clock | None = None, *, drill: bool = False, leads: bool = True
+) -> House:
     """Read the directory and open its record, laying it down if it is not there.
 
     Files with defects are replaced by those that were last read without: a slip of the pen in the middle of
     an incident must not keep anybody from acknowledging. `House.defects` then says what is wrong.
     A drill's directory is opened as such, on the hour of its story unless a `clock` is given.
+    `leads` False: what opens it does not page, so it takes the record over from no version that does.
     Raises BadConfiguration if there are none yet, RecordError if the database cannot be used.
     """
     guard.arm_here()
@@ -112,6 +115,8 @@ def open_house(directory: Path, clock: Clock | None = None, *, drill: bool = Fal
         # Whoever made it before us: what lies in it is for its owner alone.
         data.chmod(0o700)
     record = record_of(settings, data, secrets_of(directory))
+    if not leads:
+        must_silence_nobody(record, SystemClock())
     record.migrate()
     scenario = scenario_of(directory, file, record) if file is not None else None
     premises = Premises(

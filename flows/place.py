@@ -21,7 +21,7 @@ from flows.handles import HANDLE, handle_of, opaque
 from models.clock import SystemClock, monotonic, utc
 from models.commands import Actor, Command
 from models.desk import Desk
-from models.errors import RecordBusy, RecordLost, Refused, Superseded
+from models.errors import RecordBusy, RecordLost, RecordUncertain, Refused, Superseded
 from models.organisation import Organisation
 from models.premises import Outcome
 from models.record import STREAM, Tx
@@ -71,7 +71,7 @@ class Writer:
         """Decide and store, again while another process holds the record or its database is away.
 
         `guard` is asked in the same transaction. Raises RecordBusy when it still does after BUSY_TRIES,
-        RecordLost after LOST_SECONDS, and what `Desk.handle` and the guard raise.
+        RecordLost or RecordUncertain after LOST_SECONDS, and what `Desk.handle` and the guard raise.
         """
         future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         self._waiting.append((stream, command, guard, future))
@@ -127,7 +127,8 @@ class Writer:
                 if busy == BUSY_TRIES:
                     raise
                 await asyncio.sleep(BUSY_SECONDS * 2 ** (busy - 1))
-            except RecordLost:
+            except (RecordLost, RecordUncertain):
+                # What was stored after all is refused the second time, and stands.
                 if monotonic() > until:
                     raise
                 await asyncio.sleep(LOST_PAUSE_SECONDS)

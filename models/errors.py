@@ -94,6 +94,10 @@ class Outdated(RecordTooNew):
     """Another version of Hikeshi has taken this record over; start that version instead of this one."""
 
 
+class WouldSilence(RecordError):
+    """An older version pages by this record, and a command of this one would end that; start its node."""
+
+
 class RollbackRefused(RecordError):
     """The record cannot be taken back to an older version; the message names the fact, or what still runs."""
 

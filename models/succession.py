@@ -11,11 +11,12 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import func, insert, select, text, update
 
-from models.errors import Outdated
+from models.clock import Clock
+from models.errors import Outdated, WouldSilence
 from models.fold import RULES_VERSION
-from models.migrations import HEAD
+from models.migrations import HEAD, KNOWN, version
 from models.node import alive
-from models.record import RELEASE, Tx
+from models.record import RELEASE, Record, Tx
 from models.release import VERSION
 
 HOUSE = "house"
@@ -81,6 +82,21 @@ def take_over(tx: Tx, now: datetime) -> bool:
 
 def _at_work(tx: Tx, now: datetime) -> bool:
     return any(alive(tx, part, now, WORKING_WITHIN) for part in PARTS)
+
+
+def must_silence_nobody(record: Record, clock: Clock) -> None:
+    """Raises WouldSilence if a pager of an older version lives: it stands down once another takes over.
+
+    In the middle of an upgrade somebody types a command before the new node has been started.
+    """
+    with record.read() as tx:
+        present = version(tx.connection)
+        older = present in KNOWN and present != HEAD
+        if older and alive(tx, "pager", clock.now(), WORKING_WITHIN):
+            raise WouldSilence(
+                f"a pager of an older version works this record (schema {present}); a command of this one "
+                f"({VERSION}, {HEAD}) would end it, and nobody would be paged"
+            )
 
 
 def must_be_ours(tx: Tx) -> None:

@@ -102,7 +102,7 @@ class Session:
         from console.opening import find_directory, open_house  # noqa: PLC0415
 
         try:
-            return open_house(find_directory(self.given.directory))
+            return open_house(find_directory(self.given.directory), leads=False)
         except OSError as wrong:
             path = self.given.directory or "."
             self.wrong(self.texts("words.usage.file", option="--dir", path=path, why=wrong.strerror))

@@ -18,13 +18,17 @@ from typing import Any
 
 import pytest
 
+from console.main import execute
 from console.opening import open_house
 from console.standing_down import OUTDATED
 from console.texts import texts
 from console.up import Part
+from models import migrations
+from models.clock import SystemClock
 from models.commands import Actor, Declare
 from models.errors import Outdated, RecordTooNew
 from models.migrations import HEAD
+from models.node import register, retire
 from models.record import RELEASE
 from tests.console.clihouse import bank_in
 
@@ -213,3 +217,24 @@ def test_a_conductor_stands_down_too(bank: Path) -> None:
         until(registered)
         migrated(bank)
         assert conductor.wait(PATIENCE) == OUTDATED
+
+
+def test_no_command_of_a_newer_version_silences_the_pager_of_an_older_one(
+    bank: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    house = open_house(bank)
+    now = SystemClock().now()
+    with house.record.begin() as tx:
+        migrations.downgrade(tx.connection, migrations.KNOWN[-2])
+        register(tx, "pager", now)
+    monkeypatch.setenv("HIKESHI_ACCOUNT", "sato")
+    command = ["--dir", str(bank), "--lang", "en", "list"]
+    assert execute(command) == 1
+    said = "".join(capsys.readouterr())
+    assert "nobody would be paged" in said
+    assert "hikeshi up" in said
+    with house.record.begin() as tx:
+        assert migrations.version(tx.connection) == migrations.KNOWN[-2], "nothing was migrated"
+        retire(tx, "pager")
+    assert execute(command) == 0, "with nobody to silence it goes on"
+    house.record.close()
