@@ -59,8 +59,13 @@ class Living:
         """What a file in the folder of evidence calls it: the same on all machines, if they share it."""
         folder = self._house.evidence
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with suppress(FileExistsError), (folder / SHELF).open("x", encoding="ascii") as made:
-            made.write(token_hex(8))
+        if not (folder / SHELF).exists():
+            # Never seen empty: of two that make it at once one is laid in place.
+            part = folder / f".{SHELF}-{token_hex(4)}"
+            part.write_text(token_hex(8), encoding="ascii")
+            with suppress(FileExistsError):
+                os.link(part, folder / SHELF)
+            part.unlink()
         return (folder / SHELF).read_text(encoding="ascii").strip()
 
     def problems(self) -> dict[str, str]:

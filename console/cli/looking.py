@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -186,6 +187,12 @@ def _print_raw(session: Session, stream: str) -> None:
         facts = tx.facts(stream)
     if state is not None:
         facts = readable(session, stream, facts, session.naming(state))
+    if session.given.json:
+        from console.cli import output  # noqa: PLC0415
+
+        # One document, as every answer in JSON; the bytes that the hash covers are those of the plain form.
+        output.json([json.loads(fact.body()) for fact in facts])
+        return
     for fact in facts:
         session.echo(fact.body().decode() + "\n")
 

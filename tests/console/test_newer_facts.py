@@ -95,6 +95,7 @@ def test_what_is_stored_can_still_be_read_raw_verified_and_taken_along(cli: Cli)
     lines = [json.loads(line) for line in raw.out.splitlines()]
     assert (raw.code, [one["seq"] for one in lines]) == (0, list(range(1, seq + 1)))
     assert lines[-1]["data"] == {"rake": "on the left"}
+    assert cli.run("--json", "log", FIRST, "--raw").json == lines
     assert cli.run("log", FIRST).code == 1
     assert cli.run("log", SECOND, "--raw").code == 0
     assert cli.run("verify").code == 0
