@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -34,6 +35,8 @@ from console.opening import DIRECTORY_VARIABLE, open_house
 from flows.conductor import Conductor
 from flows.server import PrefectServer
 from models.clock import monotonic
+from models.commands import Acknowledge, Actor
+from models.desk import HOUSE
 from models.errors import HikeshiError, RecordConflict, RecordLost
 from models.fact import Fact
 from models.record import STREAM
@@ -225,6 +228,19 @@ class ChaosDemo(Demo):
     async def _turns(self) -> None:
         self._reaper.incident = self.incident
         await super()._turns()
+
+    async def _one_act(self, state: Incident) -> None:
+        """What the machinery asks for is answered first: that something was away, somebody has seen."""
+        for who, page in await self.write(self._asked_by_the_house):
+            command = Acknowledge(actor=Actor(person=who, name=who, via="cli"), page=page)
+            await self.write(partial(self.house.desk.handle, HOUSE, command))
+        await super()._one_act(state)
+
+    def _asked_by_the_house(self) -> list[tuple[str, int]]:
+        """Open pages of the house that have reached somebody, with who that is."""
+        pages = self.house.desk.state(HOUSE).open_pages()
+        reached = [(page, people) for page in pages for people in page.reached.values() if people]
+        return [(people[0].person, page.id) for page, people in reached if not page.acks]
 
     async def _do(self, act: Act) -> None:
         end = monotonic() + PATIENCE_SECONDS
