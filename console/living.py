@@ -13,7 +13,7 @@ from secrets import token_hex
 
 from console.opening import House
 from models.clock import from_micros
-from models.errors import HikeshiError, Superseded
+from models.errors import NameTaken, Superseded
 from models.node import (
     GIVEN_UP,
     MACHINE_VARIABLE,
@@ -80,7 +80,7 @@ class Living:
     def begin(self) -> tuple[datetime, datetime] | None:
         """Register; the last sign of life of any pager, and now.
 
-        Raises HikeshiError if a pager of this name is alive elsewhere.
+        Raises NameTaken if a pager of this name is alive elsewhere.
         """
         with self._house.record.begin() as tx:
             tx.hold("nodes", told=True)
@@ -97,7 +97,7 @@ class Living:
         for one in known:
             place, _ = _where(one)
             if one.name == self.name and place and place != self._place and now - one.beat_at < silent:
-                raise HikeshiError(
+                raise NameTaken(
                     f"another {self.name} runs at {place}; give this machine a name of its own: "
                     f"export {MACHINE_VARIABLE}=…"
                 )
@@ -144,7 +144,7 @@ class Living:
     def end(self) -> None:
         """A clean stop: whoever asks from now on is told, and what was ours is free at once."""
         with self._house.record.begin() as tx:
-            retire(tx, self.name)
+            retire(tx, self.name, self.leases.life.epoch)
             self.leases.give_back(tx)
 
     def others(self, tx: Tx) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""What the pager says of the conductor, which is a process of its own."""
+"""What a pager says of the conductor, and of the other pagers where several machines share a record."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import Literal
 
 from models.commands import Actor, Impair
 from models.desk import HOUSE, Desk
+from models.node import GIVEN_UP, parts
 from models.state import House
 
-CONDUCTOR = "conductor"
+CONDUCTOR, PAGER = "conductor", "pager"
 SILENT_AFTER = timedelta(seconds=30)
 Standing = Literal["alive", "silent", "unknown"]
 
@@ -34,3 +35,22 @@ def note_conductor(desk: Desk, conductor: Standing, *, waiting: bool) -> None:
         desk.handle(HOUSE, Impair(actor=Actor.machine("node"), what=CONDUCTOR, detail=detail))
     elif conductor == "alive" and known:
         desk.handle(HOUSE, Impair(actor=Actor.machine("node"), what=CONDUCTOR, mended=True))
+
+
+def note_pagers(desk: Desk) -> None:
+    """Say of another machine's pager that it is gone, and that it is back: there is one fewer to page."""
+    if not desk.record.is_shared:
+        return
+    with desk.record.read() as tx:
+        gone = {part.name for part in parts(tx, PAGER) if part.detail == GIVEN_UP}
+    state = desk.state(HOUSE)
+    known = (
+        {name for name in state.impaired if name.startswith(f"{PAGER}@")}
+        if isinstance(state, House)
+        else set()
+    )
+    for name in sorted(gone - known):
+        detail = f"no sign of life from {name} for {SILENT_AFTER.seconds} s; the other nodes page on"
+        desk.handle(HOUSE, Impair(actor=Actor.machine("node"), what=name, detail=detail))
+    for name in sorted(known - gone):
+        desk.handle(HOUSE, Impair(actor=Actor.machine("node"), what=name, mended=True))

@@ -25,7 +25,7 @@ from console.beside import Beside
 from console.heartbeat import Heartbeat
 from console.leash import stop_on_signals
 from console.living import KIND, Living
-from console.lookout import note_conductor, standing
+from console.lookout import note_conductor, note_pagers, standing
 from console.opening import House, find_directory, open_house, secrets_of
 from console.reach import Reach
 from console.reading import redacted, restricted
@@ -364,6 +364,7 @@ class Node:
         running = self.house.wall.now() - self._started_at
         conductor_is = standing(conductor, now, running) if self._conductor_apart else "alive"
         note_conductor(self.house.desk, conductor_is, waiting=waiting is not None)
+        note_pagers(self.house.desk)
         attempt("reach", self.reach.look)
         self._standing = attempt("status", self.status).value or {}
 

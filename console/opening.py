@@ -15,7 +15,7 @@ from console.participants import address_key
 from models.clock import Clock, SystemClock
 from models.desk import Desk
 from models.drillfile import SCRIPT, DrillFile
-from models.errors import BadConfiguration, NotFound, RecordError
+from models.errors import BadConfiguration, NotFound, RecordElsewhere, RecordError
 from models.exercise_clock import Story
 from models.installation import Settings
 from models.marks import marks
@@ -149,9 +149,9 @@ def record_of(settings: Settings, data: Path, secret: Callable[[str], str]) -> R
     """The record that the settings name, not opened yet. Raises BadConfiguration without its password."""
     if settings.database is None:
         if (to := moved_to(data)) is not None:
-            raise BadConfiguration(
-                f'the record of this directory was moved: put database = "{to}" into settings.toml. If the '
-                f"move broke off and nothing is there, remove {data / MOVED} and go on here"
+            raise RecordElsewhere(
+                f"the record of this directory was moved; put at the top of settings.toml: {to} (only if "
+                f"`hikeshi move` itself broke off and that database is empty, remove {data / MOVED} instead)"
             )
         return Record.at(data / "hikeshi.db")
     password = secret(settings.database_password) if settings.database_password else ""
@@ -159,9 +159,9 @@ def record_of(settings: Settings, data: Path, secret: Callable[[str], str]) -> R
 
 
 def moved_to(data: Path) -> str | None:
-    """Where the record of this folder lies now; None while it lies here."""
+    """What settings.toml has to say since the record was moved; None while it lies here."""
     try:
-        return (data / MOVED).read_text(encoding="utf-8").strip()
+        return "; ".join((data / MOVED).read_text(encoding="utf-8").splitlines())
     except FileNotFoundError:
         return None
 

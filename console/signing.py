@@ -128,12 +128,21 @@ def new_key() -> tuple[Signer, bytes]:
 
 
 def noted(house: House, signer: Signer) -> bool:
-    """See to it that the record knows this key; whether it is another one than before, unsigned for."""
+    """See to it that the record knows this key; whether it is another one than before, unsigned for.
+
+    Raises BadConfiguration if nodes that share the record have keys of their own: each would take the other's
+    place, and look like somebody who tampers.
+    """
     state = house.desk.state(HOUSE)
     known = state.upkeep.key if isinstance(state, HouseState) else ""
     if known == signer.id:
         return False
     replaced = bool(known)
+    if replaced and house.record.is_shared and house.institution.settings.integrity.key is None:
+        raise BadConfiguration(
+            f"{house.data / KEY_FILE} ({signer.id}) is another key than the record's ({known}); name one "
+            f"key for all nodes in `[integrity] key`, or copy {KEY_FILE} here from the node that has it"
+        )
     house.desk.handle(
         HOUSE,
         NoteKey(

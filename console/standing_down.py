@@ -9,10 +9,10 @@ from __future__ import annotations
 import logging
 import sys
 
-from models.errors import HikeshiError, RecordTooNew
+from models.errors import HikeshiError, NameTaken, RecordElsewhere, RecordTooNew
 
 OUTDATED = 78
-"""The exit code of a part whose record another version has taken over (`EX_CONFIG`; nobody restarts it)."""
+"""The exit code of a part that would only be refused again (`EX_CONFIG`): nobody starts it anew."""
 REFUSED = 1
 LINGER_SECONDS = 3.0
 IMPAIRED = "version"
@@ -28,4 +28,4 @@ def said_of(newer: RecordTooNew) -> dict[str, str]:
 def ended_by(failed: HikeshiError | OSError) -> int:
     """Say why the process ends, and return its exit code."""
     print(f"hikeshi: {failed}", file=sys.stderr)
-    return OUTDATED if isinstance(failed, RecordTooNew) else REFUSED
+    return OUTDATED if isinstance(failed, RecordTooNew | RecordElsewhere | NameTaken) else REFUSED

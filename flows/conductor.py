@@ -389,7 +389,7 @@ class Conductor:
             self._take_back(incident)
             self._end_turn(incident)
         with self.house.record.begin() as tx:
-            retire(tx, self.name)
+            retire(tx, self.name, self.epoch)
 
     async def _beat(self, stop: asyncio.Event) -> None:
         try:

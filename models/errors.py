@@ -110,6 +110,14 @@ class Superseded(RecordError):
     """This life of a node was given up by the others; it starts anew under another epoch."""
 
 
+class NameTaken(HikeshiError):
+    """A node of this name is alive on another machine; give this one a name of its own (HIKESHI_NODE)."""
+
+
+class RecordElsewhere(RecordError):
+    """The record was moved; nothing is recorded here any more. Put where it lies into settings.toml."""
+
+
 class NotFound(HikeshiError):
     """There is no such thing; the message names what was looked for."""
 

@@ -99,9 +99,13 @@ def give_up_silent(tx: Tx, kind: str, now: datetime, silent: timedelta) -> list[
     return [row[0] for row in rows]
 
 
-def retire(tx: Tx, name: str) -> None:
-    """The part has stopped in good order: it is not alive, however recent its last sign of life."""
-    tx.connection.execute(update(NODE).where(NODE.c.id == name).values(detail=RETIRED))
+def retire(tx: Tx, name: str, epoch: int | None = None) -> None:
+    """The part has stopped in good order: it is not alive, however recent its last sign of life.
+
+    With its `epoch`, only if that life is still the present one: another may have begun under this name.
+    """
+    which = NODE.c.id == name if epoch is None else (NODE.c.id == name) & (NODE.c.epoch == epoch)
+    tx.connection.execute(update(NODE).where(which).values(detail=RETIRED))
 
 
 def parts(tx: Tx, kind: str) -> list[Part]:

@@ -196,12 +196,11 @@ def key_show(
 ) -> None:
     """The public key of checkpoints, to be kept with them, and those before it."""
     from console.cli import output  # noqa: PLC0415
-    from console.signing import noted, open_signer  # noqa: PLC0415
+    from console.signing import open_signer  # noqa: PLC0415
     from models.checkpoint import aloud  # noqa: PLC0415
     from models.state import House  # noqa: PLC0415
 
     signer = open_signer(session.house)
-    noted(session.house, signer)
     state = session.desk.state("house")
     keys = state.upkeep.keys if isinstance(state, House) else {}
     if out is not None:

@@ -150,6 +150,8 @@ def _not_empty(new: Record) -> Iterator[str]:
 
 def _moved(house: House, new: Record, target: Target, actor: Actor, reason: str) -> Moved:
     closed = house.data / MOVED
+    settings = [f'database = "{target.url}"']
+    settings += [f'database_password = "{target.password}"'] if target.password else []
     desk = Desk(new, house.desk.premises, house.desk.clock)
     try:
         with house.record.begin() as out:
@@ -164,7 +166,7 @@ def _moved(house: House, new: Record, target: Target, actor: Actor, reason: str)
                     root=root_of(heads),
                 )
                 desk.handle_in(into, HOUSE, command)
-                closed.write_text(f"{target.url}\n", encoding="utf-8")
+                closed.write_text("\n".join(settings) + "\n", encoding="utf-8")
                 crash_point("moved-not-committed")
             out.connection.execute(text(_CLOSED))
     except BaseException:
@@ -172,8 +174,6 @@ def _moved(house: House, new: Record, target: Target, actor: Actor, reason: str)
         if not _is_there(new):
             closed.unlink(missing_ok=True)
         raise
-    settings = [f'database = "{target.url}"']
-    settings += [f'database_password = "{target.password}"'] if target.password else []
     return Moved(
         to=shown(target.url),
         source=house.data / "hikeshi.db",

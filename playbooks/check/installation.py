@@ -65,9 +65,16 @@ def _shared(view: View) -> Iterator[Defect]:
     settings = view.contents.settings
     if settings is None or "settings.toml" not in view.contents.documents:
         return
-    if (settings.database or "").startswith("postgresql") and settings.signing_key is None:
-        wrong = "each machine makes a signing key of its own: links of one open at no other"
-        expected = "`signing_key`, the same secret on each"
+    if not (settings.database or "").startswith("postgresql"):
+        return
+    missing = []
+    if settings.signing_key is None:
+        links = "each machine makes a signing key of its own: links of one open at no other"
+        missing.append((links, "`signing_key`, the same secret on each"))
+    if settings.integrity.key is None:
+        wrong = "each machine makes a key for checkpoints of its own, and only one of them can be used"
+        missing.append((wrong, "`[integrity] key`, the same secret on each, or one `checkpoint.key` for all"))
+    for wrong, expected in missing:
         yield view.document("settings.toml").defect(("database",), wrong, expected, severity="warning")
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from console.opening import MOVED, open_house
 from models.commands import Actor, Note
-from models.errors import BadConfiguration, RecordConflict
+from models.errors import RecordConflict, RecordElsewhere
 from models.record import OUTBOX, Record
 from models.tables import METADATA
 from notifiers.hold import Hold
@@ -65,7 +65,7 @@ def test_everything_goes_over_and_the_incident_goes_on(busy: Cli, postgres: Post
     assert done.code == 0, done
     assert done.json["settings"] == [f'database = "{url}"']
     # Nobody opens the old one unawares, and who had it open cannot write there any more.
-    with pytest.raises(BadConfiguration, match="was moved: put database"):
+    with pytest.raises(RecordElsewhere, match=r"was moved; put at the top of settings\.toml: database"):
         open_house(busy.directory)
     with pytest.raises(RecordConflict, match="was moved"):
         busy.house.desk.handle(INC, Note(actor=Actor(person="sato-kenji", via="cli"), text="too late"))
@@ -151,7 +151,7 @@ def test_killed_before_it_counts_it_has_not_happened(busy: Cli, postgres: Postgr
         [*command, "move", "--to", url, *REASON], env=environment, capture_output=True, check=False
     )
     assert killed.returncode == -signal.SIGKILL, killed.stderr
-    with pytest.raises(BadConfiguration, match=r"remove .*moved-to and go on here"):
+    with pytest.raises(RecordElsewhere, match=r"broke off .*remove .*moved-to instead"):
         open_house(busy.directory)
     new = Record(url)
     with new.read() as tx:
