@@ -55,10 +55,19 @@ DONE = (
 )  # fmt: skip
 """Kinds that tell what was done. The others tell of asking, and of how the machinery fared."""
 SAID = (
-    "step", "clock", "service", "obligation", "phase", "level", "event", "choice", "gate", "name",
-    "id", "digest",
-)  # fmt: skip
-"""What of a fact is compared: no instants, no attempts, no texts with a salt of their own."""
+    "step",
+    "clock",
+    "service",
+    "obligation",
+    "phase",
+    "level",
+    "event",
+    "choice",
+    "gate",
+    "name",
+    "digest",
+)
+"""What of a fact is compared: no instants, attempts or numbers, no texts with a salt of their own."""
 
 
 @dataclass(kw_only=True)
@@ -312,6 +321,7 @@ def essence(facts: list[Fact]) -> list[tuple[str, str]]:
 
 def _said(fact: Fact) -> str:
     said = {name: fact.data[name] for name in SAID if name in fact.data}
+    said = {name: value for name, value in said.items() if not str(value).startswith("t:")}
     return json.dumps(said, sort_keys=True, default=str)
 
 
