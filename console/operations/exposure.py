@@ -42,6 +42,7 @@ COMMON = frozenset({"dir_", "lang_", "json_", "help"})
 HIDDEN: dict[str, str] = {
     "--page-now": "it is the node that is asked, and it pages",
     "--follow": "never ends; over the network a stream does that",
+    "log --raw": "for a record that this version cannot read, by somebody at this machine",
     "--edit": "starts the editor of this machine's user",
     "evidence add --reference": "a file that stays where it lies on this machine",
     "evidence verify --identity": "a private key is not sent over the network",

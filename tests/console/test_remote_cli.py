@@ -19,6 +19,10 @@ INC = "INC-2026-0001"
 RUN = "from console.main import run; run()"
 
 
+TOKENS: dict[str, dict[str, str]] = {}
+"""By the node's address."""
+
+
 @pytest.fixture(scope="module")
 def there(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]]:
     with node_of(tmp_path_factory.mktemp("remote")) as found:
@@ -31,7 +35,9 @@ def bank(
 ) -> Bank:
     """The bank with its first incident."""
     monkeypatch.setattr(sending, "PAUSES", (0.01, 0.01, 0.01))
-    made = Bank(directory=there[0], url=there[1], monkeypatch=monkeypatch, capsys=capsys)
+    # One token a person for the whole node: nobody may have more than a few in use.
+    tokens = TOKENS.setdefault(there[1], {})
+    made = Bank(directory=there[0], url=there[1], monkeypatch=monkeypatch, capsys=capsys, tokens=tokens)
     if not made.local("list", "--json").json:
         assert made.remote("declare", "Files encrypted", "--playbook", "short").code == 0
     return made
