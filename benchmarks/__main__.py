@@ -103,7 +103,7 @@ def _run(entry: Entry, place: Ground) -> Run:
         for figure in entry.run(place):
             figures.append(figure)
             _show(figure)
-    except (HikeshiError, TimeoutError, subprocess.SubprocessError, OSError) as why:
+    except (HikeshiError, AssertionError, TimeoutError, subprocess.SubprocessError, OSError) as why:
         failed = f"{type(why).__name__}: {why}"
         print(f"  not measured: {failed}", flush=True)
     load = round((before + os.getloadavg()[0]) / 2, 1)
